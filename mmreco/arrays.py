@@ -1,0 +1,41 @@
+"""The array types mmreco speaks, and how a value keeps its arrays from being written to."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmreco.errors import DataError
+
+__all__ = ["F32", "I64", "Bool", "frozen", "require_finite"]
+
+F32 = npt.NDArray[np.float32]
+I64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+_CHUNK = 1 << 22  # values looked at together, so that a memory-mapped array is not pulled in whole
+
+
+def frozen(array: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """`array` as a read-only, C-contiguous array of `dtype`; a view where nothing need change."""
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def require_finite(vectors: npt.NDArray[Any], what: str) -> None:
+    """Nothing, or an error that counts the rows of `vectors` holding NaN or infinity.
+
+    Raises
+    ------
+    DataError
+        Some value is NaN or infinite; the first such row is named.
+    """
+    step = max(1, _CHUNK // max(1, int(np.prod(vectors.shape[1:]))))
+    for start in range(0, len(vectors), step):
+        bad = ~np.isfinite(vectors[start : start + step]).reshape(len(vectors[start : start + step]), -1).all(axis=1)
+        if bad.any():
+            raise DataError(
+                f"{what}: NaN or infinity in row {start + int(bad.argmax())} "
+                f"({int(bad.sum())} such rows among {start}..{start + len(bad) - 1}); expected finite numbers"
+            )

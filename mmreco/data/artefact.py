@@ -1,0 +1,201 @@
+"""Artefacts: folders that are either whole or refused.
+
+A folder holds numbered generations and a pointer::
+
+    artefact/
+      CURRENT          the name of the generation that counts, replaced in one step
+      g-000007/
+        manifest.json  format, kind, what the writer says about it, SHA-256 of every file
+        ...            safetensors, parquet, a FAISS index
+
+A writer fills a new generation, syncs it to the disk, writes the manifest last and then moves the
+pointer, so that a kill at any moment leaves the old generation answering. A reader checks every hash
+before it opens a file, because neither FAISS nor safetensors nor parquet notices a flipped bit itself.
+Nothing is ever pickled.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmreco.errors import DataError, IncompatibleError
+
+__all__ = ["FORMAT", "Artefact", "open_artefact", "publish", "verify"]
+
+FORMAT = 1
+_GENERATION = re.compile(r"g-(\d{6,12})")
+_MANIFEST_LIMIT = 64 << 20  # bytes; a larger manifest is not ours
+_ATTEMPTS = 5  # a reader may meet a generation that a writer has just retired
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A verified generation: its folder and what its writer said about it."""
+
+    path: Path
+    kind: str
+    about: Mapping[str, Any]
+
+
+@contextmanager
+def publish(folder: str | Path, kind: str, about: Mapping[str, Any] | None = None) -> Iterator[Path]:
+    """A new generation of the artefact at `folder` to write into; it counts once the block ends well.
+
+    Parameters
+    ----------
+    folder : created when missing
+    kind : what is stored, e.g. "Recommender"
+    about : plain JSON values kept in the manifest, optional
+
+    Raises
+    ------
+    DataError
+        `folder` exists and holds something that is not an artefact.
+    """
+    top = Path(folder)
+    if top.exists() and (not top.is_dir() or (any(top.iterdir()) and not _generations(top))):
+        raise DataError(f"{top} exists and is not an mmreco artefact; choose a new or empty folder")
+    top.mkdir(parents=True, exist_ok=True)
+    number = max((int(_number(g)) for g in _generations(top)), default=0) + 1
+    fresh = top / f"g-{number:06d}"
+    fresh.mkdir()
+    try:
+        yield fresh
+        files = {str(p.relative_to(fresh).as_posix()): _sha256(p, sync=True) for p in _files(fresh)}
+        manifest = {"format": FORMAT, "kind": kind, "about": dict(about or {}), "files": files}
+        _write(fresh / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False))
+        for below in [*(p for p in fresh.rglob("*") if p.is_dir()), fresh, top]:
+            _sync_folder(below)
+        _write(top / ".CURRENT", fresh.name)
+        os.replace(top / ".CURRENT", top / "CURRENT")
+        _sync_folder(top)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    for old in _generations(top):
+        if old != fresh:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def open_artefact(folder: str | Path, kind: str | None = None) -> Artefact:
+    """The current generation at `folder`, every file checked against its SHA-256.
+
+    Raises
+    ------
+    DataError
+        There is no artefact, or a file is missing, added or changed.
+    IncompatibleError
+        It holds another `kind`, or was written in a format this version does not read.
+    """
+    for attempt in range(_ATTEMPTS):
+        current = _current(Path(folder))
+        try:
+            return _checked(current, kind)
+        except (DataError, OSError):
+            if attempt == _ATTEMPTS - 1 or _current(Path(folder)) == current:
+                raise
+    raise DataError(f"{folder}: the artefact changed {_ATTEMPTS} times while it was read; try again")
+
+
+def verify(folder: str | Path) -> Artefact:
+    """As `open_artefact` for any kind: nothing but the check.
+
+    Raises
+    ------
+    DataError
+        As `open_artefact`.
+    """
+    return open_artefact(folder)
+
+
+def _checked(path: Path, kind: str | None) -> Artefact:
+    manifest = _manifest(path / "manifest.json")
+    if manifest["format"] != FORMAT:
+        raise IncompatibleError(f"{path}: format {manifest['format']}; this version of mmreco reads {FORMAT}")
+    if kind is not None and manifest["kind"] != kind:
+        raise IncompatibleError(f"{path}: holds a {manifest['kind']}; expected a {kind}")
+    expected: dict[str, str] = manifest["files"]
+    found = {str(p.relative_to(path).as_posix()): p for p in _files(path)}
+    found.pop("manifest.json", None)
+    if found.keys() != expected.keys():
+        odd = sorted(found.keys() ^ expected.keys())
+        raise DataError(f"{path}: {len(odd)} files missing or added, first {odd[0]!r}; restore the artefact or refit")
+    for name, digest in expected.items():
+        if _sha256(found[name]) != digest:
+            raise DataError(f"{path / name}: damaged, its SHA-256 is not the manifest's; restore the artefact or refit")
+    return Artefact(path, manifest["kind"], manifest["about"])
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MANIFEST_LIMIT:
+            raise DataError(f"{path}: {path.stat().st_size} bytes, more than a manifest can be")
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: missing; this is no complete mmreco artefact") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: damaged, not JSON ({error})") from error
+    shape = {"format": int, "kind": str, "about": dict, "files": dict}
+    if not isinstance(manifest, dict) or any(not isinstance(manifest.get(k), t) for k, t in shape.items()):
+        raise DataError(f"{path}: not an mmreco manifest; expected the keys {', '.join(shape)}")
+    return manifest
+
+
+def _current(top: Path) -> Path:
+    try:
+        name = (top / "CURRENT").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{top}: no mmreco artefact here (no readable CURRENT); give the folder save() wrote"
+        ) from error
+    if not _GENERATION.fullmatch(name):
+        raise DataError(f"{top / 'CURRENT'}: damaged, {name[:40]!r} names no generation")
+    return top / name
+
+
+def _generations(top: Path) -> list[Path]:
+    return [p for p in top.iterdir() if _GENERATION.fullmatch(p.name)]
+
+
+def _number(generation: Path) -> str:
+    return generation.name.removeprefix("g-")
+
+
+def _files(path: Path) -> list[Path]:
+    found = []
+    for p in sorted(path.rglob("*")):
+        if p.is_symlink() or not (p.is_file() or p.is_dir()):
+            raise DataError(f"{p}: a link or special file; an artefact holds plain files only")
+        if p.is_file():
+            found.append(p)
+    return found
+
+
+def _sha256(path: Path, *, sync: bool = False) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if sync:
+            os.fsync(file.fileno())
+    return digest
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,185 @@
+"""IdMap: the only wall between a shop's ids (`str`) and our rows (`int64`)."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mmreco.arrays import I64
+from mmreco.errors import DataError, UnknownIdError
+
+__all__ = ["IdMap"]
+
+_SMALL = 4_096  # requests up to this size look ids up in a dict; larger ones go through Arrow's hash join
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IdMap:
+    """Unique strings in a fixed order: row `r` of every array belongs to the `r`-th id.
+
+    Parameters
+    ----------
+    array : Arrow array of strings
+        No nulls, no empty strings, no repeats. Use `IdMap.of` to start from Python strings.
+
+    Raises
+    ------
+    DataError
+        An id is null, empty, repeated or not a string; the first offender is named.
+
+    Examples
+    --------
+    >>> ids = IdMap.of(["sku-7", "sku-1"])
+    >>> ids.rows(["sku-1", "sku-9"], missing="mark")
+    array([ 1, -1])
+    >>> ids.ids([0])
+    ['sku-7']
+    """
+
+    array: pa.LargeStringArray
+
+    def __post_init__(self) -> None:
+        array = self.array
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+            raise DataError(f"ids: expected strings, given {array.type}; convert the column to text first")
+        array = array.cast(pa.large_string())
+        if array.null_count:
+            row = pc.index(array.is_null(), True).as_py()
+            raise DataError(f"ids: {array.null_count} of {len(array)} are null, first at row {row}")
+        empty = pc.index(array, pa.scalar("", pa.large_string())).as_py()
+        if empty >= 0:
+            raise DataError(f"ids: empty string at row {empty}; every id needs at least one character")
+        if pc.count_distinct(array).as_py() != len(array):
+            first = _first_repeat(array)
+            raise DataError(
+                f"ids: {len(array) - pc.count_distinct(array).as_py()} of {len(array)} are repeats, "
+                f"first {array[first].as_py()!r} at row {first}"
+            )
+        object.__setattr__(self, "array", array)
+
+    @classmethod
+    def of(cls, ids: Iterable[str]) -> "IdMap":
+        """The map of these strings, in this order.
+
+        Raises
+        ------
+        DataError
+            Some id is not a `str`, cannot be written as UTF-8, is empty or repeated.
+        """
+        given = ids if isinstance(ids, list) else list(ids)
+        try:
+            return cls(pa.array(given, type=pa.large_string()))
+        except UnicodeEncodeError as error:
+            row = next(r for r, text in enumerate(given) if not _encodable(text))
+            raise DataError(f"ids: row {row} cannot be written as UTF-8 ({error.reason})") from error
+        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
+            row = next((r for r, text in enumerate(given) if not isinstance(text, str)), 0)
+            raise DataError(f"ids: row {row} is {given[row]!r}; expected a string") from error
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __repr__(self) -> str:
+        return f"IdMap({len(self)} ids)"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same ids in the same order, told by `checksum`."""
+        return isinstance(other, IdMap) and (self is other or self.checksum == other.checksum)
+
+    def __hash__(self) -> int:
+        return hash(self.checksum)
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 (hexadecimal) over the ids and their lengths, in order."""
+        offsets = np.frombuffer(self.array.buffers()[1], dtype=np.int64)  # type: ignore[arg-type]
+        offsets = offsets[self.array.offset : self.array.offset + len(self) + 1]
+        digest = hashlib.sha256(np.diff(offsets).tobytes())
+        if len(self):
+            digest.update(self.array.buffers()[2][int(offsets[0]) : int(offsets[-1])])
+        return digest.hexdigest()
+
+    def rows(self, ids: Sequence[str] | pa.Array, *, missing: Literal["raise", "mark"] = "raise") -> I64:
+        """The rows of these ids, shape `(n,)`; with `missing="mark"` an unknown id is -1.
+
+        Raises
+        ------
+        UnknownIdError
+            `missing` is "raise" and an id is not in the map.
+        DataError
+            `missing` is neither "raise" nor "mark".
+        """
+        if missing not in ("raise", "mark"):
+            raise DataError(f"missing={missing!r}: expected 'raise' or 'mark'")
+        if isinstance(ids, (pa.Array, pa.ChunkedArray)) or len(ids) > _SMALL:
+            asked = ids if isinstance(ids, (pa.Array, pa.ChunkedArray)) else IdMap._asked(ids)
+            found = pc.index_in(asked.cast(pa.large_string()), value_set=self.array, skip_nulls=True)
+            rows = (
+                found.fill_null(-1).to_numpy(zero_copy_only=False)
+                if isinstance(found, pa.Array)
+                else (found.fill_null(-1).to_numpy())
+            )
+            rows = rows.astype(np.int64)
+        else:
+            rows = np.fromiter((self._lookup.get(i, -1) for i in ids), dtype=np.int64, count=len(ids))
+        if missing == "raise" and (rows < 0).any():
+            first = int((rows < 0).argmax())
+            offender = ids[first].as_py() if isinstance(ids, (pa.Array, pa.ChunkedArray)) else ids[first]
+            raise UnknownIdError(
+                f"{int((rows < 0).sum())} of {len(rows)} ids unknown, first {offender!r}; "
+                "pass ids of this map, or missing='mark' to get -1 for the unknown"
+            )
+        return rows
+
+    def ids(self, rows: Sequence[int] | I64) -> list[str]:
+        """The ids of these rows, in order.
+
+        Raises
+        ------
+        DataError
+            A row is below 0 or beyond the map.
+        """
+        asked = np.asarray(rows, dtype=np.int64)
+        if asked.size and (asked.min() < 0 or asked.max() >= len(self)):
+            raise DataError(f"rows {int(asked.min())}..{int(asked.max())} asked of a map of {len(self)} ids")
+        return list(self.array.take(pa.array(asked)).to_pylist())
+
+    def take(self, rows: Sequence[int] | I64) -> "IdMap":
+        """The map of the ids at these rows, renumbered from 0."""
+        return IdMap(self.array.take(pa.array(np.asarray(rows, dtype=np.int64))))
+
+    @cached_property
+    def _lookup(self) -> dict[str, int]:
+        return {text: row for row, text in enumerate(self.array.to_pylist())}
+
+    @staticmethod
+    def _asked(ids: Sequence[str]) -> pa.Array:
+        try:
+            return pa.array(ids, type=pa.large_string())
+        except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
+            # an id no map can hold is merely unknown
+            return pa.array([i if isinstance(i, str) and _encodable(i) else None for i in ids], type=pa.large_string())
+
+
+def _encodable(text: object) -> bool:
+    try:
+        str(text).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _first_repeat(array: pa.Array) -> int:
+    seen: set[str] = set()
+    for row, text in enumerate(array.to_pylist()):
+        if text in seen:
+            return row
+        seen.add(text)
+    return -1

@@ -1,0 +1,315 @@
+"""Interactions: who did what with which item, in time order. Training set, test set and requests alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from mmreco.arrays import F32, I64, Bool, frozen
+from mmreco.data.ids import IdMap
+from mmreco.errors import DataError
+
+if TYPE_CHECKING:
+    from mmreco.data.catalogue import Catalogue
+
+__all__ = ["Interactions"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Interactions:
+    """A ragged array of item rows: the events of user `u` are `starts[u]:starts[u + 1]`, oldest first.
+
+    Made by `read`, `from_frame`, `from_events` or `from_histories`; the constructor only checks.
+
+    Parameters
+    ----------
+    users : IdMap of `n` users
+        Users without any event are allowed (an empty history is a request like any other).
+    items : IdMap of the catalogue
+        Every item that could be answered, clicked or not.
+    starts : shape `(n + 1,)`, int64
+        Where each user's events begin; the last entry is `e`, the number of events.
+    items_flat : shape `(e,)`, int64
+        Item rows.
+    events : shape `(e,)`, int64
+        Indices into `event_names`.
+    event_names : one name a kind of event
+        E.g. `("view", "cart", "purchase")`; `("event",)` where the log does not say.
+    weights : shape `(e,)`, float32
+        How much an event counts; finite, 0 or more.
+    times : shape `(e,)`, int64, or None
+        Milliseconds since 1970-01-01 UTC, not decreasing inside a user; None where only the order is known.
+    dropped : optional
+        How many events or history entries named an unknown user or item and were left out.
+
+    Raises
+    ------
+    DataError
+        Shapes disagree, a row lies outside its map, a weight is negative or not finite, or times decrease.
+
+    Examples
+    --------
+    >>> shop = IdMap.of(["hat", "scarf", "coat"])
+    >>> asked = Interactions.from_histories([["hat", "coat"], []], items=shop)
+    >>> asked.history(0)
+    array([0, 2])
+    """
+
+    users: IdMap
+    items: IdMap
+    starts: I64
+    items_flat: I64
+    events: I64
+    event_names: tuple[str, ...]
+    weights: F32
+    times: I64 | None = None
+    dropped: int = 0
+
+    def __post_init__(self) -> None:
+        for name, dtype in (
+            ("starts", np.int64),
+            ("items_flat", np.int64),
+            ("events", np.int64),
+            ("weights", np.float32),
+        ):
+            object.__setattr__(self, name, frozen(getattr(self, name), dtype))
+        if self.times is not None:
+            object.__setattr__(self, "times", frozen(self.times, np.int64))
+        n, e = len(self.users), len(self.items_flat)
+        if self.starts.shape != (n + 1,) or self.starts[0] != 0 or self.starts[-1] != e or (self.lengths < 0).any():
+            raise DataError(f"interactions: starts must be {n + 1} numbers rising from 0 to {e}")
+        for name in ("events", "weights", "times"):
+            array = getattr(self, name)
+            if array is not None and array.shape != (e,):
+                raise DataError(f"interactions: {name} has shape {array.shape}; expected ({e},)")
+        _inside("item row", self.items_flat, len(self.items))
+        _inside("event", self.events, len(self.event_names))
+        bad = ~np.isfinite(self.weights) | (self.weights < 0)
+        if bad.any():
+            first = int(bad.argmax())
+            raise DataError(
+                f"interactions: weight {self.weights[first]} at event {first}; expected finite and 0 or more"
+            )
+        if self.times is not None and e > 1:
+            falls = np.diff(self.times) < 0
+            inside = self.starts[1:-1]
+            falls[inside[(inside > 0) & (inside < e)] - 1] = False  # a new user may begin earlier
+            if falls.any():
+                raise DataError(f"interactions: time goes back at event {int(falls.argmax()) + 1}; sort inside a user")
+
+    # ---- made from
+
+    @classmethod
+    def from_events(
+        cls,
+        users: IdMap,
+        items: IdMap,
+        user_rows: I64,
+        item_rows: I64,
+        *,
+        times: I64 | None = None,
+        events: I64 | None = None,
+        event_names: tuple[str, ...] = ("event",),
+        weights: F32 | None = None,
+        dropped: int = 0,
+    ) -> "Interactions":
+        """The interactions of a flat log, shape `(e,)` each; sorted by user, then time, then order given.
+
+        Raises
+        ------
+        DataError
+            As the constructor, and when a user row lies outside `users`.
+        """
+        user_rows = np.asarray(user_rows, dtype=np.int64)
+        _inside("user row", user_rows, len(users))
+        order = np.argsort(user_rows, kind="stable") if times is None else np.lexsort((times, user_rows))
+        starts = np.zeros(len(users) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(user_rows, minlength=len(users)), out=starts[1:])
+        e = len(user_rows)
+        return cls(
+            users=users,
+            items=items,
+            starts=starts,
+            items_flat=np.asarray(item_rows)[order],
+            events=np.zeros(e, dtype=np.int64) if events is None else np.asarray(events)[order],
+            event_names=event_names,
+            weights=np.ones(e, dtype=np.float32) if weights is None else np.asarray(weights)[order],
+            times=None if times is None else np.asarray(times)[order],
+            dropped=dropped,
+        )
+
+    @classmethod
+    def from_histories(
+        cls, histories: Sequence[Sequence[str]], *, items: IdMap, users: Sequence[str] | None = None
+    ) -> "Interactions":
+        """Requests of strangers: one list of item ids a user, oldest first.
+
+        Unknown items are dropped and counted in `dropped`; a list may be empty.
+
+        Parameters
+        ----------
+        users : as many ids as histories, optional
+            Names for the users; "0", "1", ... when omitted.
+
+        Raises
+        ------
+        DataError
+            A history is a string (wrap it in a list), or `users` has another length.
+        """
+        for row, history in enumerate(histories):
+            if isinstance(history, str):
+                raise DataError(f"history {row} is the string {history!r}; expected a list of item ids")
+        lengths = np.fromiter((len(h) for h in histories), dtype=np.int64, count=len(histories))
+        rows = items.rows([i for h in histories for i in h], missing="mark")
+        owner = np.repeat(np.arange(len(histories)), lengths)
+        known = rows >= 0
+        return cls.from_events(
+            IdMap.of([str(u) for u in range(len(histories))] if users is None else users),
+            items,
+            owner[known],
+            rows[known],
+            dropped=int((~known).sum()),
+        )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        catalogue: "Catalogue | None" = None,
+        columns: Mapping[str, str] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> "Interactions":
+        """The interactions in a dataframe (pandas, polars, pyarrow, anything narwhals reads), a row an event.
+
+        Parameters
+        ----------
+        frame : columns `user_id`, `item_id`, and where known `timestamp`, `event`, `weight`
+            `timestamp` is a datetime, or a number of seconds or milliseconds since 1970 UTC.
+        catalogue : optional
+            The items there are; events on others are dropped and counted. Without it, the items seen are all.
+        columns : optional
+            The frame's own names, e.g. `{"user_id": "customer"}`.
+        weights : optional
+            Weight of each kind of event, e.g. `{"view": 1, "purchase": 5}`, where there is no `weight` column.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or holds a value it must not; column and row are named.
+        """
+        from mmreco.data import tables
+
+        return tables.interactions_from_frame(frame, catalogue=catalogue, columns=columns, weights=weights)
+
+    @classmethod
+    def read(
+        cls,
+        path: Any,
+        *,
+        catalogue: "Catalogue | None" = None,
+        columns: Mapping[str, str] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> "Interactions":
+        """The interactions in a `.parquet`, `.csv` or `.jsonl` file; see `from_frame`.
+
+        Raises
+        ------
+        DataError
+            The file is missing, damaged, of another kind, or its table is unusable.
+        """
+        from mmreco.data import files
+
+        return cls.from_frame(files.read_table(path), catalogue=catalogue, columns=columns, weights=weights)
+
+    # ---- asked
+
+    def __len__(self) -> int:
+        """The number of users (histories), with or without events."""
+        return len(self.users)
+
+    def __repr__(self) -> str:
+        return f"Interactions({len(self)} users, {self.n_events} events, {len(self.items)} items)"
+
+    @property
+    def n_events(self) -> int:
+        """The number of events."""
+        return len(self.items_flat)
+
+    @cached_property
+    def lengths(self) -> I64:
+        """Events a user, shape `(n,)`."""
+        return frozen(np.diff(self.starts), np.int64)
+
+    @cached_property
+    def users_flat(self) -> I64:
+        """The user row of every event, shape `(e,)`."""
+        return frozen(np.repeat(np.arange(len(self)), self.lengths), np.int64)
+
+    def history(self, row: int) -> I64:
+        """The item rows of one user, oldest first."""
+        return self.items_flat[self.starts[row] : self.starts[row + 1]]
+
+    def matrix(self) -> sp.csr_array:
+        """Summed weights as a sparse `(n, n_items)` matrix, float32."""
+        flat = sp.coo_array(
+            (self.weights, (self.users_flat, self.items_flat)), shape=(len(self), len(self.items)), dtype=np.float32
+        )
+        return flat.tocsr()  # sums what repeats
+
+    def counts(self) -> I64:
+        """Events an item, shape `(n_items,)`."""
+        return np.bincount(self.items_flat, minlength=len(self.items)).astype(np.int64)
+
+    # ---- narrowed
+
+    def take(self, rows: Sequence[int] | I64) -> "Interactions":
+        """The histories of these users, in this order, renumbered from 0."""
+        asked = np.asarray(rows, dtype=np.int64)
+        lengths = self.lengths[asked]
+        starts = np.zeros(len(asked) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=starts[1:])
+        where = np.arange(starts[-1]) + np.repeat(self.starts[asked] - starts[:-1], lengths)
+        return self._with(self.users.take(asked), starts, where)
+
+    def keep(self, chosen: Bool) -> "Interactions":
+        """The same users with only the events where `chosen`, shape `(e,)`, is true.
+
+        Raises
+        ------
+        DataError
+            `chosen` is not `(e,)`.
+        """
+        if chosen.shape != (self.n_events,):
+            raise DataError(f"keep: mask of shape {chosen.shape}; expected ({self.n_events},)")
+        starts = np.zeros(len(self) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(self.users_flat[chosen], minlength=len(self)), out=starts[1:])
+        return self._with(self.users, starts, np.flatnonzero(chosen))
+
+    def last(self, n: int) -> "Interactions":
+        """The same users with only their `n` latest events."""
+        from_end = np.repeat(self.starts[1:], self.lengths) - np.arange(self.n_events)
+        return self.keep(from_end <= n)
+
+    def _with(self, users: IdMap, starts: I64, where: npt.NDArray[np.int64]) -> "Interactions":
+        return Interactions(
+            users=users,
+            items=self.items,
+            starts=starts,
+            items_flat=self.items_flat[where],
+            events=self.events[where],
+            event_names=self.event_names,
+            weights=self.weights[where],
+            times=None if self.times is None else self.times[where],
+            dropped=self.dropped,
+        )
+
+
+def _inside(what: str, rows: I64, n: int) -> None:
+    if rows.size and (rows.min() < 0 or rows.max() >= n):
+        bad = int(((rows < 0) | (rows >= n)).argmax())
+        raise DataError(f"interactions: {what} {int(rows[bad])} at event {bad}; expected 0..{n - 1}")

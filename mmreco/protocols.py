@@ -1,0 +1,48 @@
+"""The three promises everything above stands on."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+from mmreco.arrays import F32, Bool
+from mmreco.data.interactions import Interactions
+from mmreco.data.ranking import Ranking
+
+__all__ = ["Encoder", "Recommends", "Searches"]
+
+Content = TypeVar("Content", contravariant=True)
+
+
+@runtime_checkable
+class Encoder(Protocol[Content]):
+    """Content in, vectors out. Knows nothing of ids, users or indexes."""
+
+    @property
+    def dim(self) -> int:
+        """The width of a vector."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes the vectors what they are: model, weights' hash, preprocessing, width."""
+
+    def encode(self, contents: Sequence[Content], *, batch_size: int = 64) -> F32:
+        """Vectors of unit length, shape `(n, dim)`."""
+
+
+@runtime_checkable
+class Recommends(Protocol):
+    """Histories in, ranking out: all that pages, evaluation and service ask of a model."""
+
+    def recommend(
+        self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: Bool | None = None
+    ) -> Ranking:
+        """The `k` best items for each history; `where`, shape `(n_items,)`, says which items may be answered."""
+
+
+@runtime_checkable
+class Searches(Protocol):
+    """Vectors in, ranking out."""
+
+    def search(
+        self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
+    ) -> Ranking:
+        """The `k` items nearest to each query, shape `(n, dim)`; `exclude` holds what query `q` must not return."""
