@@ -1,0 +1,1 @@
+"""The values: frozen, their arrays read-only; and the readers that make them."""

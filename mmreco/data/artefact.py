@@ -77,7 +77,8 @@ def publish(folder: str | Path, kind: str, about: Mapping[str, Any] | None = Non
         os.replace(top / ".CURRENT", top / "CURRENT")
         _sync_folder(top)
     except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
+        if not _counts(fresh):  # a fault after the pointer moved must not take away what it points to
+            shutil.rmtree(fresh, ignore_errors=True)
         raise
     for old in _generations(top):
         if old != fresh:
@@ -116,6 +117,8 @@ def verify(folder: str | Path) -> Artefact:
 
 
 def _checked(path: Path, kind: str | None) -> Artefact:
+    if path.is_symlink():
+        raise DataError(f"{path}: a link; an artefact holds plain files and folders only")
     manifest = _manifest(path / "manifest.json")
     if manifest["format"] != FORMAT:
         raise IncompatibleError(f"{path}: format {manifest['format']}; this version of mmreco reads {FORMAT}")
@@ -158,6 +161,15 @@ def _current(top: Path) -> Path:
     if not _GENERATION.fullmatch(name):
         raise DataError(f"{top / 'CURRENT'}: damaged, {name[:40]!r} names no generation")
     return top / name
+
+
+def _counts(generation: Path) -> bool:
+    try:
+        return (generation.parent / "CURRENT").read_text(encoding="utf-8").strip() == generation.name
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True  # unknown, so nothing is removed
 
 
 def _generations(top: Path) -> list[Path]:

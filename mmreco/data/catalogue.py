@@ -79,16 +79,17 @@ class Catalogue:
     def read(
         cls, path: str | Path, *, images: str | Path | None = None, columns: Mapping[str, str] | None = None
     ) -> "Catalogue":
-        """The catalogue in a `.parquet`, `.csv` or `.jsonl` file; see `from_frame`.
+        """The catalogue in a `.parquet`, `.csv`, `.tsv` or `.jsonl` file; see `from_frame`.
 
         Raises
         ------
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        from mmreco.data import files
+        from mmreco.data import files, tables
 
-        return cls.from_frame(files.read_table(path), images=images, columns=columns)
+        table = files.read_table(path, text=tables.id_columns(columns))
+        return cls.from_frame(table, images=images, columns=columns)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -128,3 +129,22 @@ class Catalogue:
         """The items at these rows, renumbered from 0."""
         asked = np.asarray(rows, dtype=np.int64)
         return Catalogue(self.items.take(asked), self.table.take(pa.array(asked)))
+
+    def joined(self, more: "Catalogue") -> "Catalogue":
+        """These items, then those of `more`; columns that only one of the two has are null in the other's rows.
+
+        Raises
+        ------
+        DataError
+            An item is in both, or a column holds another type there than here.
+        """
+        known = self.items.rows(more.items.array, missing="mark") >= 0
+        if known.any():
+            first = more.items.ids([int(known.argmax())])[0]
+            raise DataError(f"catalogue: {int(known.sum())} of {len(more)} items are known already, first {first!r}")
+        try:
+            table = pa.concat_tables([self.table, more.table], promote_options="permissive")
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(f"catalogue: the new items' columns disagree with those there are: {error}") from error
+        ids = pa.chunked_array([self.items.array, more.items.array])
+        return Catalogue(IdMap(ids), table)

@@ -71,8 +71,10 @@ class IdMap:
         Raises
         ------
         DataError
-            Some id is not a `str`, cannot be written as UTF-8, is empty or repeated.
+            Some id is not a `str`, cannot be written as UTF-8, is empty or repeated; or `ids` is one string.
         """
+        if isinstance(ids, str):
+            raise DataError(f"ids: the string {ids!r}; expected a list of ids")
         given = ids if isinstance(ids, list) else list(ids)
         try:
             return cls(pa.array(given, type=pa.large_string()))
@@ -99,7 +101,7 @@ class IdMap:
     @cached_property
     def checksum(self) -> str:
         """SHA-256 (hexadecimal) over the ids and their lengths, in order."""
-        offsets = np.frombuffer(self.array.buffers()[1], dtype=np.int64)  # type: ignore[arg-type]
+        offsets = np.frombuffer(self.array.buffers()[1], dtype=np.int64)
         offsets = offsets[self.array.offset : self.array.offset + len(self) + 1]
         digest = hashlib.sha256(np.diff(offsets).tobytes())
         if len(self):
@@ -114,21 +116,20 @@ class IdMap:
         UnknownIdError
             `missing` is "raise" and an id is not in the map.
         DataError
-            `missing` is neither "raise" nor "mark".
+            `missing` is neither "raise" nor "mark", or `ids` is one string.
         """
+        if isinstance(ids, str):
+            raise DataError(f"ids: the string {ids!r}; expected a list of ids")
         if missing not in ("raise", "mark"):
             raise DataError(f"missing={missing!r}: expected 'raise' or 'mark'")
         if isinstance(ids, (pa.Array, pa.ChunkedArray)) or len(ids) > _SMALL:
             asked = ids if isinstance(ids, (pa.Array, pa.ChunkedArray)) else IdMap._asked(ids)
             found = pc.index_in(asked.cast(pa.large_string()), value_set=self.array, skip_nulls=True)
-            rows = (
-                found.fill_null(-1).to_numpy(zero_copy_only=False)
-                if isinstance(found, pa.Array)
-                else (found.fill_null(-1).to_numpy())
-            )
-            rows = rows.astype(np.int64)
+            flat = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+            rows: I64 = flat.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         else:
-            rows = np.fromiter((self._lookup.get(i, -1) for i in ids), dtype=np.int64, count=len(ids))
+            known = self._lookup
+            rows = np.fromiter((known.get(i, -1) if isinstance(i, str) else -1 for i in ids), np.int64, len(ids))
         if missing == "raise" and (rows < 0).any():
             first = int((rows < 0).argmax())
             offender = ids[first].as_py() if isinstance(ids, (pa.Array, pa.ChunkedArray)) else ids[first]
@@ -146,14 +147,23 @@ class IdMap:
         DataError
             A row is below 0 or beyond the map.
         """
+        return list(self.array.take(pa.array(self._inside(rows))).to_pylist())
+
+    def take(self, rows: Sequence[int] | I64) -> "IdMap":
+        """The map of the ids at these rows, renumbered from 0.
+
+        Raises
+        ------
+        DataError
+            A row is below 0, beyond the map, or asked for twice.
+        """
+        return IdMap(self.array.take(pa.array(self._inside(rows))))
+
+    def _inside(self, rows: Sequence[int] | I64) -> I64:
         asked = np.asarray(rows, dtype=np.int64)
         if asked.size and (asked.min() < 0 or asked.max() >= len(self)):
             raise DataError(f"rows {int(asked.min())}..{int(asked.max())} asked of a map of {len(self)} ids")
-        return list(self.array.take(pa.array(asked)).to_pylist())
-
-    def take(self, rows: Sequence[int] | I64) -> "IdMap":
-        """The map of the ids at these rows, renumbered from 0."""
-        return IdMap(self.array.take(pa.array(np.asarray(rows, dtype=np.int64))))
+        return asked
 
     @cached_property
     def _lookup(self) -> dict[str, int]:

@@ -76,7 +76,8 @@ class Interactions:
             ("events", np.int64),
             ("weights", np.float32),
         ):
-            object.__setattr__(self, name, frozen(getattr(self, name), dtype))
+            with np.errstate(over="ignore"):  # a weight too large for float32 turns infinite and is refused below
+                object.__setattr__(self, name, frozen(getattr(self, name), dtype))
         if self.times is not None:
             object.__setattr__(self, "times", frozen(self.times, np.int64))
         n, e = len(self.users), len(self.items_flat)
@@ -122,9 +123,12 @@ class Interactions:
         Raises
         ------
         DataError
-            As the constructor, and when a user row lies outside `users`.
+            As the constructor, and when a user row lies outside `users` or the arrays differ in length.
         """
         user_rows = np.asarray(user_rows, dtype=np.int64)
+        for name, given in (("item_rows", item_rows), ("times", times), ("events", events), ("weights", weights)):
+            if given is not None and len(given) != len(user_rows):
+                raise DataError(f"interactions: {len(given)} {name} for {len(user_rows)} user rows; expected as many")
         _inside("user row", user_rows, len(users))
         order = np.argsort(user_rows, kind="stable") if times is None else np.lexsort((times, user_rows))
         starts = np.zeros(len(users) + 1, dtype=np.int64)
@@ -158,11 +162,13 @@ class Interactions:
         Raises
         ------
         DataError
-            A history is a string (wrap it in a list), or `users` has another length.
+            A history is a string (wrap it in a list) or None, or `users` has another length.
         """
         for row, history in enumerate(histories):
-            if isinstance(history, str):
-                raise DataError(f"history {row} is the string {history!r}; expected a list of item ids")
+            if history is None or isinstance(history, str):
+                raise DataError(f"history {row} is {history!r}; expected a list of item ids")
+        if users is not None and len(users) != len(histories):
+            raise DataError(f"{len(users)} users for {len(histories)} histories; expected as many")
         lengths = np.fromiter((len(h) for h in histories), dtype=np.int64, count=len(histories))
         rows = items.rows([i for h in histories for i in h], missing="mark")
         owner = np.repeat(np.arange(len(histories)), lengths)
@@ -215,16 +221,17 @@ class Interactions:
         columns: Mapping[str, str] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> "Interactions":
-        """The interactions in a `.parquet`, `.csv` or `.jsonl` file; see `from_frame`.
+        """The interactions in a `.parquet`, `.csv`, `.tsv` or `.jsonl` file; see `from_frame`.
 
         Raises
         ------
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        from mmreco.data import files
+        from mmreco.data import files, tables
 
-        return cls.from_frame(files.read_table(path), catalogue=catalogue, columns=columns, weights=weights)
+        table = files.read_table(path, text=tables.id_columns(columns))
+        return cls.from_frame(table, catalogue=catalogue, columns=columns, weights=weights)
 
     # ---- asked
 
@@ -268,13 +275,20 @@ class Interactions:
     # ---- narrowed
 
     def take(self, rows: Sequence[int] | I64) -> "Interactions":
-        """The histories of these users, in this order, renumbered from 0."""
+        """The histories of these users, in this order, renumbered from 0.
+
+        Raises
+        ------
+        DataError
+            A row is below 0, beyond the users, or asked for twice.
+        """
         asked = np.asarray(rows, dtype=np.int64)
+        users = self.users.take(asked)
         lengths = self.lengths[asked]
         starts = np.zeros(len(asked) + 1, dtype=np.int64)
         np.cumsum(lengths, out=starts[1:])
         where = np.arange(starts[-1]) + np.repeat(self.starts[asked] - starts[:-1], lengths)
-        return self._with(self.users.take(asked), starts, where)
+        return self._with(users, starts, where)
 
     def keep(self, chosen: Bool) -> "Interactions":
         """The same users with only the events where `chosen`, shape `(e,)`, is true.

@@ -43,7 +43,7 @@ class Ranking:
             raise DataError(f"ranking: rows {rows.shape} and scores {scores.shape}; expected the same (n, k)")
         if np.isnan(scores).any():
             raise DataError("ranking: a score is NaN; expected numbers, larger is better")
-        if ((rows < 0) != np.isneginf(scores)).any():
+        if ((rows < 0) != np.isneginf(scores)).any() or (rows < -1).any():
             raise DataError("ranking: row -1 and score -inf must go together")
         if (scores[:, 1:] > scores[:, :-1]).any():
             raise DataError("ranking: scores increase along a row; expected best first")
@@ -61,24 +61,28 @@ class Ranking:
         k : 1 or more
             Width of the answer; padded where fewer than `k` scores are above -inf.
         rows : shape `(n, m)`, optional
-            The item rows the scores belong to; column numbers when omitted.
+            The item rows the scores belong to; column numbers when omitted. -1 is not answered.
 
         Raises
         ------
         DataError
-            `k` is below 1 or `scores` is not `(n, m)`.
+            `k` is below 1, `scores` is not `(n, m)`, one of them is NaN, or `rows` has another shape.
         """
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
         scores = np.asarray(scores, dtype=np.float32)
         if scores.ndim != 2:
             raise DataError(f"scores of shape {scores.shape}; expected (n, m)")
+        if np.isnan(scores).any():
+            line = int(np.isnan(scores).any(axis=1).argmax())
+            raise DataError(f"ranking: NaN among the scores of question {line}; expected numbers, larger is better")
+        if rows is not None:
+            if rows.shape != scores.shape:
+                raise DataError(f"rows of shape {rows.shape} for scores of shape {scores.shape}; expected the same")
+            scores = np.where(rows < 0, np.float32(-np.inf), scores)
         n, m = scores.shape
         width = min(k, m)
-        if width < m:
-            chosen = np.argpartition(-scores, width - 1, axis=1)[:, :width]  # (n, width)
-        else:
-            chosen = np.broadcast_to(np.arange(m), (n, m))
+        chosen = _largest(scores, width, rows) if width < m else np.broadcast_to(np.arange(m), (n, m))  # (n, width)
         values = np.take_along_axis(scores, chosen, axis=1)
         names = chosen if rows is None else np.take_along_axis(rows, chosen, axis=1)
         order = np.lexsort((names, -values), axis=1)
@@ -87,7 +91,6 @@ class Ranking:
         best_scores[:, :width] = np.take_along_axis(values, order, axis=1)
         best_rows[:, :width] = np.take_along_axis(names, order, axis=1)
         best_rows[np.isneginf(best_scores)] = -1
-        best_scores[best_rows < 0] = -np.inf
         return cls(best_rows, best_scores)
 
     @property
@@ -116,3 +119,18 @@ class Ranking:
     def ids(self, items: IdMap) -> list[list[str]]:
         """The item ids of each question, best first, padding left out."""
         return [items.ids(row[row >= 0]) for row in self.rows]
+
+
+def _largest(scores: F32, width: int, rows: I64 | None) -> I64:
+    """The columns of the `width` largest of each line, shape `(n, width)`, in no order; lower rows among equals."""
+    chosen = np.argpartition(-scores, width - 1, axis=1)[:, :width].astype(np.int64)
+    values = np.take_along_axis(scores, chosen, axis=1)
+    worst = values.min(axis=1, keepdims=True)  # (n, 1)
+    cut = (scores == worst).sum(axis=1) > (values == worst).sum(axis=1)  # some of the equals were left out
+    for line in np.flatnonzero(cut & ~np.isneginf(worst[:, 0])):
+        above = np.flatnonzero(scores[line] > worst[line])
+        equal = np.flatnonzero(scores[line] == worst[line])
+        if rows is not None:
+            equal = equal[np.argsort(rows[line, equal], kind="stable")]
+        chosen[line] = np.concatenate([above, equal[: width - len(above)]])
+    return chosen
