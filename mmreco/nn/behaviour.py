@@ -1,0 +1,64 @@
+"""BehaviourTower: a history of item vectors, event types and time gaps becomes a user vector at each step."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from mmreco.nn.attention import CausalTransformer
+from mmreco.nn.recurrent import Recurrent
+
+__all__ = ["GAPS", "BehaviourTower", "Reader"]
+
+Reader = Literal["transformer", "gru", "lstm"]
+
+GAPS = 16
+"""Classes of time gap: 0 is unknown, then minutes on a scale of powers of two up to about three weeks."""
+
+
+class BehaviourTower(nn.Module):
+    """The user vector after each step of a history, seeing that step and those before it.
+
+    Parameters
+    ----------
+    reader : what reads the sequence
+    dim : width of item and user vectors
+    depth, heads, dropout, max_length : as the reader takes them; `heads` matters to the Transformer alone
+    n_events : kinds of event, the unknown kind 0 among them
+    """
+
+    def __init__(
+        self, reader: Reader, dim: int, *, depth: int, heads: int, dropout: float, max_length: int, n_events: int
+    ) -> None:
+        super().__init__()
+        self.events = nn.Embedding(n_events, dim)
+        self.gaps = nn.Embedding(GAPS, dim)
+        for table in (self.events, self.gaps):
+            nn.init.zeros_(table.weight)  # they begin by saying nothing
+        self.read: nn.Module
+        if reader == "transformer":
+            self.read = CausalTransformer(dim, depth=depth, heads=heads, dropout=dropout, max_length=max_length)
+        else:
+            self.read = Recurrent(reader, dim, depth=depth, dropout=dropout)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, vectors: Tensor, events: Tensor, minutes: Tensor) -> Tensor:
+        """`(b, length, dim)` user vectors.
+
+        Parameters
+        ----------
+        vectors : shape `(b, length, dim)`
+            Item vectors of unit length, oldest first, padded at the end.
+        events : shape `(b, length)`, int64
+            Kind of each event; 0 where unknown.
+        minutes : shape `(b, length)`, float32
+            Minutes since the event before; below 0 where unknown.
+        """
+        steps = vectors * math.sqrt(vectors.shape[-1]) + self.events(events) + self.gaps(_gap_class(minutes))
+        states: Tensor = self.norm(self.read(steps))
+        return states
+
+
+def _gap_class(minutes: Tensor) -> Tensor:
+    return torch.where(minutes < 0, 0, 1 + torch.log2(1 + minutes.clamp(min=0)).long().clamp(max=GAPS - 2))

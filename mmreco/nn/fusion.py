@@ -1,0 +1,137 @@
+"""ItemTower: whatever is known of an item becomes one vector.
+
+Each part (the id, each content modality, the attributes) is projected to one width, missing parts are
+masked, and a fusion joins what is there. Ids and modalities are dropped at random in training, so that
+an item nobody has clicked, or one without a picture, is placed well by what remains.
+
+Sources: Arevalo et al., "Gated multimodal units", 2017 (gates); Volkovs et al., "DropoutNet", 2017
+(dropping ids so that cold items work). Deviates from the former by a residual gate that starts at one.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Fusion", "ItemTower"]
+
+Fusion = Literal["gated", "concat", "attention"]
+
+
+class ItemTower(nn.Module):
+    """Vectors of items from their ids, contents and attributes.
+
+    Parameters
+    ----------
+    dim : width of an item vector
+    n_ids : items that have an id vector; 0 for a tower of content alone
+    widths : width of each content modality by name
+    n_attributes : kinds of attribute; 0 for none
+    fusion : how the parts are joined
+        "gated" sums them, each times a gate it sets itself; "concat" projects them side by side;
+        "attention" weighs them by a learnt question.
+    id_dropout, modality_dropout : share of ids, and of each content modality, hidden in training
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        n_ids: int,
+        widths: Mapping[str, int],
+        n_attributes: int,
+        fusion: Fusion,
+        id_dropout: float,
+        modality_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.dim, self.id_dropout, self.modality_dropout = dim, id_dropout, modality_dropout
+        self.widths = dict(widths)
+        self.identity = nn.Embedding(n_ids, dim) if n_ids else None
+        self.contents = nn.ModuleDict({name: nn.Linear(width, dim) for name, width in widths.items()})
+        self.attributes = nn.EmbeddingBag(n_attributes + 1, dim, mode="mean", padding_idx=n_attributes)
+        self.has_attributes = n_attributes > 0
+        for table in (self.identity, self.attributes):
+            if table is not None:
+                nn.init.normal_(table.weight, std=0.02)
+        with torch.no_grad():
+            self.attributes.weight[n_attributes] = 0
+        n_parts = (n_ids > 0) + len(widths) + self.has_attributes
+        self.join = _FUSIONS[fusion](dim, max(1, n_parts))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, rows: Tensor, contents: Mapping[str, tuple[Tensor, Tensor]], attributes: Tensor) -> Tensor:
+        """Item vectors `(r, dim)`.
+
+        Parameters
+        ----------
+        rows : shape `(r,)`, int64
+            The id vector to use; -1 for an item that has none.
+        contents : by modality, values `(r, width)` and whether they exist `(r,)`
+        attributes : shape `(r, m)`, int64
+            Attributes an item, padded with `n_attributes`.
+        """
+        parts, present = [], []
+        if self.identity is not None:
+            there = rows >= 0
+            parts.append(self.identity(rows.clamp(min=0)))
+            present.append(self._kept(there, self.id_dropout))
+        for name, project in self.contents.items():
+            values, there = contents[name]
+            parts.append(project(values))
+            present.append(self._kept(there, self.modality_dropout))
+        if self.has_attributes:
+            parts.append(self.attributes(attributes))
+            present.append((attributes < self.attributes.num_embeddings - 1).any(dim=1))
+        if not parts:  # nothing is known of any item
+            parts, present = [torch.zeros(len(rows), self.dim, device=rows.device)], [rows < 0]
+        known = torch.stack(present, dim=1)  # (r, parts)
+        joined: Tensor = self.norm(self.join(torch.stack(parts, dim=1), known))
+        return joined
+
+    def _kept(self, there: Tensor, dropout: float) -> Tensor:
+        if not (self.training and dropout):
+            return there
+        return there & (torch.rand(there.shape, device=there.device) >= dropout)
+
+
+class _Gated(nn.Module):
+    def __init__(self, dim: int, n_parts: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(n_parts, dim))
+        self.bias = nn.Parameter(torch.zeros(n_parts))
+
+    def forward(self, parts: Tensor, known: Tensor) -> Tensor:
+        gates = 2 * torch.sigmoid((parts * self.weight).sum(dim=-1) + self.bias)  # (r, parts), one at the start
+        joined: Tensor = ((gates * known).unsqueeze(-1) * parts).sum(dim=1)
+        return joined
+
+
+class _Concat(nn.Module):
+    def __init__(self, dim: int, n_parts: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(n_parts * (dim + 1), dim)
+
+    def forward(self, parts: Tensor, known: Tensor) -> Tensor:
+        told = known.to(parts.dtype)
+        shown = (parts * told.unsqueeze(-1)).flatten(start_dim=1)  # (r, parts * dim)
+        joined: Tensor = self.project(torch.cat([shown, told], dim=1))
+        return joined
+
+
+class _Attention(nn.Module):
+    def __init__(self, dim: int, n_parts: int) -> None:
+        super().__init__()
+        self.look = nn.Linear(dim, dim)
+        self.question = nn.Parameter(torch.zeros(n_parts, dim))
+
+    def forward(self, parts: Tensor, known: Tensor) -> Tensor:
+        merits = (torch.tanh(self.look(parts)) * self.question).sum(dim=-1)  # (r, parts)
+        merits = merits.masked_fill(~known, -1e9)
+        weights = merits.softmax(dim=1) * known  # an item of which nothing is known weighs nothing
+        joined: Tensor = (weights.unsqueeze(-1) * parts).sum(dim=1)
+        return joined
+
+
+_FUSIONS: dict[str, type[nn.Module]] = {"gated": _Gated, "concat": _Concat, "attention": _Attention}

@@ -1,0 +1,130 @@
+"""The training loop: passes over the data, early stopping, and a state that survives an interruption."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Checkpoint", "Progress", "train"]
+
+State = dict[str, Tensor]
+
+
+class Checkpoint(Protocol):
+    """Where the loop keeps its state between passes."""
+
+    def save(self, state: State) -> None:
+        """Keep this state in place of the one before."""
+
+    def load(self) -> State | None:
+        """The state kept last, None when there is none."""
+
+
+@dataclass
+class Progress:
+    """How far training has come: the score on validation after each pass, and the best of them."""
+
+    scores: list[float] = field(default_factory=list)
+    best: int = 0
+    """The pass, counted from 1, whose weights are kept; 0 before the first."""
+
+
+def train(
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    *,
+    batches: Callable[[int], Iterable[Tensor]],
+    validate: Callable[[], float] | None,
+    epochs: int,
+    patience: int | None,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+) -> Progress:
+    """Trains `module` in place and leaves it with the weights of the best pass.
+
+    Every pass draws from a generator seeded by `seed` and the pass alone, so that a run resumed from a
+    checkpoint takes the same steps as one that was never interrupted. torch's global generator is left
+    as it was found.
+
+    Parameters
+    ----------
+    batches : the losses of pass `p` (from 0), one a step, drawn one after the other
+    validate : a score, larger is better; the last weights are kept when omitted
+    epochs : passes at most
+    patience : passes without a better score before it stops; None never stops early
+    checkpoint : optional
+        Where to keep the state after each pass, and to resume from.
+
+    Returns
+    -------
+    Progress
+        The scores of the passes and which one is kept.
+
+    Raises
+    ------
+    FloatingPointError
+        A loss is not finite.
+    """
+    progress = Progress()
+    kept: State = {}
+    held = checkpoint.load() if checkpoint else None
+    if held:
+        progress = Progress([float(s) for s in held["progress.scores"]], int(held["progress.best"]))
+        module.load_state_dict(_under(held, "module."))
+        kept = _under(held, "kept.")
+        _restore_optimiser(optimiser, _under(held, "optimiser."))
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        for number in range(len(progress.scores), epochs):
+            if _finished(progress, patience if validate else None):
+                break
+            torch.manual_seed(seed * 100_003 + number)
+            module.train()
+            for loss in batches(number):
+                if not math.isfinite(loss.item()):
+                    raise FloatingPointError(f"the loss became {loss.item()} in pass {number + 1}")
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+            module.eval()
+            score = validate() if validate else float(number)
+            if not progress.best or score > progress.scores[progress.best - 1]:
+                progress.best = number + 1
+                kept = {name: value.detach().clone() for name, value in module.state_dict().items()}
+            progress.scores.append(score)
+            if checkpoint:
+                checkpoint.save(_state(module, optimiser, kept, progress))
+    if kept:
+        module.load_state_dict(kept)
+    module.eval()
+    return progress
+
+
+def _finished(progress: Progress, patience: int | None) -> bool:
+    return patience is not None and bool(progress.best) and len(progress.scores) - progress.best >= patience
+
+
+def _state(module: nn.Module, optimiser: torch.optim.Optimizer, kept: State, progress: Progress) -> State:
+    state = {f"module.{name}": value for name, value in module.state_dict().items()}
+    state |= {f"kept.{name}": value for name, value in kept.items()}
+    for number, values in optimiser.state_dict()["state"].items():
+        state |= {f"optimiser.{number}.{name}": value for name, value in values.items()}
+    state["progress.scores"] = torch.tensor(progress.scores, dtype=torch.float64)
+    state["progress.best"] = torch.tensor(progress.best)
+    return {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
+
+
+def _under(state: State, prefix: str) -> State:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _restore_optimiser(optimiser: torch.optim.Optimizer, flat: State) -> None:
+    numbers: dict[int, State] = {}
+    for key, value in flat.items():
+        number, _, name = key.partition(".")
+        numbers.setdefault(int(number), {})[name] = value
+    whole = optimiser.state_dict()
+    whole["state"] = numbers
+    optimiser.load_state_dict(whole)

@@ -1,0 +1,35 @@
+"""Recurrent readers of a sequence.
+
+Sources: Hochreiter & Schmidhuber, "Long short-term memory", 1997; Cho et al., "Learning phrase
+representations using RNN encoder-decoder", 2014; Hidasi et al., "Session-based recommendations with
+recurrent neural networks", 2016.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+__all__ = ["Recurrent"]
+
+
+class Recurrent(nn.Module):
+    """State after each step of a sequence, by LSTM or GRU.
+
+    Parameters
+    ----------
+    kind : "lstm" or "gru"
+    dim : width of a step and of the state
+    depth : layers on top of each other
+    dropout : share of values dropped in training, on the steps and between layers
+    """
+
+    def __init__(self, kind: Literal["lstm", "gru"], dim: int, *, depth: int, dropout: float) -> None:
+        super().__init__()
+        cell = nn.LSTM if kind == "lstm" else nn.GRU
+        self.dropout = nn.Dropout(dropout)
+        self.cell = cell(dim, dim, num_layers=depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """`(b, length, dim)` -> `(b, length, dim)`."""
+        states: Tensor = self.cell(self.dropout(steps))[0]
+        return states

@@ -1,0 +1,65 @@
+"""The two towers of a shared space with what the item tower reads, as tensors."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmreco.nn.behaviour import BehaviourTower
+from mmreco.nn.fusion import ItemTower
+
+__all__ = ["ItemContent", "Towers"]
+
+_SHARPEST = math.log(100.0)  # the inverse temperature stays below 100, as in CLIP (Radford et al., 2021)
+
+
+@dataclass(frozen=True, eq=False)
+class ItemContent:
+    """What is known of `n` items.
+
+    Parameters
+    ----------
+    identity : shape `(n,)`, int64
+        Each item's row of the id table; -1 for an item without.
+    contents : by modality, values `(n, width)` and whether they exist `(n,)`
+    attributes : shape `(n, m)`, int64
+        Attribute rows, padded with their number.
+    """
+
+    identity: Tensor
+    contents: Mapping[str, tuple[Tensor, Tensor]]
+    attributes: Tensor
+
+    def __len__(self) -> int:
+        return len(self.identity)
+
+    def of(self, rows: Tensor) -> "ItemContent":
+        """What is known of the items at these rows."""
+        contents = {name: (values[rows], there[rows]) for name, (values, there) in self.contents.items()}
+        return ItemContent(self.identity[rows], contents, self.attributes[rows])
+
+
+class Towers(nn.Module):
+    """An item tower and a user tower that meet in one space, and the temperature their cosine is read at."""
+
+    def __init__(self, items: ItemTower, users: BehaviourTower, *, temperature: float) -> None:
+        super().__init__()
+        self.items: ItemTower = items
+        self.users: BehaviourTower = users
+        self.sharpness = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def item_places(self, known: ItemContent) -> Tensor:
+        """Unit vectors of the items, `(n, dim)`."""
+        return F.normalize(self.items(known.identity, known.contents, known.attributes), dim=1)
+
+    def user_directions(self, vectors: Tensor, events: Tensor, minutes: Tensor, steps: Tensor) -> Tensor:
+        """The user's place after each real step, `(t, dim)`, divided by the temperature.
+
+        `vectors`, `events`, `minutes` are as `BehaviourTower` takes them; `steps`, shape `(b, length)`, says
+        which are real.
+        """
+        states = self.users(vectors, events, minutes)[steps]  # (t, dim)
+        return F.normalize(states, dim=1) * self.sharpness.clamp(max=_SHARPEST).exp()

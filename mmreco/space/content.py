@@ -1,0 +1,51 @@
+"""What the item tower reads of a catalogue, and where it places the items."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmreco.arrays import F32, I64
+from mmreco.data.attributes import Attributes
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.nn.towers import ItemContent, Towers
+
+__all__ = ["item_content", "placed"]
+
+_CHUNK = 65_536  # items whose vectors are made at a time
+
+
+def item_content(
+    items: IdMap, identity: I64, content: Mapping[str, Embeddings], attributes: Attributes | None, towers: Towers
+) -> ItemContent:
+    """What the item tower reads of `items`, on its device; a modality that is not given is missing everywhere."""
+    device = towers.sharpness.device
+    contents: dict[str, tuple[Tensor, Tensor]] = {}
+    for name, width in towers.items.widths.items():
+        values, there = (
+            content[name].aligned(items)
+            if name in content
+            else (np.zeros((len(items), width), dtype=np.float32), np.zeros(len(items), dtype=np.bool_))
+        )
+        contents[name] = torch.from_numpy(values).to(device), torch.from_numpy(there).to(device)
+    padding = towers.items.attributes.num_embeddings - 1
+    bags = np.full((len(items), 1), padding, dtype=np.int64)
+    if attributes is not None:
+        matched = attributes.aligned(items)
+        lengths = np.diff(matched.starts)
+        bags = np.full((len(items), max(1, int(lengths.max(initial=0)))), padding, dtype=np.int64)
+        bags[np.arange(bags.shape[1]) < lengths[:, None]] = matched.flat
+    return ItemContent(torch.from_numpy(identity).to(device), contents, torch.from_numpy(bags).to(device))
+
+
+def placed(towers: Towers, known: ItemContent) -> F32:
+    """The direction of each item, shape `(n, dim)`."""
+    towers.eval()
+    vectors = np.zeros((len(known), towers.items.dim), dtype=np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(known), _CHUNK):
+            rows = torch.arange(start, min(start + _CHUNK, len(known)), device=known.identity.device)
+            vectors[start : start + len(rows)] = towers.item_places(known.of(rows)).cpu().numpy()
+    return vectors

@@ -1,0 +1,375 @@
+"""SharedSpace: users and items as vectors in one space, whatever is known of them.
+
+Two towers meet. The item tower fuses an item's id, contents and attributes into one vector; the user tower
+reads a history of such vectors. Both are trained by a softmax over items for the next event at every step of
+every history, so items nobody clicked are placed by their content, and a stranger is a history like any other.
+
+Sources: Kang & McAuley, "Self-attentive sequential recommendation", 2018 (the causal Transformer); Klenitskiy
+& Vasilev, "Turning dross into gold loss: is BERT4Rec really better than SASRec?", 2023 (softmax in place of
+binary cross-entropy); Hou et al., "Towards universal sequence representation learning for recommender systems",
+2022 (text read by the user tower, cosine with a temperature); Volkovs et al., "DropoutNet", 2017 (hiding ids in
+training). Deviates by normalising item vectors, by negatives shared by a batch and corrected for how they were
+drawn, and by never drawing an item without events as a negative: nobody was offered it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmreco import metrics
+from mmreco.arrays import F32, I64, frozen
+from mmreco.data.attributes import Attributes
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.data.split import Holdout
+from mmreco.encoders.behaviour import BehaviourEncoder
+from mmreco.errors import DataError, IncompatibleError
+from mmreco.models.base import State, VectorModel
+from mmreco.models.checkpoint import FolderCheckpoint
+from mmreco.nn.behaviour import BehaviourTower, Reader
+from mmreco.nn.device import chosen
+from mmreco.nn.fusion import Fusion, ItemTower
+from mmreco.nn.loop import train as train_loop
+from mmreco.nn.negatives import Negatives
+from mmreco.nn.towers import ItemContent, Towers
+from mmreco.progress import progress as shown_progress
+from mmreco.space import training
+from mmreco.space.content import item_content, placed
+
+__all__ = ["SharedSpace"]
+
+_NEGATIVES = 1_024  # items a batch is contrasted with
+_HEADS = 1
+_ID_DROPOUT = 0.1
+_MODALITY_DROPOUT = 0.0
+_TEMPERATURE = 0.07  # at the start; it is learnt
+
+
+@dataclass(kw_only=True, eq=False)
+class SharedSpace(VectorModel):
+    """Users and items in one space, trained on behaviour, reaching whoever has content or a history.
+
+    Parameters
+    ----------
+    dim : 1 or more
+        Width of the space.
+    reader : "transformer", "gru" or "lstm"
+        What reads a history.
+    depth : 1 or more
+        Layers of the reader.
+    fusion : "gated", "concat" or "attention"
+        How an item's id, contents and attributes become one vector.
+    dropout : from 0 to below 1
+        Share of values hidden in training.
+    max_length : 1 or more
+        Events of a history that are read, the latest.
+    learning_rate : above 0
+        Step size of AdamW.
+    epochs : 1 or more
+        Passes over the events at most.
+    patience : 1 or more, or None
+        Passes without a better NDCG@10 on validation before training stops; None trains all `epochs` on all
+        events and looks at no validation.
+    seed, device : as everywhere
+        Same seed, same machine, same result. `device` is "auto", "cpu" or "cuda".
+
+    Attributes
+    ----------
+    scores_ : NDCG@10 on validation after each pass
+    epochs_ : the pass whose weights are kept
+
+    Raises
+    ------
+    DataError
+        A parameter is outside its range.
+
+    Examples
+    --------
+    >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
+    >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"], ["cap", "hat"]], items=shop)
+    >>> space = SharedSpace(dim=8, epochs=1).fit(events)
+    >>> space.recommend(Interactions.from_histories([["hat"]], items=shop), k=2)
+    Ranking(1 questions x 2)
+    """
+
+    dim: int = 64
+    reader: Reader = "transformer"
+    depth: int = 1
+    fusion: Fusion = "gated"
+    dropout: float = 0.2
+    max_length: int = 200
+    learning_rate: float = 0.003
+    epochs: int = 30
+    patience: int | None = 3
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "depth", "max_length", "epochs"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        _require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
+        _require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        _require(self.reader in get_args(Reader), "reader", self.reader, f"one of {get_args(Reader)}")
+        _require(self.fusion in get_args(Fusion), "fusion", self.fusion, f"one of {get_args(Fusion)}")
+        chosen(self.device)
+
+    # ---- fit
+
+    def fit(
+        self,
+        train: Interactions,
+        *,
+        content: Mapping[str, Embeddings] | None = None,
+        attributes: Attributes | None = None,
+        validation: Holdout | None = None,
+        checkpoint: str | Path | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """Learn the space from events and from what is known of the items.
+
+        Parameters
+        ----------
+        train : what users did
+        content : by modality, e.g. `{"text": ..., "image": ...}`, optional
+            Vectors of the items that have it; an item missing in one is placed by the rest.
+        attributes : optional
+            Plain facts of the items.
+        validation : optional
+            What tells when to stop. When omitted, the last event of every tenth user is held out for it,
+            if that makes 50 users to ask.
+        checkpoint : a folder, optional
+            Where the state is kept after each pass; the same call takes it up again after an interruption.
+        progress : optional
+            Whether to show a bar for each pass.
+
+        Raises
+        ------
+        DataError
+            There is nothing to learn from: every user has fewer than two events.
+        IncompatibleError
+            `validation` is over other items, or `checkpoint` belongs to another training.
+        FloatingPointError
+            The loss became infinite or undefined; lower `learning_rate`.
+        """
+        if validation is not None and validation.histories.items != train.items:
+            raise IncompatibleError("validation is over other items than train; split one set of events")
+        if self.patience is None:
+            validation = None
+        elif validation is None:
+            train, validation = training.held_out(train, self.seed)
+        cut = training.windows(train, self.max_length)
+        if not len(cut):
+            raise DataError(f"{train!r}: nobody has two events; expected histories to learn from")
+        device = torch.device(
+            "cuda" if self.device != "cpu" and torch.cuda.is_available() else self.device.replace("auto", "cpu")
+        )
+        widths = {name: vectors.dim for name, vectors in sorted((content or {}).items())}
+        names = attributes.names if attributes is not None else ()
+        counts = train.counts()
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(self.seed)
+            towers = self._towers(len(train.items), widths, len(names), len(train.event_names)).to(device)
+        known = item_content(
+            train.items, np.where(counts > 0, np.arange(len(counts)), -1), content or {}, attributes, towers
+        )
+        negatives = Negatives(torch.from_numpy(np.flatnonzero(counts)).to(device), _NEGATIVES)
+        self.items_, self.towers_, self.attribute_names_ = train.items, towers, names
+        self.event_names_ = train.event_names
+
+        store = None
+        if checkpoint is not None:
+            store = FolderCheckpoint(Path(checkpoint), self._training(train, known, validation))
+
+        def losses(number: int) -> Iterator[Tensor]:
+            groups = training.batches(cut, np.random.default_rng([self.seed, number]))
+            for group in shown_progress(groups, description=f"pass {number + 1}", shown=progress):
+                yield training.batch_loss(towers, known, train, cut[group], negatives)
+
+        def ndcg(asked: Holdout) -> float:
+            self._settle(known, counts)
+            return float(np.nanmean(metrics.ndcg(self.recommend(asked.histories, 10), asked.targets)))
+
+        outcome = train_loop(
+            towers,
+            training.optimiser(towers, self.learning_rate),
+            batches=losses,
+            validate=None if validation is None else lambda: ndcg(validation),
+            epochs=self.epochs,
+            patience=self.patience,
+            seed=self.seed,
+            checkpoint=store,
+        )
+        self.scores_, self.epochs_ = tuple(outcome.scores if validation is not None else ()), outcome.best
+        self._settle(known, counts)
+        return self
+
+    def _towers(self, n_items: int, widths: Mapping[str, int], n_attributes: int, n_events: int) -> Towers:
+        items = ItemTower(
+            self.dim,
+            n_ids=n_items,
+            widths=widths,
+            n_attributes=n_attributes,
+            fusion=self.fusion,
+            id_dropout=_ID_DROPOUT if widths or n_attributes else 0.0,
+            modality_dropout=_MODALITY_DROPOUT,
+        )
+        users = BehaviourTower(
+            self.reader,
+            self.dim,
+            depth=self.depth,
+            heads=_HEADS,
+            dropout=self.dropout,
+            max_length=self.max_length,
+            n_events=1 + n_events,
+        )
+        return Towers(items, users, temperature=_TEMPERATURE)
+
+    def _settle(self, known: ItemContent, counts: I64) -> None:
+        """Place every item by the towers as they are now."""
+        vectors = placed(self.towers_, known)
+        nobody = counts @ vectors  # (dim,), where the popular items lie
+        length = np.linalg.norm(nobody)
+        self._take_places(vectors, (nobody / length if length else nobody).astype(np.float32))
+
+    def _take_places(self, vectors: F32, nobody: F32) -> None:
+        digest = hashlib.sha256(vectors.tobytes()).hexdigest()
+        self.embeddings_ = Embeddings(self.items_, vectors, f"SharedSpace {digest}")
+        self.nobody_ = frozen(nobody, np.float32)
+
+    def _training(self, train: Interactions, known: ItemContent, validation: Holdout | None) -> str:
+        """SHA-256 over all that makes one training differ from another."""
+        digest = hashlib.sha256(json.dumps(self._config(), sort_keys=True).encode() + train.items.checksum.encode())
+        parts = [train.starts, train.items_flat, train.events, known.attributes.cpu().numpy()]
+        parts += [values.cpu().numpy() for pair in known.contents.values() for values in pair]
+        parts += [] if train.times is None else [train.times]
+        parts += [] if validation is None else [validation.targets.items_flat, validation.histories.items_flat]
+        for array in parts:
+            digest.update(repr(array.shape).encode() + array.tobytes())
+        return digest.hexdigest()
+
+    # ---- asked
+
+    def item_embeddings(self) -> Embeddings:
+        """The place of each item, unit length, in the order it was fitted on.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        """
+        self._require_fitted()
+        return self.embeddings_
+
+    def user_vectors(self, histories: Interactions, *, items: Embeddings | None = None) -> F32:
+        """The place of each user, shape `(n, dim)`, unit length; an empty history lies among the popular items.
+
+        Parameters
+        ----------
+        histories : `n` users, trained on or not
+        items : optional
+            Places to read the histories with when they hold items that came later (see `place`).
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        IncompatibleError
+            `histories` are over other items.
+        """
+        self._require_fitted()
+        return self.behaviour(items).encode(histories)
+
+    def behaviour(self, items: Embeddings | None = None) -> BehaviourEncoder:
+        """The user tower as an encoder of histories over `items`, those fitted on when omitted.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        """
+        self._require_fitted()
+        return BehaviourEncoder(
+            tower=self.towers_.users,
+            items=items or self.embeddings_,
+            event_names=self.event_names_,
+            nobody=self.nobody_,
+            max_length=self.max_length,
+        )
+
+    def place(self, content: Mapping[str, Embeddings], attributes: Attributes | None = None) -> Embeddings:
+        """The places of items nobody has clicked yet, by their content and attributes alone.
+
+        Parameters
+        ----------
+        content : by modality, as `fit` took it; items may lack any
+        attributes : with the `names` that `fit` took, optional
+
+        Returns
+        -------
+        Embeddings
+            Every item that has some content or attribute; compare with `item_embeddings`.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        IncompatibleError
+            A modality, its width or the attributes' names are not those of `fit`.
+        """
+        self._require_fitted()
+        widths = self.towers_.items.widths
+        for name, vectors in content.items():
+            if widths.get(name) != vectors.dim:
+                raise IncompatibleError(f"place: {name!r} of width {vectors.dim}; fitted on {widths}")
+        if attributes is not None and attributes.names != self.attribute_names_:
+            raise IncompatibleError(
+                f"place: {len(attributes.names)} attribute names that are not the {len(self.attribute_names_)} fitted "
+                "on; describe new items with Attributes.describe"
+            )
+        listed = [vectors.ids.array.to_pylist() for vectors in content.values()]
+        if attributes is not None:
+            listed.append(attributes.items.take(np.flatnonzero(np.diff(attributes.starts))).array.to_pylist())
+        items = IdMap.of(list(dict.fromkeys(i for ids in listed for i in ids)))
+        known = item_content(items, np.full(len(items), -1), content, attributes, self.towers_)
+        return Embeddings(items, placed(self.towers_, known), self.embeddings_.fingerprint)
+
+    # ---- kept
+
+    def _state(self) -> State:
+        weights = {f"towers.{name}": w.detach().cpu().numpy() for name, w in self.towers_.state_dict().items()}
+        said = json.dumps([self.event_names_, self.attribute_names_, self.scores_, self.epochs_]).encode()
+        words = np.frombuffer(said, dtype=np.uint8)
+        return weights | {"vectors": self.embeddings_.vectors, "nobody": self.nobody_, "words": words}
+
+    def _restore(self, state: State) -> None:
+        weights = {n.removeprefix("towers."): torch.tensor(w) for n, w in state.items() if n.startswith("towers.")}
+        event_names, attribute_names, scores, self.epochs_ = json.loads(state["words"].tobytes())
+        self.event_names_, self.attribute_names_, self.scores_ = (
+            tuple(event_names),
+            tuple(attribute_names),
+            tuple(scores),
+        )
+        prefix, suffix = "items.contents.", ".weight"
+        widths = {
+            name.removeprefix(prefix).removesuffix(suffix): weight.shape[1]
+            for name, weight in weights.items()
+            if name.startswith(prefix) and name.endswith(suffix)
+        }
+        self.towers_ = self._towers(len(self.items_), widths, len(self.attribute_names_), len(self.event_names_))
+        self.towers_.load_state_dict(weights)
+        self.towers_.eval()
+        self._take_places(state["vectors"], state["nobody"])
+
+
+def _require(holds: bool, name: str, given: object, expected: str) -> None:
+    if not holds:
+        raise DataError(f"SharedSpace: {name}={given!r}; expected {expected}")

@@ -1,0 +1,65 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mmreco.nn.losses import sampled_softmax
+from mmreco.nn.negatives import Negatives
+
+
+def slow_softmax(users, items, targets):
+    """Cross-entropy over the whole catalogue, one user at a time."""
+    losses = []
+    for user, target in zip(users, targets, strict=True):
+        scores = [float(user @ item) for item in items]
+        losses.append(math.log(sum(math.exp(s) for s in scores)) - scores[target])
+    return sum(losses) / len(losses)
+
+
+@pytest.fixture
+def drawn():
+    rng = np.random.default_rng(0)
+    return 0.3 * rng.normal(size=(5, 4)), rng.normal(size=(60, 4)), rng.integers(60, size=5)
+
+
+def loss(users, items, targets, negatives):
+    rows, log_expected = negatives.draw()
+    users, items, targets = torch.tensor(users), torch.tensor(items), torch.tensor(targets)
+    return sampled_softmax(
+        users, items[targets], items[rows], hits=targets[:, None] == rows, log_expected=log_expected
+    ).item()
+
+
+def test_the_whole_catalogue_gives_the_softmax(drawn):
+    users, items, targets = drawn
+    found = loss(users, items, targets, Negatives(torch.arange(60), 30))
+    assert found == pytest.approx(slow_softmax(users, items, targets), rel=1e-6)
+
+
+def test_the_sampled_normaliser_is_right_on_average(drawn):
+    users, items, targets = drawn
+    torch.manual_seed(0)
+    negatives = Negatives(torch.arange(60), 20)
+    rows, log_expected = negatives.draw()
+    assert len(rows) == 20
+    torch.testing.assert_close(log_expected, torch.full((20,), math.log(20 / 60)))
+    estimates = np.mean([loss(users, items, targets, negatives) for _ in range(300)])
+    plain = np.mean([_uncorrected(users, items, targets, negatives) for _ in range(300)])
+    exact = slow_softmax(users, items, targets)
+    assert abs(estimates - exact) < 0.05
+    assert abs(plain - exact) > 0.5  # without the correction the loss is another one
+
+
+def _uncorrected(users, items, targets, negatives):
+    rows, _ = negatives.draw()
+    users, items, targets = torch.tensor(users), torch.tensor(items), torch.tensor(targets)
+    return sampled_softmax(
+        users, items[targets], items[rows], hits=targets[:, None] == rows, log_expected=torch.zeros(len(rows))
+    ).item()
+
+
+def test_only_candidates_are_drawn():
+    torch.manual_seed(0)
+    rows, _ = Negatives(torch.tensor([3, 5, 8] * 100), 50).draw()
+    assert set(rows.tolist()) == {3, 5, 8}
