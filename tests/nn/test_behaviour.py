@@ -42,7 +42,7 @@ def test_any_gap_has_a_class(tower):
     vectors, events, _ = history(1, 5)
     minutes = torch.tensor([[-1.0, 0.0, 0.5, 1e6, 1e12]])
     assert torch.isfinite(tower(vectors, events, minutes)).all()
-    assert GAPS == tower.gaps.num_embeddings
+    assert tower.gaps.num_embeddings == GAPS
 
 
 def test_events_and_gaps_say_nothing_before_training():
