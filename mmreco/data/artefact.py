@@ -3,7 +3,7 @@
 A folder holds numbered generations and a pointer::
 
     artefact/
-      CURRENT          the name of the generation that counts, replaced in one step
+      CURRENT          the generation that counts and the SHA-256 of its manifest, replaced in one step
       g-000007/
         manifest.json  format, kind, what the writer says about it, SHA-256 of every file
         ...            safetensors, parquet, a FAISS index
@@ -27,10 +27,11 @@ from typing import Any
 
 from mmreco.errors import DataError, IncompatibleError
 
-__all__ = ["FORMAT", "Artefact", "open_artefact", "publish", "verify"]
+__all__ = ["FORMAT", "Artefact", "current", "open_artefact", "publish", "verify"]
 
 FORMAT = 1
 _GENERATION = re.compile(r"g-(\d{6,12})")
+_POINTER = re.compile(r"(g-\d{6,12}) ([0-9a-f]{64})")
 _MANIFEST_LIMIT = 64 << 20  # bytes; a larger manifest is not ours
 _ATTEMPTS = 5  # a reader may meet a generation that a writer has just retired
 
@@ -73,7 +74,7 @@ def publish(folder: str | Path, kind: str, about: Mapping[str, Any] | None = Non
         _write(fresh / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False))
         for below in [*(p for p in fresh.rglob("*") if p.is_dir()), fresh, top]:
             _sync_folder(below)
-        _write(top / ".CURRENT", fresh.name)
+        _write(top / ".CURRENT", f"{fresh.name} {_sha256(fresh / 'manifest.json')}")
         os.replace(top / ".CURRENT", top / "CURRENT")
         _sync_folder(top)
     except BaseException:
@@ -96,11 +97,13 @@ def open_artefact(folder: str | Path, kind: str | None = None) -> Artefact:
         It holds another `kind`, or was written in a format this version does not read.
     """
     for attempt in range(_ATTEMPTS):
-        current = _current(Path(folder))
+        pointer = _pointer(Path(folder))
         try:
-            return _checked(current, kind)
-        except (DataError, OSError):
-            if attempt == _ATTEMPTS - 1 or _current(Path(folder)) == current:
+            return _checked(*pointer, kind)
+        except (DataError, OSError) as error:
+            if attempt == _ATTEMPTS - 1 or _pointer(Path(folder)) == pointer:
+                if isinstance(error, OSError):
+                    raise DataError(f"{folder}: the artefact cannot be read ({error})") from error
                 raise
     raise DataError(f"{folder}: the artefact changed {_ATTEMPTS} times while it was read; try again")
 
@@ -116,10 +119,21 @@ def verify(folder: str | Path) -> Artefact:
     return open_artefact(folder)
 
 
-def _checked(path: Path, kind: str | None) -> Artefact:
+def current(folder: str | Path) -> Path | None:
+    """The generation that `folder` points to, unchecked; None where there is no pointer yet.
+
+    Raises
+    ------
+    DataError
+        The pointer is damaged.
+    """
+    return _pointer(Path(folder))[0] if (Path(folder) / "CURRENT").exists() else None
+
+
+def _checked(path: Path, digest: str, kind: str | None) -> Artefact:
     if path.is_symlink():
         raise DataError(f"{path}: a link; an artefact holds plain files and folders only")
-    manifest = _manifest(path / "manifest.json")
+    manifest = _manifest(path / "manifest.json", digest)
     if manifest["format"] != FORMAT:
         raise IncompatibleError(f"{path}: format {manifest['format']}; this version of mmreco reads {FORMAT}")
     if kind is not None and manifest["kind"] != kind:
@@ -136,10 +150,12 @@ def _checked(path: Path, kind: str | None) -> Artefact:
     return Artefact(path, manifest["kind"], manifest["about"])
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def _manifest(path: Path, digest: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MANIFEST_LIMIT:
             raise DataError(f"{path}: {path.stat().st_size} bytes, more than a manifest can be")
+        if _sha256(path) != digest:
+            raise DataError(f"{path}: damaged, its SHA-256 is not the one in CURRENT; restore the artefact or refit")
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: missing; this is no complete mmreco artefact") from error
@@ -151,24 +167,23 @@ def _manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _current(top: Path) -> Path:
+def _pointer(top: Path) -> tuple[Path, str]:
     try:
-        name = (top / "CURRENT").read_text(encoding="utf-8").strip()
+        text = (top / "CURRENT").read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise DataError(
             f"{top}: no mmreco artefact here (no readable CURRENT); give the folder save() wrote"
         ) from error
-    if not _GENERATION.fullmatch(name):
-        raise DataError(f"{top / 'CURRENT'}: damaged, {name[:40]!r} names no generation")
-    return top / name
+    found = _POINTER.fullmatch(text)
+    if not found:
+        raise DataError(f"{top / 'CURRENT'}: damaged, {text[:40]!r} names no generation")
+    return top / found[1], found[2]
 
 
 def _counts(generation: Path) -> bool:
     try:
-        return (generation.parent / "CURRENT").read_text(encoding="utf-8").strip() == generation.name
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError):
+        return current(generation.parent) == generation
+    except DataError:
         return True  # unknown, so nothing is removed
 
 

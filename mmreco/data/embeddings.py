@@ -1,14 +1,33 @@
-"""Embeddings: vectors with the ids they belong to, and the mark of the encoder that made them."""
+"""Embeddings: vectors with the ids they belong to, and the mark of the encoder that made them.
 
+On disk they are three plain files inside an artefact (`mmreco.data.artefact`)::
+
+    embeddings.json   dim, dtype, rows, fingerprint
+    rows.parquet      row r: the id of vector r, and whatever else the writer knows of it
+    vectors.npy       `(rows, dim)`, little-endian, so that it can be memory-mapped
+"""
+
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mmreco.arrays import F32, Bool, frozen, require_finite
+from mmreco.data.artefact import open_artefact, publish
 from mmreco.data.ids import IdMap
-from mmreco.errors import DataError
+from mmreco.errors import DataError, IncompatibleError
 
-__all__ = ["Embeddings"]
+__all__ = ["Embeddings", "write_rows"]
+
+_MAPPED = 64 << 20  # bytes; a larger file of vectors is memory-mapped, a smaller one is read
+_BLOCK = 1 << 14  # rows handed to the file at a time
+_DTYPE = "float32"  # the only one stored today; the file says it, so that another can be told apart
+_ATTEMPTS = 5  # a reader may meet a generation that a writer has just retired
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,6 +66,57 @@ class Embeddings:
         require_finite(vectors, "embeddings")
         object.__setattr__(self, "vectors", vectors)
 
+    @classmethod
+    def read(cls, folder: str | Path) -> "Embeddings":
+        """The embeddings that `write` or `mmreco.embed(store=folder)` left, memory-mapped when large.
+
+        Every file is checked against its SHA-256 first. Rows come in the order in which they were
+        written: for a store, the order of the input of its last complete run.
+
+        Raises
+        ------
+        DataError
+            There are none, the run that should have made them is unfinished, or a file is damaged or missing.
+        IncompatibleError
+            The folder holds something else, or vectors of another dtype.
+        """
+        top = Path(folder)
+        if (top / "shards").is_dir() and not (top / "CURRENT").exists():
+            done = sum((shard / "CURRENT").exists() for shard in (top / "shards").iterdir())
+            raise DataError(f"{top}: unfinished, {done} shards so far; run the same embed() on it again to finish")
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return cls._read(open_artefact(top, cls.__name__).path)
+            except FileNotFoundError:  # retired between the check and the reading
+                continue
+        return cls._read(open_artefact(top, cls.__name__).path)
+
+    def write(self, folder: str | Path) -> None:
+        """Write them to the artefact `folder`, in one step: readers see the old ones until all is there.
+
+        Raises
+        ------
+        DataError
+            `folder` holds something that is not an artefact.
+        """
+        about = {"dim": self.dim, "rows": len(self), "fingerprint": self.fingerprint}
+        with publish(folder, type(self).__name__, about) as path:
+            self._write(path)
+
+    def _write(self, path: Path) -> None:
+        blocks = (self.vectors[start : start + _BLOCK] for start in range(0, len(self), _BLOCK))
+        write_rows(path, {"id": self.ids.array}, blocks, dim=self.dim, fingerprint=self.fingerprint)
+
+    @classmethod
+    def _read(cls, path: Path) -> "Embeddings":
+        about = json.loads((path / "embeddings.json").read_text(encoding="utf-8"))
+        if about["dtype"] != _DTYPE:
+            raise IncompatibleError(f"{path}: vectors of {about['dtype']}; this version of mmreco reads {_DTYPE}")
+        file = path / "vectors.npy"
+        mapped: Any = "r" if file.stat().st_size > _MAPPED else None
+        vectors = np.load(file, mmap_mode=mapped, allow_pickle=False)
+        return cls(IdMap(pq.read_table(path / "rows.parquet", columns=["id"])["id"]), vectors, about["fingerprint"])
+
     @property
     def dim(self) -> int:
         """The width of a vector."""
@@ -68,3 +138,36 @@ class Embeddings:
         out = np.zeros((len(items), self.dim), dtype=np.float32)
         out[known] = self.vectors[rows[known]]
         return out, known
+
+
+def write_rows(
+    path: Path, columns: Mapping[str, pa.Array], blocks: Iterable[F32], *, dim: int, fingerprint: str
+) -> None:
+    """The three files of embeddings, written into the existing folder `path` one block of vectors at a time.
+
+    Parameters
+    ----------
+    path : an existing folder
+    columns : "id" and whatever else is known of each row, all of one length `n`
+    blocks : arrays of shape `(b, dim)` that make up `(n, dim)` together
+
+    Raises
+    ------
+    DataError
+        The blocks are not `(n, dim)` together.
+    """
+    table = pa.table(dict(columns))
+    header = {"descr": "<f4", "fortran_order": False, "shape": (table.num_rows, dim)}
+    written = 0
+    with (path / "vectors.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            if block.ndim != 2 or block.shape[1] != dim:
+                raise DataError(f"{path}: a block of shape {block.shape}; expected (rows, {dim})")
+            file.write(np.ascontiguousarray(block, dtype="<f4").data)
+            written += len(block)
+    if written != table.num_rows:
+        raise DataError(f"{path}: {written} vectors for {table.num_rows} ids")
+    pq.write_table(table, path / "rows.parquet")
+    about = {"dim": dim, "dtype": _DTYPE, "rows": written, "fingerprint": fingerprint}
+    (path / "embeddings.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")

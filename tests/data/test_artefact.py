@@ -1,14 +1,16 @@
 """Artefacts are whole or refused."""
 
 import contextlib
+import hashlib
 import json
 import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mmreco.data.artefact import open_artefact, publish, verify
+from mmreco.data.artefact import current, open_artefact, publish, verify
 from mmreco.errors import DataError, IncompatibleError
 
 
@@ -32,7 +34,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def generation(folder: Path) -> Path:
-    return folder / (folder / "CURRENT").read_text()
+    return current(folder)
 
 
 def test_a_new_generation_replaces_the_old(saved: Path) -> None:
@@ -84,6 +86,19 @@ def test_a_damaged_pointer_is_refused(saved: Path, text: str) -> None:
         verify(saved)
 
 
+def test_a_flipped_bit_of_the_pointer_or_of_the_manifest_is_found(saved: Path) -> None:
+    rng = np.random.default_rng(0)
+    for path in (saved / "CURRENT", generation(saved) / "manifest.json"):
+        whole = path.read_bytes()
+        for bit in rng.choice(8 * len(whole), 100, replace=False):
+            damaged = bytearray(whole)
+            damaged[bit // 8] ^= 1 << (bit % 8)
+            path.write_bytes(damaged)
+            with pytest.raises(DataError):
+                verify(saved)
+        path.write_bytes(whole)
+
+
 def test_a_pointer_that_is_no_text_or_gone_is_refused(saved: Path) -> None:
     (saved / "CURRENT").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="no mmreco artefact here"):
@@ -117,6 +132,8 @@ def test_another_kind_and_another_format_are_incompatible(saved: Path) -> None:
     path = generation(saved) / "manifest.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "format": 99}))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    (saved / "CURRENT").write_text(f"{path.parent.name} {digest}")
     with pytest.raises(IncompatibleError, match="format 99"):
         verify(saved)
 
