@@ -1,0 +1,138 @@
+"""Words of a text: jieba for Chinese, letters and digits for the rest, stop words left out.
+
+Chinese is cut by jieba (Sun, 2012: a prefix dictionary, the most likely path through it, and a hidden
+Markov model for words it does not hold), or by rjieba, the same algorithm in Rust, when that is
+installed. jieba is loaded on the first Chinese text, not on import. Its dictionary cache, a marshalled
+file with a predictable name in the shared temporary folder, is neither read nor written: the dictionary
+is read from jieba's own package, which costs a second once a process.
+"""
+
+import importlib
+import importlib.resources
+import re
+import threading
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+
+from mmreco.errors import DataError
+
+__all__ = ["STOP_WORDS", "is_chinese", "segment", "segment_all"]
+
+# Negations (no, not, 不, 没, 别) are absent on purpose: they turn a review round.
+_STOP = """
+a about after all also am an and any are as at be because been before being but by can could did do does
+doing for from had has have having he her here him his how i if in into is it its itself just me more
+most my of on once only or other our ours own same she should so some such than that the their them then
+there these they this those through to too until up very was we were what when where which while who whom
+why will with would you your yours
+的 了 和 与 及 或 是 在 也 就 都 而 着 被 把 让 给 对 从 到 向 于 以 为 因为 所以 如果 但 但是 而且 并 并且 或者
+我 你 您 他 她 它 我们 你们 他们 她们 它们 自己 这 那 这个 那个 这些 那些 这样 那样 这里 那里 哪 哪个 什么 怎么
+个 一个 之 其 此 该 各 每 某 等 吧 吗 呢 啊 呀 哦 嗯 嘛 哈 啦 地 得 还 又 再 才 已 已经 曾 将 会 要 可 可以 能
+上 下 里 中 有 说 去 来 一 些 一些 一下
+"""
+STOP_WORDS: frozenset[str] = frozenset(_STOP.split())
+
+_HAN = re.compile("[㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
+# Letters and digits of any script, with an apostrophe inside a word, a point inside a number, and the hyphen
+# after a first letter that stands alone (t-shirt, v-neck), which is dropped later: T-shirt and tshirt are one word.
+_WORD = re.compile(r"(?:(?<![^\W_])[A-Za-z]-(?=[A-Za-z]{2}))?[^\W_]+(?:(?:['’](?=[^\W\d_])|(?<=\d)\.(?=\d))[^\W_]+)*")
+_DROPPED = str.maketrans({"’": "'", "-": None})
+_POSSESSIVE = re.compile(r"['’]s$")
+
+_Cut = Callable[[str], Iterable[str]]
+_loading = threading.Lock()
+_loaded: list[_Cut] = []  # the cutter of this process, once it is loaded
+
+
+def segment(text: str) -> list[str]:
+    """The words of `text` in order, folded to one width and case, stop words left out.
+
+    Full-width letters and other compatibility forms are folded first (Unicode NFKC).
+
+    Raises
+    ------
+    DataError
+        `text` is not a string.
+
+    Examples
+    --------
+    >>> segment("红色的连衣裙，Women's T-Shirt １.５ 米")
+    ['红色', '连衣裙', 'women', 'tshirt', '1.5', '米']
+    """
+    if not isinstance(text, str):
+        raise DataError(f"segment: expected a text, given {type(text).__name__} {str(text)[:40]!r}")
+    found: list[str] = []
+    for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
+        run = match.group()
+        if _HAN.search(run):
+            for piece in _cutter()(run.upper()):  # the dictionary writes T恤, U盘 and K歌 with capitals
+                word = piece.lower()
+                if word.isalnum():
+                    found.append(word)
+                else:  # 1.5, or the apostrophe that jieba hands on
+                    found.extend(_WORD.findall(word))
+        else:
+            found.append(_POSSESSIVE.sub("", run.lower()).translate(_DROPPED))
+    return [word for word in found if word not in STOP_WORDS]
+
+
+def segment_all(texts: Sequence[str]) -> list[list[str]]:
+    """The words of each text; equal texts are cut once.
+
+    Raises
+    ------
+    DataError
+        A text is not a string; its position is named.
+
+    Examples
+    --------
+    >>> segment_all(["Red dress", "", "Red dress"])
+    [['red', 'dress'], [], ['red', 'dress']]
+    """
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"texts: row {row} is {text!r:.40}; expected a string")
+    words = {text: segment(text) for text in dict.fromkeys(texts)}
+    return [words[text] for text in texts]
+
+
+def is_chinese(text: str) -> bool:
+    """Whether `text` holds at least one Chinese character.
+
+    Examples
+    --------
+    >>> is_chinese("T恤"), is_chinese("shirt")
+    (True, False)
+    """
+    return _HAN.search(text) is not None
+
+
+def _cutter() -> _Cut:
+    if not _loaded:
+        with _loading:
+            if not _loaded:
+                _loaded.append(_rjieba() or _jieba())
+    return _loaded[0]
+
+
+def _rjieba() -> _Cut | None:
+    try:
+        cut: _Cut = importlib.import_module("rjieba").cut
+    except ImportError:
+        return None
+    return cut
+
+
+def _jieba() -> _Cut:
+    with warnings.catch_warnings(action="ignore", category=Warning):
+        # jieba 0.42.1 warns while it is compiled (invalid escapes) and imports pkg_resources where there is one,
+        # which warns as well; neither is the caller's affair, and both would be errors under -W error.
+        jieba = importlib.import_module("jieba")
+    tokenizer = jieba.Tokenizer()
+    # What Tokenizer.initialize does, less its cache file and its lines on stderr.
+    with importlib.resources.files(jieba).joinpath("dict.txt").open("rb") as file:
+        tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(file)
+    tokenizer.initialized = True
+    cut: _Cut = tokenizer.cut
+    return cut
