@@ -14,7 +14,8 @@ from mmreco.nn.towers import ItemContent, Towers
 
 __all__ = ["batch_loss", "batches", "held_out", "optimiser", "windows"]
 
-_STEPS = 1_024  # events a batch, padding included
+_BATCHES = 128  # a pass, about: large sets take large batches
+_SMALLEST, _LARGEST = 64, 8_192  # events a batch, padding included
 _SHUFFLED = 16  # batches whose windows are sorted by length together: little padding, yet a fresh mix each pass
 _VALIDATORS = 10_000  # users validated on at most
 _ENOUGH = 50  # users that validation needs to tell passes apart
@@ -54,11 +55,12 @@ def windows(train: Interactions, max_length: int) -> I64:
 
 def batches(cut: I64, rng: np.random.Generator) -> list[I64]:
     """The windows in random order, in groups of like length that hold about as many events each."""
+    size = int(np.clip(cut[:, 1].sum() // _BATCHES, _SMALLEST, _LARGEST))
     order = rng.permutation(len(cut))
-    part_of = np.cumsum(cut[order, 1]) // (_STEPS * _SHUFFLED)  # windows of one part are sorted together
+    part_of = np.cumsum(cut[order, 1]) // (size * _SHUFFLED)  # windows of one part are sorted together
     groups: list[I64] = []
     for part in np.split(order, np.flatnonzero(np.diff(part_of)) + 1):
-        groups += [part[group] for group in buckets(cut[part, 1] - 1, _STEPS)]
+        groups += [part[group] for group in buckets(cut[part, 1] - 1, size)]
     return [groups[g] for g in rng.permutation(len(groups))]
 
 

@@ -13,14 +13,6 @@ from mmreco.space import SharedSpace, model, training
 WORLDS, EACH = 4, 12  # items of one world are taken together; the last two of each are never clicked
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small():
-    """Batches small enough for a shop this small to take many steps a pass."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_STEPS", 128)
-        yield
-
-
 @pytest.fixture(scope="module")
 def shop():
     """Users who stay in one world, content that tells the worlds apart, and two items a world nobody clicked."""
@@ -196,12 +188,15 @@ def test_windows_make_each_event_but_the_first_a_target_once():
     assert len(training.windows(events.take([1, 2]), 3)) == 0
 
 
-def test_batches_hold_every_window_once():
+@pytest.mark.parametrize(("n", "size"), [(500, 64), (3_000, 363), (100_000, 8_192)])
+def test_batches_hold_every_window_once(n, size):
     rng = np.random.default_rng(0)
-    cut = np.stack([np.arange(500), rng.integers(2, 30, size=500)], axis=1)
+    cut = np.stack([np.arange(n), rng.integers(2, 30, size=n)], axis=1)
     groups = training.batches(cut, rng)
-    np.testing.assert_array_equal(np.sort(np.concatenate(groups)), np.arange(500))
-    assert max(len(g) * (cut[g, 1].max() - 1) for g in groups) <= 128
+    np.testing.assert_array_equal(np.sort(np.concatenate(groups)), np.arange(n))
+    held = [len(g) * (cut[g, 1].max() - 1) for g in groups]
+    assert max(held) <= 1.1 * size
+    assert sum((cut[g, 1] - 1).sum() for g in groups) > 0.8 * sum(held)  # little of it is padding
 
 
 @pytest.mark.parametrize(
