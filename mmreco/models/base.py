@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
-from mmreco.arrays import F32, Bool
+from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.data.artefact import open_artefact, publish
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
@@ -42,12 +42,16 @@ class _Model(ABC):
     items_: IdMap
 
     @abstractmethod
+    def fit(self, train: Interactions) -> Self:
+        """Learn from what users did; the model itself comes back."""
+
+    @abstractmethod
     def _state(self) -> State:
         """What was learnt, as named arrays."""
 
     @abstractmethod
     def _restore(self, state: State) -> None:
-        """Take back what `_state` handed out; `items_` is set already."""
+        """Take back what `_state` handed out, read-only; `items_` is set already."""
 
     def save(self, folder: str | Path) -> None:
         """Write the model to an artefact folder (see `mmreco.data.artefact`).
@@ -91,7 +95,7 @@ class _Model(ABC):
             raise IncompatibleError(f"{path}: {cls.__name__} has no parameter {sorted(unknown)[0]!r}; refit and save")
         model = cls(**config)
         model.items_ = IdMap(pq.read_table(path / "items.parquet")["item_id"])
-        model._restore(load_file(path / "state.safetensors"))
+        model._restore({k: frozen(v, v.dtype) for k, v in load_file(path / "state.safetensors").items()})
         return model
 
     def _require_fitted(self) -> None:
@@ -107,8 +111,10 @@ class _Model(ABC):
                 f"histories over {len(histories.items)} items, {type(self).__name__} fitted on {len(self.items_)}; "
                 "make them with Interactions.from_histories(..., items=train.items)"
             )
-        if where is not None and (where.shape != (len(self.items_),) or where.dtype != np.bool_):
-            raise DataError(f"where: {where.dtype} of shape {where.shape}; expected bool ({len(self.items_)},)")
+        n_items = len(self.items_)
+        if where is not None and (np.shape(where) != (n_items,) or np.asarray(where).dtype != np.bool_):
+            given = np.asarray(where)
+            raise DataError(f"where: {given.dtype} of shape {given.shape}; expected bool of shape ({n_items},)")
 
 
 class ScoreModel(_Model):
@@ -169,7 +175,14 @@ class VectorModel(_Model):
 
     @property
     def index(self) -> VectorIndex:
-        """The exact index over `item_embeddings`, built on first use."""
+        """The exact index over `item_embeddings`, built on first use and again after `fit`.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        """
+        self._require_fitted()
         embeddings = self.item_embeddings()
         held: VectorIndex | None = self.__dict__.get("_index")
         if held is None or held.embeddings is not embeddings:
@@ -189,6 +202,57 @@ class VectorModel(_Model):
         self._check(histories, k, where)
         queries = self.user_vectors(histories)
         return self.index.search(queries, k, where=where, exclude=histories if exclude_seen else None)
+
+    def similar(self, rows: I64, k: int, *, where: Bool | None = None) -> Ranking:
+        """The `k` items most like each of the items `rows`, shape `(n,)`, best first; never the item itself.
+
+        Similarity is the cosine of the item vectors, so that popular items (long vectors, in some models) are not like
+        everything.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        DataError
+            A row lies outside the items, `k` is below 1, or `where` is not a mask over the items.
+        """
+        self._require_fitted()
+        asked = np.asarray(rows, dtype=np.int64)
+        n_items = len(self.items_)
+        if asked.ndim != 1 or (asked.size and (asked.min() < 0 or asked.max() >= n_items)):
+            raise DataError(f"rows of shape {asked.shape}: expected item rows 0..{n_items - 1}, shape (n,)")
+        index = self._directions()
+        lines = np.arange(len(asked))
+        itself = Interactions.from_events(IdMap.of(map(str, lines)), self.items_, lines, asked)
+        return index.search(index.embeddings.vectors[asked], k, where=where, exclude=itself)
+
+    def search(
+        self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
+    ) -> Ranking:
+        """The `k` items nearest to each vector of this space; see `VectorIndex.search`.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        DataError, IncompatibleError
+            As `VectorIndex.search`.
+        """
+        return self.index.search(queries, k, where=where, exclude=exclude)
+
+    def _directions(self) -> VectorIndex:
+        """The index over item vectors of unit length: `index` itself where they have it."""
+        index = self.index
+        held: tuple[VectorIndex, VectorIndex] | None = self.__dict__.get("_unit_index")
+        if held is None or held[0] is not index:
+            vectors = index.embeddings.vectors
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            unit = index
+            if not np.allclose(lengths, 1, atol=1e-3):
+                turned = np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+                unit = VectorIndex(Embeddings(self.items_, turned))
+            held = self.__dict__["_unit_index"] = (index, unit)
+        return held[1]
 
 
 def _stacked(parts: list[Ranking], k: int) -> Ranking:

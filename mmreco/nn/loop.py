@@ -1,4 +1,8 @@
-"""The training loop: passes over the data, early stopping, and a state that survives an interruption."""
+"""The training loop: passes over the data, averaged weights, early stopping, a state that survives interruption.
+
+Source of the averaging: Polyak & Juditsky, "Acceleration of stochastic approximation by averaging", 1992; here
+the average forgets, and is corrected for its start as in Adam (Kingma & Ba, 2015).
+"""
 
 import math
 from collections.abc import Callable, Iterable
@@ -41,9 +45,10 @@ def train(
     epochs: int,
     patience: int | None,
     seed: int,
+    memory: float = 0.0,
     checkpoint: Checkpoint | None = None,
 ) -> Progress:
-    """Trains `module` in place and leaves it with the weights of the best pass.
+    """Trains `module` in place and leaves it with the averaged weights of the best pass.
 
     Every pass draws from a generator seeded by `seed` and the pass alone, so that a run resumed from a
     checkpoint takes the same steps as one that was never interrupted. torch's global generator is left
@@ -55,6 +60,9 @@ def train(
     validate : a score, larger is better; the last weights are kept when omitted
     epochs : passes at most
     patience : passes without a better score before it stops; None never stops early
+    memory : from 0 to below 1
+        Share of the running average of the weights that a step keeps; 0 for the latest weights alone.
+        Validation looks at the average, and the average is what remains.
     checkpoint : optional
         Where to keep the state after each pass, and to resume from.
 
@@ -69,11 +77,13 @@ def train(
         A loss is not finite.
     """
     progress = Progress()
+    average = _Average(module, memory)
     kept: State = {}
     held = checkpoint.load() if checkpoint else None
     if held:
         progress = Progress([float(s) for s in held["progress.scores"]], int(held["progress.best"]))
         module.load_state_dict(_under(held, "module."))
+        average.take(_under(held, "average."), int(held["progress.steps"]))
         kept = _under(held, "kept.")
         _restore_optimiser(optimiser, _under(held, "optimiser."))
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -88,31 +98,64 @@ def train(
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
+                average.update()
             module.eval()
+            latest = _copied(module.state_dict())
+            module.load_state_dict(average.state)
             score = validate() if validate else float(number)
             if not progress.best or score > progress.scores[progress.best - 1]:
                 progress.best = number + 1
-                kept = {name: value.detach().clone() for name, value in module.state_dict().items()}
+                kept = _copied(average.state)
+            module.load_state_dict(latest)
             progress.scores.append(score)
             if checkpoint:
-                checkpoint.save(_state(module, optimiser, kept, progress))
+                checkpoint.save(_state(module, optimiser, average, kept, progress))
     if kept:
         module.load_state_dict(kept)
     module.eval()
     return progress
 
 
+class _Average:
+    """A running average of a module's weights, an exact mean at first."""
+
+    def __init__(self, module: nn.Module, memory: float) -> None:
+        self._module, self._memory = module, memory
+        self.state: State = _copied(module.state_dict())
+        self.steps = 0
+
+    def update(self) -> None:
+        self.steps += 1
+        share = max(1 - self._memory, 1 / (1 + self.steps)) if self._memory else 1.0
+        with torch.no_grad():
+            for name, value in self._module.state_dict().items():
+                self.state[name].lerp_(value, share)
+
+    def take(self, state: State, steps: int) -> None:
+        for name, value in state.items():
+            self.state[name].copy_(value)
+        self.steps = steps
+
+
+def _copied(state: State) -> State:
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
 def _finished(progress: Progress, patience: int | None) -> bool:
     return patience is not None and bool(progress.best) and len(progress.scores) - progress.best >= patience
 
 
-def _state(module: nn.Module, optimiser: torch.optim.Optimizer, kept: State, progress: Progress) -> State:
+def _state(
+    module: nn.Module, optimiser: torch.optim.Optimizer, average: _Average, kept: State, progress: Progress
+) -> State:
     state = {f"module.{name}": value for name, value in module.state_dict().items()}
+    state |= {f"average.{name}": value for name, value in average.state.items()}
     state |= {f"kept.{name}": value for name, value in kept.items()}
     for number, values in optimiser.state_dict()["state"].items():
         state |= {f"optimiser.{number}.{name}": value for name, value in values.items()}
     state["progress.scores"] = torch.tensor(progress.scores, dtype=torch.float64)
     state["progress.best"] = torch.tensor(progress.best)
+    state["progress.steps"] = torch.tensor(average.steps)
     return {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
 
 

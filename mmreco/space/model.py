@@ -53,6 +53,7 @@ _MODALITY_DROPOUT = 0.0
 _TEMPERATURE = 0.07  # at the start; it is learnt
 
 
+@final
 @dataclass(kw_only=True, eq=False)
 class SharedSpace(VectorModel):
     """Users and items in one space, trained on behaviour, reaching whoever has content or a history.
@@ -206,6 +207,7 @@ class SharedSpace(VectorModel):
             epochs=self.epochs,
             patience=self.patience,
             seed=self.seed,
+            memory=training.MEMORY,
             checkpoint=store,
         )
         self.scores_, self.epochs_ = tuple(outcome.scores if validation is not None else ()), outcome.best

@@ -12,7 +12,7 @@ from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
 
-__all__ = ["batch_loss", "batches", "held_out", "optimiser", "windows"]
+__all__ = ["MEMORY", "batch_loss", "batches", "held_out", "optimiser", "windows"]
 
 _BATCHES = 128  # a pass, about: large sets take large batches
 _SMALLEST, _LARGEST = 64, 8_192  # events a batch, padding included
@@ -20,6 +20,7 @@ _SHUFFLED = 16  # batches whose windows are sorted by length together: little pa
 _VALIDATORS = 10_000  # users validated on at most
 _ENOUGH = 50  # users that validation needs to tell passes apart
 _BETAS = (0.9, 0.98)
+MEMORY = 0.997  # the weights that remain are averaged over about two and a half passes
 
 
 def held_out(train: Interactions, seed: int) -> tuple[Interactions, Holdout | None]:

@@ -33,7 +33,7 @@ def setting(seed=0):
     return module, optimiser, batches
 
 
-def run(checkpoint=None, epochs=6, scores=None, patience=None, seed=0):
+def run(checkpoint=None, epochs=6, scores=None, patience=None, seed=0, memory=0.9):
     module, optimiser, batches = setting()
     given = iter(scores or ())
     progress = train(
@@ -44,6 +44,7 @@ def run(checkpoint=None, epochs=6, scores=None, patience=None, seed=0):
         epochs=epochs,
         patience=patience,
         seed=seed,
+        memory=memory,
         checkpoint=checkpoint,
     )
     return progress, [p.detach().clone() for p in module.parameters()]
@@ -79,6 +80,37 @@ def test_a_finished_run_is_not_trained_further():
     assert progress.best == 1
     assert held.saves == 3
     assert all(torch.equal(a, b) for a, b in zip(weights, again, strict=True))
+
+
+def test_the_average_remembers_what_it_says():
+    """Against a slow twin: the weights after every step, weighed one by one."""
+    module, optimiser, batches = setting()
+    trail = [torch.cat([p.detach().flatten() for p in module.parameters()])]
+
+    def traced(number):
+        for loss in batches(number):
+            yield loss
+            trail.append(torch.cat([p.detach().flatten() for p in module.parameters()]))
+
+    train(module, optimiser, batches=traced, validate=None, epochs=2, patience=None, seed=0, memory=0.8)
+    expected = trail[0]
+    for step, weights in enumerate(trail[1:], start=1):
+        share = max(0.2, 1 / (1 + step))
+        expected = (1 - share) * expected + share * weights
+    torch.testing.assert_close(torch.cat([p.detach().flatten() for p in module.parameters()]), expected)
+
+
+def test_without_memory_the_latest_weights_remain():
+    module, optimiser, batches = setting()
+    train(module, optimiser, batches=batches, validate=None, epochs=1, patience=None, seed=0)
+    plain, descent, again = setting()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for loss in again(0):
+            descent.zero_grad()
+            loss.backward()
+            descent.step()
+    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), plain.parameters(), strict=True))
 
 
 def test_the_global_generator_is_left_alone():

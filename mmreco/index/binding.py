@@ -1,0 +1,51 @@
+"""How FAISS is found: imported on first use, never two builds at once, never required."""
+
+import importlib
+import logging
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from mmreco.errors import IncompatibleError
+
+__all__ = ["INSTALL", "faiss", "installed"]
+
+INSTALL = "pip install 'mmreco[cpu]'"
+
+# all of them put a package named `faiss` in the same folder, where the last one installed wins by halves
+_BUILDS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu11", "faiss-gpu-cu12")
+
+_log = logging.getLogger(__name__)
+
+
+def installed() -> list[str]:
+    """The FAISS distributions in this environment, e.g. `["faiss-cpu 1.15.1"]`."""
+    found = []
+    for name in _BUILDS:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def faiss() -> Any:
+    """The module `faiss`, or None where it is not installed (said once in the log, with the line that installs it).
+
+    Raises
+    ------
+    IncompatibleError
+        Two builds of FAISS are installed over one another; both are named.
+    """
+    builds = installed()
+    if len(builds) > 1:
+        raise IncompatibleError(
+            f"{len(builds)} builds of FAISS in one environment: {' and '.join(builds)}; they overwrite each other's "
+            f"files. Uninstall all of them, then install one, e.g. {INSTALL}"
+        )
+    try:
+        return importlib.import_module("faiss")
+    except ModuleNotFoundError:
+        _log.warning("FAISS is not installed: searches are exact, by matrix products; for more speed: %s", INSTALL)
+        return None

@@ -1,0 +1,91 @@
+"""From candidates to the answer: one arithmetic and one order for all paths.
+
+Paths round differently (a matrix product, FAISS' loops, a GPU), so equal or nearly equal items could change places with
+the size of the batch. Every candidate is therefore scored again in one fixed way, equal scores come lower row
+first, and where the last place hangs on rounding, that query alone is looked at item by item.
+"""
+
+import numpy as np
+
+from mmreco.arrays import F32, I64
+from mmreco.index.question import Question
+from mmreco.index.scan import Scan
+
+__all__ = ["SLACK", "ordered", "scored"]
+
+SLACK = 8  # candidates to fetch beyond k, so that settling is rare
+
+_GATHERED = 1 << 22  # numbers of a gathered block of vectors: 16 MB
+_ROUNDINGS = 2.0  # standard errors of a sum of products that count as possible
+
+
+def scored(vectors: F32, queries: F32, rows: I64) -> F32:
+    """The score of each candidate, shape `(b, w)`; -inf where `rows` is -1. The same in any batch."""
+    scores = np.empty(rows.shape, dtype=np.float32)
+    step = max(1, _GATHERED // max(1, rows.shape[1] * vectors.shape[1]))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        np.einsum("bd,bwd->bw", queries[part], vectors[rows[part]], out=scores[part])  # summed in one order, always
+    scores[rows < 0] = -np.inf
+    return scores
+
+
+def ordered(scan: Scan, asked: Question, rows: I64, width: int, precision: float | None) -> tuple[I64, F32]:
+    """The `width` best of the candidate `rows`, shape `(b, w)`, in order, with their scores.
+
+    Parameters
+    ----------
+    rows
+        Candidates, -1 padded; allowed and not excluded.
+    precision
+        Relative rounding of the path that chose them; None where it was approximate anyway.
+    """
+    vectors, queries = scan.vectors, asked.queries
+    scores = scored(vectors, queries, rows)
+    order = np.lexsort((rows, -scores), axis=1)
+    rows, scores = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    best_rows, best_scores = rows[:, :width].copy(), scores[:, :width].copy()
+    best_rows[np.isneginf(best_scores)] = -1
+    if precision is not None:
+        lengths = np.sqrt(np.einsum("bd,bd->b", queries, queries))
+        doubt = lengths * (scan.longest * precision * _ROUNDINGS * np.sqrt(vectors.shape[1]))
+        complete = (rows >= 0).sum(axis=1) >= asked.available
+        gap = np.where(complete, np.inf, best_scores[:, -1]) - np.where(complete, 0.0, scores[:, -1])
+        unsettled = np.flatnonzero(~(gap > doubt))
+        if len(unsettled):
+            at_least = best_scores[unsettled, -1] - doubt[unsettled]
+            best_rows[unsettled], best_scores[unsettled] = _settled(scan, asked.take(unsettled), width, at_least)
+    return best_rows, best_scores
+
+
+def _settled(scan: Scan, asked: Question, width: int, at_least: F32) -> tuple[I64, F32]:
+    """The answer of each query, from every item whose score is `at_least` so much, shape `(b,)`."""
+    rows = np.empty((len(asked), width), dtype=np.int64)
+    scores = np.empty((len(asked), width), dtype=np.float32)
+    _, first, which = np.unique(asked.queries, axis=0, return_index=True, return_inverse=True)
+    for group, line in enumerate(first):  # equal queries (empty histories, say) are scanned once
+        query = asked.queries[line]
+        members = np.flatnonzero(which.ravel() == group)
+        most = width + int(asked.n_excluded[members].max())
+        if query.any():
+            possible = scan.scores(query) >= at_least[members].min()
+            if asked.where is not None:
+                possible &= asked.where
+            found = np.flatnonzero(possible)
+            exact = np.concatenate(
+                [
+                    scored(scan.vectors, query[None], part[None])[0]
+                    for part in np.array_split(found, 1 + len(found) // 65_536)
+                ]
+            )
+            order = np.lexsort((found, -exact))[:most]
+            found, exact = found[order], exact[order]
+        else:  # all scores are 0: the first rows
+            found = np.arange(asked.n_items) if asked.where is None else np.flatnonzero(asked.where)
+            found = found[:most]
+            exact = np.zeros(len(found), dtype=np.float32)
+        for member in members:
+            mine = asked.excluded.between(int(member), int(member) + 1).rows
+            kept = np.flatnonzero(~np.isin(found, mine))[:width]
+            rows[member], scores[member] = found[kept], exact[kept]
+    return rows, scores
