@@ -129,7 +129,10 @@ class _Average:
         share = max(1 - self._memory, 1 / (1 + self.steps)) if self._memory else 1.0
         with torch.no_grad():
             for name, value in self._module.state_dict().items():
-                self.state[name].lerp_(value, share)
+                if value.is_floating_point():
+                    self.state[name].lerp_(value, share)
+                else:
+                    self.state[name].copy_(value)  # a counter
 
     def take(self, state: State, steps: int) -> None:
         for name, value in state.items():

@@ -17,6 +17,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Self, final, get_args
 
 import numpy as np
@@ -86,6 +87,7 @@ class SharedSpace(VectorModel):
     ----------
     scores_ : NDCG@10 on validation after each pass
     epochs_ : the pass whose weights are kept
+    seconds_ : how long `fit` took; NaN once loaded
 
     Raises
     ------
@@ -161,6 +163,7 @@ class SharedSpace(VectorModel):
         FloatingPointError
             The loss became infinite or undefined; lower `learning_rate`.
         """
+        begun = perf_counter()
         if validation is not None and validation.histories.items != train.items:
             raise IncompatibleError("validation is over other items than train; split one set of events")
         if self.patience is None:
@@ -212,6 +215,7 @@ class SharedSpace(VectorModel):
         )
         self.scores_, self.epochs_ = tuple(outcome.scores if validation is not None else ()), outcome.best
         self._settle(known, counts)
+        self.seconds_ = perf_counter() - begun
         return self
 
     def _towers(self, n_items: int, widths: Mapping[str, int], n_attributes: int, n_events: int) -> Towers:

@@ -1,0 +1,49 @@
+# Everything from a fresh machine with Python 3.11 or later and a network: `make demo`, `make test`.
+PYTHON ?= python3
+EXTRAS ?= cpu,offline,dev
+comma  := ,
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
+
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench bench-gpu docs clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# One resolve, so that torch, torchvision, timm and transformers agree; done again only when pyproject.toml changes.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mmreco needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say: make PYTHON=python3.12 ...")'
+	@echo "installing mmreco[$(EXTRAS)] into $(VENV): once, some minutes"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(READY) ## the whole job on the planted shop: embed, train, index, evaluate, report
+	$(BIN)/mmreco demo --json
+
+test: lint ## everything checked: style, types, tests, examples in the docstrings
+	$(BIN)/python -m pytest --doctest-modules tests mmreco
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## retrieval speed, after equality with brute force
+	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc -o addopts="" benchmarks
+
+bench-gpu: $(READY) ## index, encoders and training on a CUDA device, if there is one
+	$(BIN)/python benchmarks/gpu.py
+
+docs: $(READY) ## the pages as a site in site/
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/python tools/api_page.py
+	$(BIN)/zensical build --clean
+
+clean: ## remove what the targets above made, the environment included
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist site demo-out

@@ -1,0 +1,230 @@
+"""The command line: what it prints, what it refuses, and with which exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from mmreco import Embeddings, Recommender
+from mmreco.cli import app
+from mmreco.data.shop import PlantedShop, plant
+
+COMMANDS = ("demo", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify")
+
+
+@pytest.fixture(scope="module")
+def shop() -> PlantedShop:
+    return plant(n_items=96, n_users=60, seed=5)
+
+
+@pytest.fixture(scope="module")
+def tables(shop: PlantedShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop's files, with a customer and a stamp by names of their own."""
+    folder = tmp_path_factory.mktemp("tables")
+    pq.write_table(shop.catalogue.table.append_column("item_id", shop.catalogue.items.array), folder / "items.parquet")
+    log = shop.interactions
+    pq.write_table(
+        pa.table(
+            {
+                "customer": log.users.ids(log.users_flat),
+                "item_id": log.items.ids(log.items_flat),
+                "timestamp": log.times,
+                "event": [log.event_names[e] for e in log.events],
+            }
+        ),
+        folder / "events.parquet",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def artefact(tables: Path) -> Path:
+    """Made by the installed command, in a process of its own."""
+    command = [
+        sys.executable,
+        "-c",
+        "from mmreco.cli import app; app(prog_name='mmreco')",
+        "fit",
+        "--json",
+        "--epochs",
+        "2",
+    ]
+    arguments = [*paths(tables), "--rename", "events.user_id=customer", "--out", str(tables / "artefact")]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=300, env={**os.environ})
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert {k: figures[k] for k in ("items", "users", "dropped")} == {"items": 96, "users": 60, "dropped": 0}
+    return tables / "artefact"
+
+
+def paths(tables: Path) -> list[str]:
+    return ["--items", str(tables / "items.parquet"), "--events", str(tables / "events.parquet")]
+
+
+def ask(*arguments: object, code: int = 0) -> Any:
+    """What a command prints as JSON."""
+    done = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+    assert done.exit_code == code, (done.output, done.exception)
+    assert done.stdout.count("\n") == 1
+    return json.loads(done.stdout)
+
+
+def refuse(*arguments: object) -> str:
+    """The one line with which a command refuses."""
+    done = CliRunner().invoke(app, [*map(str, arguments)])
+    assert done.exit_code == 2, (done.output, done.exception)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("mmreco: ")
+    return done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "--help"])
+    assert done.exit_code == 0
+    assert f"Example: mmreco {command} " in done.stdout
+
+
+def test_every_command_is_tested_here() -> None:
+    named = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback is not None}
+    assert named == set(COMMANDS)
+
+
+# ---- fit, and what is asked of it
+
+
+def test_recommend(shop: PlantedShop, artefact: Path) -> None:
+    user = shop.interactions.users.ids([0])[0]
+    said = ask("recommend", artefact, user, "nobody", "-k", 3)
+    assert [a["question"] for a in said["answers"]] == [user, "nobody"]
+    assert [a["popular"] for a in said["answers"]] == [False, True]
+    assert said["unknown"] == ["nobody"]
+    rec = Recommender.load(artefact)
+    assert [[i["item_id"] for i in a["items"]] for a in said["answers"]] == rec.recommend([user, "nobody"], k=3).ids()
+    assert all(i["title"] for a in said["answers"] for i in a["items"])
+    assert len(ask("recommend", artefact, user, "-k", 96, "--seen")["answers"][0]["items"]) == 96
+
+
+def test_a_stranger_s_history(shop: PlantedShop, artefact: Path) -> None:
+    first, second = shop.catalogue.items.ids([0, 1])
+    said = ask("recommend", artefact, "--history", f"{first},{second}", "--where", "price < 200")
+    assert said["answers"][0]["items"]
+    assert {i["item_id"] for i in said["answers"][0]["items"]}.isdisjoint({first, second})
+
+
+def test_similar_and_search(shop: PlantedShop, artefact: Path) -> None:
+    item = shop.catalogue.items.ids([0])[0]
+    near = ask("similar", artefact, item, "--k", 4)["answers"][0]["items"]
+    assert len(near) == 4
+    assert item not in {i["item_id"] for i in near}
+    assert len(ask("search", artefact, "--text", "red", "--text", "蓝色", "-k", 2)["answers"]) == 2
+
+
+def test_without_json_it_is_for_people(shop: PlantedShop, artefact: Path) -> None:
+    done = CliRunner().invoke(app, ["recommend", str(artefact), "nobody", "-k", "2"])
+    lines = done.stdout.splitlines()
+    assert lines[0] == "nobody (popular):"
+    assert len(lines) == 3
+    assert lines[1].split()[0] in shop.catalogue.items.array.to_pylist()
+    assert done.stderr == "unknown: nobody\n"
+
+
+def test_verify_finds_damage(artefact: Path, tmp_path: Path) -> None:
+    said = ask("verify", artefact)
+    assert (said["ok"], said["kind"]) == (True, "Recommender")
+    import shutil
+
+    shutil.copytree(artefact, tmp_path / "copy")
+    victim = next(p for p in sorted((tmp_path / "copy").rglob("*.safetensors")))
+    victim.write_bytes(victim.read_bytes()[:-1])
+    assert victim.name in refuse("verify", tmp_path / "copy")
+    assert victim.name in refuse("recommend", tmp_path / "copy", "nobody")
+
+
+def test_evaluate_compares(tables: Path) -> None:
+    said = ask(
+        "evaluate", *paths(tables), "--rename", "events.user_id=customer", "--model", "Popular", "--model", "ItemKNN"
+    )
+    assert set(said["models"]) == {"Popular", "ItemKNN"}
+    assert 0 < said["models"]["ItemKNN"]["ndcg@10"] < 1
+    assert said["users"] == 60
+
+
+# ---- embed
+
+
+def test_embed_resumes_and_sets_aside(shop: PlantedShop, tmp_path: Path) -> None:
+    titles = shop.catalogue.column("title")
+    table = {"item_id": shop.catalogue.items.array.to_pylist(), "name": [*titles[:-1], "   "]}
+    pq.write_table(pa.table(table), tmp_path / "items.parquet")
+    command = ["embed", "--texts", tmp_path / "items.parquet", "--column", "name", "--encoder", "lexical"]
+    command += ["--out", tmp_path / "store", "--shard-size", 32]
+    first = ask(*command, code=3)
+    assert {k: first[k] for k in ("rows", "embedded", "skipped", "refused")} == {
+        "rows": 96,
+        "embedded": 95,
+        "skipped": 0,
+        "refused": 1,
+    }
+    assert first["rate"] > 0
+    assert first["seconds"] > 0
+    second = ask(*command, code=3)
+    assert (second["embedded"], second["skipped"], second["refused"]) == (0, 95, 1)
+    stored = Embeddings.read(tmp_path / "store")
+    assert stored.ids.array.to_pylist() == table["item_id"][:-1]
+
+
+# ---- refusals
+
+
+def test_refusals_are_one_line(tables: Path, artefact: Path, tmp_path: Path) -> None:
+    items, events = tables / "items.parquet", tables / "events.parquet"
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
+    for arguments, said in [
+        (["verify", tmp_path], "no mmreco artefact"),
+        (["verify", tmp_path / "nowhere"], "no mmreco artefact"),
+        (["recommend", artefact], "user ids or --history"),
+        (["recommend", artefact, "u", "--where", "colour =="], "where"),
+        (["recommend", artefact, "u", "--where", "no_such_column == 1"], "no_such_column"),
+        (["search", artefact], "--text, --image or both"),
+        (["search", artefact, "--image", tmp_path / "none.jpg"], "image"),
+        (["fit", "--items", tmp_path / "none.csv", "--events", events, "--out", tmp_path / "a"], "none.csv"),
+        (
+            ["fit", "--items", tmp_path / "broken.parquet", "--events", events, "--out", tmp_path / "a"],
+            "broken.parquet",
+        ),
+        (["fit", "--items", items, "--events", events, "--out", tmp_path / "a"], "user_id"),
+        (["fit", *paths(tables), "--rename", "item_id=sku", "--out", tmp_path / "a"], "items.OUR=THEIRS"),
+        (["fit", *paths(tables), "--rename", "events.user_id=customer", "--weights", items, "--out", "a"], "--weights"),
+        (["evaluate", *paths(tables), "--model", "Nonsense"], "Nonsense"),
+        (["embed", "--encoder", "lexical", "--out", tmp_path / "s"], "--images or --texts"),
+        (["embed", "--texts", items, "--column", "no", "--encoder", "lexical", "--out", tmp_path / "s"], "'no'"),
+        (["embed", "--images", tmp_path / "none", "--encoder", "timm/resnet50", "--out", tmp_path / "s"], "none"),
+    ]:
+        assert said in refuse(*arguments), arguments
+
+
+def test_wrong_options_are_refused_too(artefact: Path) -> None:
+    assert CliRunner().invoke(app, ["recommend", str(artefact), "u", "-k", "0"]).exit_code == 2
+    assert CliRunner().invoke(app, ["nonsense"]).exit_code == 2
+
+
+def test_demo_prints_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def run(out: Path, *, seed: int, progress: bool) -> dict[str, Any]:
+        asked.append((out, seed, progress))
+        return {"report": str(out / "report.html"), "queries": {"红色连衣裙": 9}}
+
+    monkeypatch.setattr("mmreco.demo.run", run)  # the job itself is tested in tests/demo
+    assert ask("demo", "--out", tmp_path, "--seed", 3)["queries"] == {"红色连衣裙": 9}
+    assert asked == [(tmp_path, 3, True)]

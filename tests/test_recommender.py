@@ -1,0 +1,347 @@
+"""The facade on a planted shop: ids in, ids out, for whoever asks and whatever is known."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.interactions import Interactions
+from mmreco.data.shop import PlantedShop, plant
+from mmreco.encoders.image import ImageEncoder
+from mmreco.errors import DataError, IncompatibleError
+from mmreco.recommender import Recommender
+from mmreco.space import SharedSpace
+
+
+@pytest.fixture(scope="module")
+def shop() -> PlantedShop:
+    return plant(n_items=160, n_users=200, seed=3)
+
+
+@pytest.fixture(scope="module")
+def recommender(shop: PlantedShop) -> Recommender:
+    return Recommender.fit(shop.catalogue, shop.interactions, reviews=shop.reviews, model=small())
+
+
+def small() -> SharedSpace:
+    return SharedSpace(dim=16, epochs=3)
+
+
+def clone(recommender: Recommender) -> Recommender:
+    """The same recommender, whose added items are its own."""
+    return Recommender(recommender.model, recommender.attributes, _shelf=recommender._shelf)
+
+
+# ---- recommend
+
+
+def test_known_users_get_k_unseen_items(shop: PlantedShop, recommender: Recommender) -> None:
+    users = shop.interactions.users.ids([5, 0, 5])
+    answer = recommender.recommend(users, k=7)
+    assert answer.questions == tuple(users)
+    assert [len(ids) for ids in answer.ids()] == [7, 7, 7]
+    assert answer.ids()[0] == answer.ids()[2]
+    assert not answer.popular.any()
+    assert answer.unknown == ()
+    items = shop.interactions.items
+    for ids, row in zip(answer.ids(), [5, 0, 5], strict=True):
+        assert set(ids).isdisjoint(items.ids(shop.interactions.history(row)))
+        assert len(set(ids)) == 7
+    assert (np.diff(answer.scores, axis=1) <= 0).all()
+
+
+def test_a_batch_equals_one_by_one(shop: PlantedShop, recommender: Recommender) -> None:
+    users = shop.interactions.users.ids([3, 1, 4])
+    assert recommender.recommend(users).ids() == [recommender.recommend([u]).ids()[0] for u in users]
+
+
+def test_a_stranger_with_the_same_history_gets_the_same_items(shop: PlantedShop, recommender: Recommender) -> None:
+    trained = shop.interactions
+    history = trained.items.ids(trained.history(2))
+    stranger = recommender.recommend(history=[history], k=5)
+    assert stranger.questions == ("0",)
+    assert set(stranger.ids()[0]).isdisjoint(history)
+    assert not stranger.popular.any()
+
+
+def test_histories_differ_in_what_they_are_answered(shop: PlantedShop, recommender: Recommender) -> None:
+    lamps, dresses = (
+        shop.catalogue.items.ids(shop.truth.rows(category=c)[:6])
+        for c in (category_names(shop)[0], category_names(shop)[1])
+    )
+    answer = recommender.recommend(history=[lamps, dresses], k=10)
+    assert answer.ids()[0] != answer.ids()[1]
+
+
+def category_names(shop: PlantedShop) -> list[str]:
+    return list(dict.fromkeys(shop.catalogue.column("category")))
+
+
+def test_unknown_user_and_empty_history_get_what_is_popular(shop: PlantedShop, recommender: Recommender) -> None:
+    counts = shop.interactions.counts()
+    best = shop.catalogue.items.ids(np.lexsort((np.arange(len(counts)), -counts))[:4])
+    answer = recommender.recommend(["nobody", shop.interactions.users.ids([0])[0], "none"], k=4)
+    assert answer.ids()[0] == best
+    assert answer.ids()[2] == best
+    assert answer.popular.tolist() == [True, False, True]
+    assert answer.unknown == ("nobody", "none")
+    assert "(popular)" in repr(answer)
+    assert recommender.recommend(history=[[]], k=4).ids() == [best]
+    assert recommender.recommend(history=[["no-such-item"]], k=4).ids() == [best]
+    assert recommender.recommend(history=[["no-such-item"]], k=4).unknown == ("no-such-item",)
+
+
+def test_no_question_no_answer(recommender: Recommender) -> None:
+    assert len(recommender.recommend([])) == 0
+    assert len(recommender.recommend(history=[])) == 0
+    assert len(recommender.similar([])) == 0
+    assert recommender.search(text=[]).ids() == []
+
+
+def test_seen_items_may_be_asked_for(shop: PlantedShop, recommender: Recommender) -> None:
+    n = len(shop.catalogue)
+    user = shop.interactions.users.ids([0])
+    assert len(recommender.recommend(user, k=n, exclude_seen=False).ids()[0]) == n
+    seen = len(set(shop.interactions.history(0).tolist()))
+    assert len(recommender.recommend(user, k=n).ids()[0]) == n - seen
+    assert recommender.recommend(user, k=n).scores.shape == (1, n)
+
+
+@pytest.mark.parametrize("who", ["known", "unknown"])
+def test_where_is_an_expression_or_a_mask(shop: PlantedShop, recommender: Recommender, who: str) -> None:
+    category = category_names(shop)[0]
+    users = shop.interactions.users.ids([1]) if who == "known" else ["unknown"]
+    allowed = np.array([c == category for c in shop.catalogue.column("category")])
+    by_text = recommender.recommend(users, k=5, where=f"category == '{category}'")
+    assert by_text.ids() == recommender.recommend(users, k=5, where=allowed).ids()
+    assert len(by_text.ids()[0]) == 5
+    assert set(by_text.ids()[0]) <= set(shop.catalogue.items.ids(np.flatnonzero(allowed)))
+
+
+# ---- similar and search
+
+
+def test_similar_leaves_the_item_itself_out(shop: PlantedShop, recommender: Recommender) -> None:
+    items = shop.catalogue.items.ids([4, 9, 4])
+    answer = recommender.similar(["no-such-item", *items], k=6)
+    assert answer.ids()[0] == []
+    assert answer.unknown == ("no-such-item",)
+    assert [len(ids) for ids in answer.ids()] == [0, 6, 6, 6]
+    assert all(item not in ids for item, ids in zip(items, answer.ids()[1:], strict=True))
+    assert answer.ids()[1] == answer.ids()[3]
+
+
+@pytest.mark.parametrize(("query", "category"), [("dress", "dress"), ("连衣裙", "dress")])
+def test_words_find_what_is_written(shop: PlantedShop, recommender: Recommender, query: str, category: str) -> None:
+    meant = shop.catalogue.items.ids(shop.truth.rows(category=category))
+    found = recommender.search(text=[query], k=len(meant)).ids()[0]
+    assert len(set(found) & set(meant)) >= 0.8 * len(meant)
+
+
+def test_words_nobody_knows_find_nothing(recommender: Recommender) -> None:
+    answer = recommender.search(text=["qwrtpsdf", "red"], k=3)
+    assert answer.ids()[0] == []
+    assert len(answer.ids()[1]) == 3
+    assert answer.unknown == ("qwrtpsdf",)
+
+
+def test_search_minds_where(shop: PlantedShop, recommender: Recommender) -> None:
+    found = recommender.search(text=["red"], k=5, where="price < 100").ids()[0]
+    prices = dict(zip(shop.catalogue.items.array.to_pylist(), shop.catalogue.column("price"), strict=True))
+    assert found
+    assert all(prices[i] < 100 for i in found)
+
+
+# ---- the answer
+
+
+def test_an_answer_is_a_table(shop: PlantedShop, recommender: Recommender) -> None:
+    answer = recommender.recommend([*shop.interactions.users.ids([0]), "nobody"], k=3)
+    table = answer.to_frame()
+    assert table.column_names == ["question", "rank", "item_id", "score", "title"]
+    assert table["rank"].to_pylist() == [1, 2, 3, 1, 2, 3]
+    assert table["item_id"].to_pylist() == [i for ids in answer.ids() for i in ids]
+    assert table["question"].to_pylist() == [q for q in answer.questions for _ in range(3)]
+    titles = dict(zip(shop.catalogue.items.array.to_pylist(), shop.catalogue.column("title"), strict=True))
+    assert table["title"].to_pylist() == [titles[i] for i in table["item_id"].to_pylist()]
+
+
+# ---- added items
+
+
+def test_a_new_item_is_answered_from_then_on(shop: PlantedShop, recommender: Recommender) -> None:
+    grown = clone(recommender)
+    like = int(shop.truth.rows(category="dress")[0])
+    row = shop.catalogue.take([like]).table.to_pylist()[0]
+    new = Catalogue.from_frame(
+        pa.table({"item_id": ["new-1", "new-2"], "title": [row["title"], None], "category": [row["category"], None]})
+    )
+    grown.add(new)
+    assert len(grown.catalogue) == len(shop.catalogue) + 1
+    assert grown.refused["id"].to_pylist()[-1] == "new-2"
+    assert len(recommender.catalogue) == len(shop.catalogue)
+    assert "new-1" in grown.search(text=[row["title"]], k=5).ids()[0]
+    near = grown.similar(["new-1"], k=10).ids()[0]
+    dresses = set(shop.catalogue.items.ids(shop.truth.rows(category="dress")))
+    assert len(dresses & set(near)) >= 5
+    everything = grown.recommend(shop.interactions.users.ids([0]), k=len(grown.catalogue), exclude_seen=False).ids()[0]
+    assert "new-1" in everything
+    stranger = grown.recommend(history=[["new-1"]], k=len(grown.catalogue))
+    assert not stranger.popular[0]
+    assert "new-1" not in stranger.ids()[0]
+    assert len(dresses & set(stranger.ids()[0][:10])) >= 3
+    with pytest.raises(DataError, match="1 of 1 items are known already, first 'new-1'"):
+        grown.add(new.take([0]))
+
+
+# ---- pictures
+
+COLOURS = ("red", "green", "blue", "yellow")
+
+
+@pytest.fixture(scope="module")
+def pictured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recommender, Path]:
+    """Forty plain squares, ten a colour; everybody buys one colour. One file is broken, one item has none."""
+    folder = tmp_path_factory.mktemp("pictures")
+    ids = [f"{colour}-{n}" for colour in COLOURS for n in range(10)]
+    for item in ids[:-1]:
+        Image.new("RGB", (40, 40), item.partition("-")[0]).save(folder / f"{item}.png")
+    (folder / "blue-9.png").write_bytes(b"no picture")
+    shop = Catalogue.from_frame(pa.table({"item_id": ids}), images=folder)
+    rng = np.random.default_rng(0)
+    histories = [[ids[10 * (u % 4) + i] for i in rng.permutation(9)[:6]] for u in range(60)]
+    events = Interactions.from_histories(histories, items=shop.items)
+    encoder = ImageEncoder("torchvision/squeezenet1_0", weights="random", size=32, device="cpu")
+    return Recommender.fit(shop, events, text=[], image=[encoder], model=small()), folder
+
+
+def test_a_picture_finds_what_looks_like_it(pictured: tuple[Recommender, Path]) -> None:
+    recommender, folder = pictured
+    found = recommender.search(image=[folder / "red-0.png", str(folder / "blue-3.png")], k=9).ids()
+    assert set(found[0]) <= {f"red-{n}" for n in range(10)}
+    assert set(found[1]) == {f"blue-{n}" for n in range(9)}
+
+
+def test_broken_pictures_are_refused_and_their_items_stay(pictured: tuple[Recommender, Path]) -> None:
+    recommender, _ = pictured
+    assert recommender.refused["id"].to_pylist() == ["blue-9"]
+    assert len(recommender.catalogue) == 40
+    assert "blue-9" in recommender.recommend(history=[["blue-0"]], k=40).ids()[0]
+
+
+def test_a_new_item_with_only_a_picture(pictured: tuple[Recommender, Path], tmp_path: Path) -> None:
+    recommender = clone(pictured[0])
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "new.png")
+    recommender.add(Catalogue.from_frame(pa.table({"item_id": ["new"], "image": [str(tmp_path / "new.png")]})))
+    assert "new" in recommender.search(image=[tmp_path / "new.png"], k=12).ids()[0]
+    near = recommender.similar(["new"], k=9).ids()[0]
+    assert len([i for i in near if i.startswith("red")]) >= 5
+    recommender.save(tmp_path / "artefact")
+    assert Recommender.load(tmp_path / "artefact").similar(["new"], k=9).ids()[0] == near
+
+
+def test_an_unreadable_picture_query_is_said_by_name(pictured: tuple[Recommender, Path]) -> None:
+    with pytest.raises(DataError, match="blue-9"):
+        pictured[0].search(image=[pictured[1] / "blue-9.png"])
+
+
+def test_a_shop_s_own_pictures_are_learnt_from(
+    pictured: tuple[Recommender, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = pictured[0].catalogue
+    thorough = ImageEncoder.fit
+    monkeypatch.setattr(ImageEncoder, "fit", lambda *a, **o: thorough(*a, **{**o, "epochs": 1, "size": 32, "dim": 16}))
+    events = Interactions.from_histories([["red-0", "red-1"], ["blue-0", "blue-1"]], items=shop.items)
+    recommender = Recommender.fit(shop, events, model=SharedSpace(dim=8, epochs=1))
+    assert "image" in repr(recommender)
+    assert len(recommender.search(image=[pictured[1] / "red-0.png"], k=3).ids()[0]) == 3
+
+
+# ---- kept
+
+
+def everything(one: Recommender, users: list[str], items: list[str]) -> list[np.ndarray]:
+    answers = [
+        one.recommend([*users, "nobody"], k=9),
+        one.recommend(history=[items, []], k=9, where="price < 200"),
+        one.similar(items, k=9),
+        one.search(text=["red dress", "蓝色"], k=9),
+    ]
+    return [part for a in answers for part in (a.ranking.rows, a.scores)]
+
+
+def test_a_loaded_one_answers_equal(shop: PlantedShop, recommender: Recommender, tmp_path: Path) -> None:
+    grown = clone(recommender)
+    grown.add(Catalogue.from_frame(pa.table({"item_id": ["new-1"], "title": ["red dress 红色连衣裙"]})))
+    grown.save(tmp_path / "artefact")
+    loaded = Recommender.load(tmp_path / "artefact")
+    users, items = shop.interactions.users.ids([0, 7]), [*shop.catalogue.items.ids([1, 2]), "new-1"]
+    for ours, theirs in zip(everything(grown, users, items), everything(loaded, users, items), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert loaded.catalogue.table.equals(grown.catalogue.table)
+    loaded.add(Catalogue.from_frame(pa.table({"item_id": ["new-2"], "title": ["red dress"]})))
+    assert "new-2" in loaded.search(text=["red dress"], k=30).ids()[0]
+    names = {path.suffix for path in (tmp_path / "artefact").rglob("*") if path.is_file()}
+    assert names <= {".json", ".parquet", ".safetensors", ".faiss", ".npy", ""}  # CURRENT has no ending
+
+
+def test_damage_is_refused(recommender: Recommender, tmp_path: Path) -> None:
+    recommender.save(tmp_path / "a")
+    for number, path in enumerate(sorted(p for p in (tmp_path / "a").rglob("*") if p.is_file())):
+        copy = tmp_path / f"copy-{number}"
+        shutil.copytree(tmp_path / "a", copy)
+        other = copy / path.relative_to(tmp_path / "a")
+        content = bytearray(other.read_bytes())
+        content[len(content) // 2] ^= 1
+        other.write_bytes(content)
+        with pytest.raises((DataError, IncompatibleError)):
+            Recommender.load(copy)
+
+
+def test_a_foreign_artefact_is_refused(recommender: Recommender, tmp_path: Path) -> None:
+    next(iter(recommender._shelf.channels.values())).encoder.save(tmp_path / "e")
+    with pytest.raises(IncompatibleError, match="holds a LexicalEncoder; expected a Recommender"):
+        Recommender.load(tmp_path / "e")
+
+
+# ---- refused requests
+
+
+def test_bad_requests_say_what_is_wrong(shop: PlantedShop, recommender: Recommender) -> None:
+    for ask, said in [
+        (lambda: recommender.recommend(), "users or history"),
+        (lambda: recommender.recommend(["u"], history=[[]]), "users or history"),
+        (lambda: recommender.recommend("user-1"), r"give a list of them, e.g. \['user-1'\]"),
+        (lambda: recommender.recommend([7]), "7 at place 0 is no string"),
+        (lambda: recommender.recommend(history=["sku"]), "'sku' is one; give a list"),
+        (lambda: recommender.recommend(["u"], k=0), "k=0"),
+        (lambda: recommender.recommend(["u"], where="nonsense == 1"), "nonsense"),
+        (lambda: recommender.recommend(["u"], where=np.ones(3, dtype=bool)), "where"),
+        (lambda: recommender.similar("sku"), "give a list"),
+        (lambda: recommender.search(), "queries: none"),
+        (lambda: recommender.search(image=["x.jpg"]), "no image encoder"),
+        (lambda: recommender.search(text=["red"], where=np.ones(3, dtype=bool)), "where"),
+    ]:
+        with pytest.raises(DataError, match=said):
+            ask()
+
+
+def test_fit_wants_one_set_of_items(shop: PlantedShop) -> None:
+    other = Interactions.from_histories([["a", "b"]], items=plant(n_items=64, n_users=1).catalogue.items)
+    with pytest.raises(IncompatibleError, match="events speak of 64 items, the catalogue of 160"):
+        Recommender.fit(shop.catalogue, other)
+    with pytest.raises(DataError, match="160 items and 0 events"):
+        Recommender.fit(shop.catalogue, Interactions.from_histories([[]], items=shop.catalogue.items))
+
+
+def test_the_same_seed_gives_the_same_answers(shop: PlantedShop) -> None:
+    users = shop.interactions.users.ids([0, 1, 2])
+    first, second = (
+        Recommender.fit(shop.catalogue, shop.interactions, model=SharedSpace(dim=8, epochs=1)).recommend(users)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.scores, second.scores)
