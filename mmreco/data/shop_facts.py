@@ -184,8 +184,8 @@ def plant_facts(n: int, rng: np.random.Generator) -> Facts:
     rng.shuffle(cell)
     category, colour = np.divmod(cell, n_colours)
     makes = np.zeros((n_categories, len(BRANDS)))
-    for row, brand in enumerate(BRANDS):
-        makes[list(brand.makes), row] = 1
+    for row, maker in enumerate(BRANDS):
+        makes[list(maker.makes), row] = 1
     brand = _draw(makes[category], rng)
     levels, house = np.array([b.level for b in BRANDS]), np.array([b.style for b in BRANDS])
     style = np.where(rng.random(n) < 0.55, house[brand], rng.integers(len(STYLES), size=n))
@@ -197,11 +197,11 @@ def plant_facts(n: int, rng: np.random.Generator) -> Facts:
         pattern=rng.choice(len(PATTERNS), n, p=_PRINTED),
         style=style,
         brand=brand,
-        price=price,
-        dearness=dearness,
-        quality=rng.normal(0, 1, n),
-        appeal=rng.normal(0, 0.9, n),
-        cut=rng.normal(0, 1, (n, _UNSEEN)),
+        price=price.astype(np.float32),
+        dearness=dearness.astype(np.float32),
+        quality=rng.normal(0, 1, n).astype(np.float32),
+        appeal=rng.normal(0, 0.9, n).astype(np.float32),
+        cut=rng.normal(0, 1, (n, _UNSEEN)).astype(np.float32),
     )
 
 
@@ -210,10 +210,10 @@ def plant_tastes(n: int, rng: np.random.Generator) -> Tastes:
     return Tastes(
         category=_drifting(n, 0.9 * _DEMAND / _DEMAND.mean() * 0.55, 0.45, rng),
         colour=_drifting(n, 0.45 * _HUE / _HUE.mean(), 0.3, rng),
-        pattern=rng.dirichlet(np.full(len(PATTERNS), 0.9), n),
-        style=rng.dirichlet(np.full(len(STYLES), 0.5), n),
-        dearness=rng.normal(0.05, 0.38, n),
-        cut=rng.normal(0, 1, (n, _UNSEEN)),
+        pattern=rng.dirichlet(np.full(len(PATTERNS), 0.9), n).astype(np.float32),
+        style=rng.dirichlet(np.full(len(STYLES), 0.5), n).astype(np.float32),
+        dearness=rng.normal(0.05, 0.38, n).astype(np.float32),
+        cut=rng.normal(0, 1, (n, _UNSEEN)).astype(np.float32),
     )
 
 
@@ -223,7 +223,8 @@ def _drifting(n: int, concentration: np.ndarray, drift: float, rng: np.random.Ge
     return np.stack([first, (1 - far) * first + far * other], axis=1)  # (n, 2, kinds)
 
 
-def _draw(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw(weights: np.ndarray, rng: np.random.Generator) -> I64:
     """One column a row, drawn with these weights, shape `(n,)`."""
     reach = np.cumsum(weights, axis=1)
-    return (rng.random(len(weights))[:, None] * reach[:, -1:] >= reach).sum(axis=1)
+    drawn: I64 = (rng.random(len(weights))[:, None] * reach[:, -1:] >= reach).sum(axis=1)
+    return drawn

@@ -216,6 +216,7 @@ class _Averaged(nn.Module):
 
 def _timm(name: str, inner: str, size: int | None, pretrained: bool) -> Network:
     import timm
+    from timm.data.config import resolve_model_data_config
 
     if not timm.is_model(inner):
         raise DataError(f"ImageEncoder: timm has no network {inner!r}; timm.list_models() names them")
@@ -223,8 +224,9 @@ def _timm(name: str, inner: str, size: int | None, pretrained: bool) -> Network:
         module = timm.create_model(inner, pretrained=pretrained, num_classes=0)
     except (OSError, RuntimeError, ValueError) as error:
         raise _unfetched(name, error) from error
-    config = timm.data.resolve_model_data_config(module)
-    head = module.pretrained_cfg.get("classifier") or ()
+    config: dict[str, Any] = resolve_model_data_config(module)  # type: ignore[no-untyped-call]
+    declared: Any = module.pretrained_cfg
+    head = declared.get("classifier") or ()
     preprocessing = Preprocessing(
         size if size is not None else int(config["input_size"][-1]),
         tuple(config["mean"]),

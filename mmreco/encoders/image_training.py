@@ -143,7 +143,7 @@ def learn(
 def _batches(n: int, batch: int, epochs: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Rows in random order, `(batch,)` each; what is left over of a pass waits for another."""
     for _ in range(epochs):
-        yield from torch.randperm(n, generator=generator)[: n - n % batch].split(batch)
+        yield from torch.split(torch.randperm(n, generator=generator)[: n - n % batch], batch)
 
 
 class _Learner(nn.Module):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -26,20 +26,34 @@ class ItemContent:
         Each item's row of the id table; -1 for an item without.
     contents : by modality, values `(n, width)` and whether they exist `(n,)`
     attributes : shape `(n, m)`, int64
-        Attribute rows, padded with their number.
+        Attribute rows, padded with `padding`.
+    padding : the number of attributes
     """
 
     identity: Tensor
     contents: Mapping[str, tuple[Tensor, Tensor]]
     attributes: Tensor
+    padding: int
 
     def __len__(self) -> int:
         return len(self.identity)
 
+    @property
+    def described(self) -> Tensor:
+        """Which items have some content or attribute, shape `(n,)`."""
+        there = (self.attributes != self.padding).any(dim=1)
+        for _, present in self.contents.values():
+            there = there | present
+        return there
+
+    def unnamed(self) -> "ItemContent":
+        """The same items without their ids, as if they were new."""
+        return replace(self, identity=torch.full_like(self.identity, -1))
+
     def of(self, rows: Tensor) -> "ItemContent":
         """What is known of the items at these rows."""
         contents = {name: (values[rows], there[rows]) for name, (values, there) in self.contents.items()}
-        return ItemContent(self.identity[rows], contents, self.attributes[rows])
+        return ItemContent(self.identity[rows], contents, self.attributes[rows], self.padding)
 
 
 class Towers(nn.Module):

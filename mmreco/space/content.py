@@ -37,7 +37,7 @@ def item_content(
         lengths = np.diff(matched.starts)
         bags = np.full((len(items), max(1, int(lengths.max(initial=0)))), padding, dtype=np.int64)
         bags[np.arange(bags.shape[1]) < lengths[:, None]] = matched.flat
-    return ItemContent(torch.from_numpy(identity).to(device), contents, torch.from_numpy(bags).to(device))
+    return ItemContent(torch.from_numpy(identity).to(device), contents, torch.from_numpy(bags).to(device), padding)
 
 
 def placed(towers: Towers, known: ItemContent) -> F32:

@@ -9,7 +9,8 @@ Sources: Kang & McAuley, "Self-attentive sequential recommendation", 2018 (the c
 binary cross-entropy); Hou et al., "Towards universal sequence representation learning for recommender systems",
 2022 (text read by the user tower, cosine with a temperature); Volkovs et al., "DropoutNet", 2017 (hiding ids in
 training). Deviates by normalising item vectors, by negatives shared by a batch and corrected for how they were
-drawn, and by never drawing an item without events as a negative: nobody was offered it.
+drawn, by never drawing an item without events as a negative, as nobody was offered it, and by letting such items
+lean towards the crowd.
 """
 
 import hashlib
@@ -43,6 +44,7 @@ from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
 from mmreco.progress import progress as shown_progress
 from mmreco.space import training
+from mmreco.space.arrivals import leaning, lent
 from mmreco.space.content import item_content, placed
 
 __all__ = ["SharedSpace"]
@@ -51,6 +53,8 @@ _NEGATIVES = 1_024  # items a batch is contrasted with
 _HEADS = 1
 _ID_DROPOUT = 0.1
 _MODALITY_DROPOUT = 0.0
+_LIST = 10  # places of the lists that new items are let into
+_LISTS, _JUDGED = 1_000, 5_000  # users and items looked at to see how far they must lean
 _TEMPERATURE = 0.07  # at the start; it is learnt
 
 
@@ -87,6 +91,7 @@ class SharedSpace(VectorModel):
     ----------
     scores_ : NDCG@10 on validation after each pass
     epochs_ : the pass whose weights are kept
+    lean_ : how far items without events lean towards the crowd
     seconds_ : how long `fit` took; NaN once loaded
 
     Raises
@@ -185,6 +190,8 @@ class SharedSpace(VectorModel):
         known = item_content(
             train.items, np.where(counts > 0, np.arange(len(counts)), -1), content or {}, attributes, towers
         )
+        for name, (values, there) in known.contents.items():
+            towers.items.contents[name].see(values[there])
         negatives = Negatives(torch.from_numpy(np.flatnonzero(counts)).to(device), _NEGATIVES)
         self.items_, self.towers_, self.attribute_names_ = train.items, towers, names
         self.event_names_ = train.event_names
@@ -199,7 +206,7 @@ class SharedSpace(VectorModel):
                 yield training.batch_loss(towers, known, train, cut[group], negatives)
 
         def ndcg(asked: Holdout) -> float:
-            self._settle(known, counts)
+            self._settle(known)
             return float(np.nanmean(metrics.ndcg(self.recommend(asked.histories, 10), asked.targets)))
 
         outcome = train_loop(
@@ -214,7 +221,8 @@ class SharedSpace(VectorModel):
             checkpoint=store,
         )
         self.scores_, self.epochs_ = tuple(outcome.scores if validation is not None else ()), outcome.best
-        self._settle(known, counts)
+        self._settle(known)
+        self._welcome(train, known)
         self.seconds_ = perf_counter() - begun
         return self
 
@@ -239,12 +247,29 @@ class SharedSpace(VectorModel):
         )
         return Towers(items, users, temperature=_TEMPERATURE)
 
-    def _settle(self, known: ItemContent, counts: I64) -> None:
+    def _settle(self, known: ItemContent) -> None:
         """Place every item by the towers as they are now."""
-        vectors = placed(self.towers_, known)
-        nobody = counts @ vectors  # (dim,), where the popular items lie
-        length = np.linalg.norm(nobody)
-        self._take_places(vectors, (nobody / length if length else nobody).astype(np.float32))
+        self._take_places(placed(self.towers_, known), np.zeros(self.dim, dtype=np.float32))
+
+    def _welcome(self, train: Interactions, known: ItemContent) -> None:
+        """Find where the mean user lies, and let items without events lean there (see `mmreco.space.arrivals`)."""
+        clicked = train.counts() > 0
+        rng = np.random.default_rng(self.seed)
+        asked = train.take(_some(np.flatnonzero(train.lengths), _LISTS, rng))
+        users = self.user_vectors(asked)  # (u, dim)
+        crowd = users.mean(axis=0)
+        crowd = (crowd / np.linalg.norm(crowd)).astype(np.float32)
+        vectors, described = self.embeddings_.vectors.copy(), known.described.cpu().numpy()
+        judged = _some(np.flatnonzero(clicked & described), _JUDGED, rng)
+        self.lean_ = 0.0
+        if len(judged):
+            k = min(_LIST, int(clicked.sum()))
+            bars = self.recommend(asked, k, where=clicked).scores[:, -1]  # (u,)
+            alone = placed(self.towers_, known.of(torch.from_numpy(judged).to(known.identity.device)).unnamed())
+            self.lean_ = leaning(users, bars, alone, crowd, share=k / int(clicked.sum()))
+            new = ~clicked & described
+            vectors[new] = lent(vectors[new], crowd, self.lean_)
+        self._take_places(vectors, crowd)
 
     def _take_places(self, vectors: F32, nobody: F32) -> None:
         digest = hashlib.sha256(vectors.tobytes()).hexdigest()
@@ -346,13 +371,14 @@ class SharedSpace(VectorModel):
             listed.append(attributes.items.take(np.flatnonzero(np.diff(attributes.starts))).array.to_pylist())
         items = IdMap.of(list(dict.fromkeys(i for ids in listed for i in ids)))
         known = item_content(items, np.full(len(items), -1), content, attributes, self.towers_)
-        return Embeddings(items, placed(self.towers_, known), self.embeddings_.fingerprint)
+        places = lent(placed(self.towers_, known), self.nobody_, self.lean_)
+        return Embeddings(items, places, self.embeddings_.fingerprint)
 
     # ---- kept
 
     def _state(self) -> State:
         weights = {f"towers.{name}": w.detach().cpu().numpy() for name, w in self.towers_.state_dict().items()}
-        said = json.dumps([self.event_names_, self.attribute_names_, self.scores_, self.epochs_]).encode()
+        said = json.dumps([self.event_names_, self.attribute_names_, self.scores_, self.epochs_, self.lean_]).encode()
         words = np.frombuffer(said, dtype=np.uint8)
         return weights | {"vectors": self.embeddings_.vectors, "nobody": self.nobody_, "words": words}
 
@@ -371,9 +397,18 @@ class SharedSpace(VectorModel):
             if name.startswith(prefix) and name.endswith(suffix)
         }
         self.towers_ = self._towers(len(self.items_), widths, len(self.attribute_names_), len(self.event_names_))
-        self.towers_.load_state_dict(weights)
+        try:
+            self.towers_.load_state_dict(weights)
+        except RuntimeError as error:
+            raise IncompatibleError(
+                f"SharedSpace: weights of another version of mmreco; fit again ({error})"
+            ) from error
         self.towers_.eval()
         self._take_places(state["vectors"], state["nobody"])
+
+
+def _some(rows: I64, most: int, rng: np.random.Generator) -> I64:
+    return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
 
 
 def _require(holds: bool, name: str, given: object, expected: str) -> None:

@@ -1,0 +1,51 @@
+"""How far an item nobody has clicked leans towards the crowd, so that it is shown as often as an average item.
+
+Behaviour teaches an id how popular its item is; content alone cannot know, so a new item would stand behind every
+known one that is liked, however well it fits. Leaning mends that: the unit vector of a new item is moved towards
+the mean user and brought back to unit length. How far is measured, not chosen: as far as lets known items, placed
+by their content alone, into as many top lists as they enter with their ids.
+"""
+
+import numpy as np
+
+from mmreco.arrays import F32
+
+__all__ = ["leaning", "lent"]
+
+_FARTHEST = 2.0
+_HALVINGS = 16
+
+
+def lent(places: F32, crowd: F32, lean: float) -> F32:
+    """`places`, shape `(n, dim)`, moved towards the unit vector `crowd` by `lean`; unit length."""
+    moved = places + np.float32(lean) * crowd
+    length = np.linalg.norm(moved, axis=1, keepdims=True)
+    lifted: F32 = np.divide(moved, length, out=places.copy(), where=length > 0)
+    return lifted
+
+
+def leaning(users: F32, bars: F32, alone: F32, crowd: F32, *, share: float) -> float:
+    """The least lean with which the items of `alone` enter at least a `share` of the lists.
+
+    Parameters
+    ----------
+    users : shape `(u, dim)`
+    bars : shape `(u,)`
+        The score of the last item in each user's list; an item enters when it scores higher.
+    alone : shape `(n, dim)`
+        Known items, placed as if they were new.
+    crowd : shape `(dim,)`, unit length
+        Where the mean user lies.
+    share : of the pairs of user and item, in which the item is in the user's list when its id is known
+    """
+
+    def entering(lean: float) -> float:
+        return float((users @ lent(alone, crowd, lean).T > bars[:, None]).mean())
+
+    low, high = 0.0, _FARTHEST
+    if entering(low) >= share:
+        return low
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if entering(middle) >= share else (middle, high)
+    return high
