@@ -6,7 +6,6 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
 
-export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
@@ -26,6 +25,7 @@ $(READY): pyproject.toml
 demo: $(READY) ## the whole job on the planted shop: embed, train, index, evaluate, report
 	$(BIN)/mmreco demo --json
 
+test: export OMP_NUM_THREADS = 1
 test: lint ## everything checked: style, types, tests, examples in the docstrings
 	$(BIN)/python -m pytest --doctest-modules tests mmreco
 
@@ -35,7 +35,7 @@ lint: $(READY) ## ruff and mypy
 	$(BIN)/mypy
 
 bench: $(READY) ## retrieval speed, after equality with brute force
-	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc -o addopts="" benchmarks
+	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc benchmarks
 
 bench-gpu: $(READY) ## index, encoders and training on a CUDA device, if there is one
 	$(BIN)/python benchmarks/gpu.py

@@ -7,7 +7,8 @@ test is asked once.
     MMRECO_DATA=path/to/data python examples/beauty.py
 
 The folder `amazon_beauty` in it holds `Beauty.txt` and `Beauty_item2attributes.json` (as S3-Rec publishes them)
-and `Beauty_titles.tsv` (item_id, asin, title). Titles are read by the MiniLM of `mmreco[offline]`.
+and `Beauty_titles.tsv` (item_id, asin, title). Titles are read by the MiniLM of `mmreco[offline]`
+and, word by word, by a `LexicalEncoder`.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import os
 from pathlib import Path
 from time import perf_counter
 
-from mmreco import Catalogue, SharedSpace, TextEncoder, embed, evaluate, leave_last_out
+from mmreco import Catalogue, LexicalEncoder, SharedSpace, TextEncoder, embed, evaluate, leave_last_out
 from mmreco.data.formats import s3rec_attributes, s3rec_interactions
 
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -36,13 +37,15 @@ train, test = leave_last_out(events)
 train, validation = leave_last_out(train)
 print(f"{len(train)} users, {len(catalogue)} items, {train.n_events} training events")
 
-titles = embed(TextEncoder("offline"), catalogue.items, catalogue.column("title"), progress=given.progress)
-print(f"{titles} in {titles.seconds:.0f} s")
+titles = catalogue.column("title")
+meaning = embed(TextEncoder("offline"), catalogue.items, titles, progress=given.progress)
+words = embed(LexicalEncoder().fit([t for t in titles if t]), catalogue.items, titles)
+print(f"titles by MiniLM: {meaning}, {meaning.seconds:.0f} s; by their words: {words}, {words.seconds:.0f} s")
 
 space = SharedSpace(max_length=50, seed=given.seed)
 space.fit(
     train,
-    content={"text": titles.embeddings},
+    content={"text": meaning.embeddings, "words": words.embeddings},
     attributes=attributes,
     validation=validation,
     progress=given.progress,

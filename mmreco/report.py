@@ -1,12 +1,14 @@
 """Reports: one HTML file that holds everything it shows, readable in light and dark, on paper and by screen readers.
 
 Blocks are functions that answer a piece of HTML; `page` joins them. A `Gallery` keeps each picture once, however
-often it is shown.
+often it is shown. All text is escaped; nothing is asked for from outside, which the page's own policy enforces.
 """
 
 import base64
 import html
 import io
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,46 +16,98 @@ from pathlib import Path
 from mmreco.encoders.pictures import open_picture
 from mmreco.errors import DataError
 
-__all__ = ["Card", "Gallery", "curves", "heading", "metrics_table", "page", "prose", "row"]
+__all__ = ["Card", "Gallery", "chips", "curves", "heading", "metrics_table", "mosaic", "page", "prose", "row", "tiles"]
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c1b19; --soft: #6b675f; --line: #d9d4ca; --paper: #fbfaf7; --card: #fff;
-  --accent: #9c3b2e; }
-@media (prefers-color-scheme: dark) { :root { --ink: #eae6dd; --soft: #a39d91; --line: #3a3732; --paper: #191815;
-  --card: #23211d; --accent: #e08a75; } }
+:root { color-scheme: light dark; --ink: #1d1b18; --soft: #6b665d; --line: #e0dbd0; --paper: #faf8f4; --card: #fff;
+  --accent: #a8402f; --c0: #b8442f; --c1: #2f6f9a; --c2: #8a7426; --c3: #4d7f45; --c4: #7b5594; --c5: #55616b; }
+@media (prefers-color-scheme: dark) { :root { --ink: #ece8df; --soft: #a59f93; --line: #37342f; --paper: #171614;
+  --card: #211f1c; --accent: #ee8f78; --c0: #ee8a72; --c1: #72b1da; --c2: #d0b75c; --c3: #8fc084; --c4: #bf9ad6;
+  --c5: #a5b2bd; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 3rem 1.5rem 5rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 "Inter", "Helvetica Neue", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", sans-serif; }
-h1 { font-size: 2.1rem; line-height: 1.15; margin: 0 0 .4rem; letter-spacing: -.02em; }
-h2 { font-size: 1.3rem; margin: 3rem 0 .4rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
-p { max-width: 46rem; margin: .4rem 0 .8rem; color: var(--soft); }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .4rem 1.1rem .4rem 0; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
-th { font-weight: 600; color: var(--soft); font-size: .85rem; }
+body { margin: 0 auto; max-width: 70rem; padding: 3.5rem 1.5rem 6rem; background: var(--paper); color: var(--ink);
+  font: 16px/1.6 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", "Noto Sans", "PingFang SC", "Hiragino Sans GB",
+  "Microsoft YaHei", "Noto Sans CJK SC", "WenQuanYi Zen Hei", sans-serif; -webkit-text-size-adjust: 100%; }
+h1 { font-size: clamp(1.9rem, 4.5vw, 2.9rem); line-height: 1.1; margin: 0; letter-spacing: -.025em;
+  text-wrap: balance; }
+h2 { font-size: 1.45rem; line-height: 1.25; margin: 4rem 0 .5rem; letter-spacing: -.012em; }
+h3 { font-size: 1.05rem; margin: 2.2rem 0 .4rem; }
+.gloss { color: var(--soft); font-weight: 400; margin-left: .5em; }
+p { max-width: 44rem; margin: .4rem 0 .9rem; color: var(--soft); }
+.lead { font-size: 1.15rem; margin: .9rem 0 1.6rem; }
+.label { margin: .9rem 0 .3rem; font-size: .8rem; font-weight: 600; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1.2rem 2rem;
+  margin: 2.2rem 0; }
+.tile { display: flex; flex-direction: column; border-top: 2px solid var(--ink); padding-top: .6rem; }
+.tile dt { font-size: .84rem; line-height: 1.35; }
+.tile dd { order: -1; margin: 0; font-size: 2.1rem; line-height: 1.15; letter-spacing: -.02em; font-weight: 650;
+  font-variant-numeric: tabular-nums; }
+.tile dd.against { order: 1; font-size: .8rem; line-height: 1.35; font-weight: 400; letter-spacing: 0;
+  color: var(--soft); }
+.chips { display: flex; flex-wrap: wrap; gap: .35rem; margin: .2rem 0 .6rem; padding: 0; list-style: none;
+  font-size: .8rem; }
+.chips li { padding: .1rem .6rem; border: 1px solid var(--line); border-radius: 1rem; background: var(--card); }
+.chips li.label { border-color: transparent; background: none; margin: 0; padding-left: 0; color: var(--soft); }
+table { border-collapse: collapse; margin: 1.2rem 0; font-variant-numeric: tabular-nums; }
+caption { text-align: left; color: var(--soft); font-size: .84rem; padding-bottom: .4rem; }
+th, td { padding: .45rem 0 .45rem 2rem; text-align: right; border-bottom: 1px solid var(--line); }
+th:first-child { text-align: left; padding-left: 0; }
+thead th { font-weight: 500; color: var(--soft); font-size: .84rem; }
+tbody th { font-weight: 600; }
 td.best { font-weight: 700; color: var(--accent); }
-.row { display: flex; gap: .6rem; overflow-x: auto; padding: .4rem 0 .8rem; }
-.card { flex: 0 0 7rem; margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
-  overflow: hidden; font-size: .74rem; line-height: 1.3; }
-.shot { display: block; width: 100%; aspect-ratio: 1; background: var(--line) center/cover no-repeat; }
-.shot.none { display: grid; place-items: center; color: var(--soft); }
-figcaption { padding: .4rem .5rem .5rem; }
-.note { display: block; color: var(--soft); }
-svg { max-width: 100%; height: auto; margin: 1rem 0; }
-svg text { fill: var(--soft); font-size: 12px; }
+.mosaic { display: grid; grid-template-columns: repeat(14, 1fr); gap: 3px; border-radius: .6rem;
+  overflow: hidden; }
+.row { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(7rem, 1fr); gap: .6rem; overflow-x: auto;
+  padding: .1rem 0 .6rem; }
+.card { position: relative; margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .55rem;
+  overflow: hidden; font-size: .75rem; line-height: 1.35; }
+.card.strong { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
+.shot { display: block; width: 100%; aspect-ratio: 1; background: var(--line) center/cover no-repeat;
+  print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.shot.none { display: grid; place-items: center; color: var(--soft); font-size: .72rem; }
+.badge { position: absolute; top: .35rem; left: .35rem; padding: .05rem .45rem; border-radius: .8rem; font-size: .66rem;
+  font-weight: 600; background: var(--paper); color: var(--ink); border: 1px solid var(--line); }
+.strong .badge { background: var(--accent); border-color: var(--accent); color: var(--paper); }
+figcaption { padding: .4rem .55rem .5rem; }
+.name { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+.note { display: block; color: var(--soft); font-variant-numeric: tabular-nums; }
+svg { display: block; max-width: 100%; height: auto; margin: 1.2rem 0; }
+svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
 svg .axis { stroke: var(--line); }
+svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.c0 { --ink-of: var(--c0); } .c1 { --ink-of: var(--c1); } .c2 { --ink-of: var(--c2); } .c3 { --ink-of: var(--c3); }
+.c4 { --ink-of: var(--c4); } .c5 { --ink-of: var(--c5); }
+svg g polyline { stroke: var(--ink-of); } svg g circle, svg g .end { fill: var(--ink-of); font-weight: 600; }
+.wide { overflow-x: auto; }
+@media (max-width: 46rem) { .mosaic { grid-template-columns: repeat(7, 1fr); } th, td { padding-left: 1rem; }
+  body { padding-top: 2rem; } }
+@media print { .row { grid-auto-columns: 1fr; overflow: visible; } h2, h3 { break-after: avoid; }
+  .card { break-inside: avoid; } }
 """
-_INKS = ("#9c3b2e", "#3f6f8f", "#8a7a3a", "#5d7f4e", "#7a5a8c", "#4f5b66")
+_INKS = 6  # colours of curves, named in the style
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_LATIN = re.compile(r"[A-Za-z]")
 
 
 @dataclass(frozen=True)
 class Card:
-    """One item as it is shown: its picture if it has one, its title and a note below."""
+    """One item as it is shown.
+
+    Parameters
+    ----------
+    picture : path, or None where the item has none
+    title : optional
+    note : below the title, optional
+    badge : a word on the picture, optional
+    strong : optional
+        Whether the card stands out, e.g. an answer that came true.
+    """
 
     picture: Path | None
     title: str
     note: str = ""
+    badge: str = ""
+    strong: bool = False
 
 
 @dataclass
@@ -66,85 +120,126 @@ class Gallery:
         Of the longer side.
     """
 
-    size: int = 112
-    _known: dict[Path, str] = field(default_factory=dict)
+    size: int = 128
+    _known: dict[Path, str | None] = field(default_factory=dict)
     _rules: list[str] = field(default_factory=list)
 
     def name(self, picture: Path) -> str | None:
         """The class of the picture in the page's style; None for a picture that cannot be read."""
         if picture not in self._known:
-            try:
-                opened = open_picture(picture, size=self.size)
-            except DataError:
-                return None
-            opened.thumbnail((self.size, self.size))
-            written = io.BytesIO()
-            opened.save(written, "JPEG", quality=80)
-            data = base64.b64encode(written.getvalue()).decode()
-            self._known[picture] = f"s{len(self._known)}"
-            self._rules.append(f".{self._known[picture]}{{background-image:url(data:image/jpeg;base64,{data})}}")
+            self._known[picture] = self._kept(picture)
         return self._known[picture]
 
     def style(self) -> str:
         """The rules that hold the pictures."""
         return "\n".join(self._rules)
 
+    def _kept(self, picture: Path) -> str | None:
+        try:
+            opened = open_picture(picture, size=self.size)
+        except DataError:
+            return None
+        opened.thumbnail((self.size, self.size))
+        written = io.BytesIO()
+        opened.save(written, "JPEG", quality=80, optimize=True)
+        name = f"s{len(self._rules)}"
+        data = base64.b64encode(written.getvalue()).decode()
+        self._rules.append(f".{name}{{background-image:url(data:image/jpeg;base64,{data})}}")
+        return name
 
-def page(title: str, blocks: Iterable[str], gallery: Gallery | None = None) -> str:
-    """The whole document; it asks for nothing from outside."""
+
+def page(
+    title: str, blocks: Iterable[str], gallery: Gallery | None = None, *, lead: str = "", language: str = "en"
+) -> str:
+    """The whole document; it asks for nothing from outside.
+
+    Parameters
+    ----------
+    blocks : HTML, as the functions of this module answer it
+    gallery : the one the blocks were made with, where they show pictures
+    lead : a line below the title, optional
+    language : of the page, as in HTML's `lang`
+    """
     body = "\n".join(blocks)
     pictures = gallery.style() if gallery else ""
+    below = f'<p class="lead">{_text(lead)}</p>' if lead else ""
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{html.escape(language)}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
         'img-src data:">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}\n{pictures}</style>\n</head>\n"
-        f"<body>\n<h1>{html.escape(title)}</h1>\n{body}\n</body>\n</html>\n"
+        f"<title>{_text(title)}</title>\n<style>{_STYLE}\n{pictures}</style>\n</head>\n"
+        f"<body>\n<header><h1>{_text(title)}</h1>{below}</header>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
 
-def heading(text: str, *, level: int = 2) -> str:
-    """A heading of this level."""
-    return f"<h{level}>{html.escape(text)}</h{level}>"
+def heading(text: str, *, level: int = 2, gloss: str = "") -> str:
+    """A heading of this level; `gloss` says it again in a second language."""
+    also = f' <span class="gloss"{_language(gloss)}>{_text(gloss)}</span>' if gloss else ""
+    return f"<h{level}{_language(text)}>{_text(text)}{also}</h{level}>"
 
 
 def prose(text: str) -> str:
     """A paragraph."""
-    return f"<p>{html.escape(text)}</p>"
+    return f"<p{_language(text)}>{_text(text)}</p>"
 
 
-def metrics_table(models: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> str:
+def tiles(figures: Iterable[tuple[str, str, str]]) -> str:
+    """The figures that matter most, large: a value, what it is, and what it is to be held against."""
+    shown = "".join(
+        f'<div class="tile"><dt>{_text(what)}</dt><dd>{_text(value)}</dd>'
+        f'<dd class="against">{_text(against)}</dd></div>'
+        for value, what, against in figures
+    )
+    return f'<dl class="tiles">{shown}</dl>'
+
+
+def chips(words: Iterable[str], *, label: str = "") -> str:
+    """Short facts side by side."""
+    shown = "".join(f"<li>{_text(word)}</li>" for word in words)
+    before = f'<li class="label">{_text(label)}</li>' if label else ""
+    return f'<ul class="chips">{before}{shown}</ul>'
+
+
+def metrics_table(models: Mapping[str, Mapping[str, float]], names: Sequence[str], *, caption: str = "") -> str:
     """A line a model, a column a metric; the best of each column stands out."""
     best = {name: max(figures[name] for figures in models.values()) for name in names}
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("model", *names))
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in ("model", *names))
     lines = []
     for model, figures in models.items():
         cells = "".join(
-            f'<td class="{"best" if figures[name] == best[name] else ""}">{figures[name]:.4f}</td>' for name in names
+            f"<td{' class=best' if figures[name] == best[name] else ''}>{figures[name]:.4f}</td>" for name in names
         )
-        lines.append(f"<tr><td>{html.escape(model)}</td>{cells}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+        lines.append(f'<tr><th scope="row">{_text(model)}</th>{cells}</tr>')
+    said = f"<caption>{_text(caption)}</caption>" if caption else ""
+    table = f"<table>{said}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
-def row(cards: Iterable[Card], gallery: Gallery) -> str:
-    """Items side by side."""
+def mosaic(pictures: Iterable[tuple[Path, str]], gallery: Gallery) -> str:
+    """Pictures edge to edge in rows of fourteen, each with the words that stand for it."""
+    shown = [_shot(path, title, gallery) for path, title in pictures]
+    return f'<div class="mosaic">{"".join(shown)}</div>'
+
+
+def row(cards: Iterable[Card], gallery: Gallery, *, label: str = "") -> str:
+    """Items side by side, with what they are in front."""
     shown = []
     for card in cards:
-        name = gallery.name(card.picture) if card.picture else None
-        title = html.escape(card.title)
-        shot = (
-            f'<span class="shot {name}" role="img" aria-label="{title}"></span>'
-            if name
-            else '<span class="shot none">no picture</span>'
+        title = _text(card.title)
+        note = f'<span class="note">{_text(card.note)}</span>' if card.note else ""
+        badge = f'<span class="badge">{_text(card.badge)}</span>' if card.badge else ""
+        shown.append(
+            f'<figure class="card{" strong" if card.strong else ""}" title="{title}">'
+            f"{_shot(card.picture, card.title, gallery)}{badge}"
+            f'<figcaption><span class="name"{_language(card.title)}>{title}</span>{note}</figcaption></figure>'
         )
-        note = f'<span class="note">{html.escape(card.note)}</span>' if card.note else ""
-        shown.append(f'<figure class="card">{shot}<figcaption>{title}{note}</figcaption></figure>')
-    return f'<div class="row">{"".join(shown)}</div>'
+    said = f'<p class="label">{_text(label)}</p>' if label else ""
+    return f'{said}<div class="row">{"".join(shown)}</div>'
 
 
 def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str) -> str:
-    """One curve a name over common axes, as SVG with its legend.
+    """One curve a name over common axes, as SVG; each is named where it ends.
 
     Raises
     ------
@@ -155,32 +250,67 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str
     if not points:
         raise DataError("curves: no points; expected at least one line with one point")
     low, high = min(p[0] for p in points), max(p[0] for p in points)
-    top = max(p[1] for p in points) * 1.08 or 1.0
-    left, right, bottom, above = 60, 520, 250, 16
+    step = _step(max(p[1] for p in points))
+    top = step * max(1, math.ceil(max(p[1] for p in points) / step - 1e-9))
+    left, right, bottom, above = 52, 470, 224, 26
 
     def at(point: tuple[float, float]) -> tuple[float, float]:
         share = (point[0] - low) / (high - low) if high > low else 0.5
         return left + share * (right - left), bottom - point[1] / top * (bottom - above)
 
-    parts = [f'<line class="axis" x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}"/>']
-    for tick in range(5):
-        value = top * tick / 4
-        _, height = at((low, value))
+    parts = []
+    for tick in range(round(top / step) + 1):
+        height = at((low, tick * step))[1]
         parts.append(f'<line class="axis" x1="{left}" y1="{height:.1f}" x2="{right}" y2="{height:.1f}"/>')
-        parts.append(f'<text x="{left - 8}" y="{height + 4:.1f}" text-anchor="end">{value:.3f}</text>')
+        parts.append(f'<text x="{left - 8}" y="{height + 4:.1f}" text-anchor="end">{tick * step:.4g}</text>')
+    columns = sorted({p[0] for p in points})
     parts += [
         f'<text x="{at((value, 0))[0]:.1f}" y="{bottom + 18}" text-anchor="middle">{value:g}</text>'
-        for value in sorted({p[0] for p in points})
+        for value in columns[:: max(1, math.ceil(len(columns) / 12))]
     ]
-    parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 38}" text-anchor="middle">{html.escape(x)}</text>')
-    parts.append(f'<text x="{left}" y="{above - 4}" text-anchor="start">{html.escape(y)}</text>')
-    for number, (name, line) in enumerate(lines.items()):
-        ink = _INKS[number % len(_INKS)]
+    parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 36}" text-anchor="middle">{_text(x)}</text>')
+    parts.append(f'<text x="0" y="{above - 14}">{_text(y)}</text>')
+    ends = _apart([at(line[-1])[1] if line else bottom for line in lines.values()])
+    for number, ((name, line), end) in enumerate(zip(lines.items(), ends, strict=True)):
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py in map(at, line))
-        parts.append(f'<polyline fill="none" stroke="{ink}" stroke-width="2" points="{path}"/>')
-        parts += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{ink}"/>' for px, py in map(at, line)]
-        height = above + 10 + 20 * number
-        parts.append(f'<circle cx="{right + 24}" cy="{height}" r="5" fill="{ink}"/>')
-        parts.append(f'<text x="{right + 36}" y="{height + 4}">{html.escape(name)}</text>')
-    label = html.escape(f"{y} by {x}: {', '.join(lines)}")
-    return f'<svg viewBox="0 0 680 296" width="680" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+        dots = "".join(
+            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3"><title>{_text(name)}: {p[1]:.4g} at {p[0]:g}</title></circle>'
+            for p, (px, py) in zip(line, map(at, line), strict=True)
+        )
+        said = f'<text class="end" x="{right + 12}" y="{end + 4:.1f}">{_text(name)}</text>'
+        parts.append(f'<g class="c{number % _INKS}"><polyline points="{path}"/>{dots}{said}</g>')
+    label = _text(f"{y} by {x}: {', '.join(lines)}")
+    return f'<svg viewBox="0 0 600 268" width="600" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+
+
+def _shot(picture: Path | None, title: str, gallery: Gallery) -> str:
+    name = gallery.name(picture) if picture else None
+    if name is None:
+        return '<span class="shot none">no picture</span>'
+    return f'<span class="shot {name}" role="img" aria-label="{_text(title)}"></span>'
+
+
+def _text(words: str) -> str:
+    return html.escape(words, quote=True)
+
+
+def _language(words: str) -> str:
+    """What a screen reader must know of words in Chinese alone."""
+    return ' lang="zh-Hans"' if _HAN.search(words) and not _LATIN.search(words) else ""
+
+
+def _step(high: float) -> float:
+    """A round number that parts `high` into about five."""
+    if high <= 0:
+        return 1.0
+    size: float = 10.0 ** math.floor(math.log10(high / 5))
+    return next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= high / 5)
+
+
+def _apart(heights: Sequence[float], least: float = 16.0) -> list[float]:
+    """Heights of labels, moved down until none lies on another."""
+    out = list(heights)
+    last = -math.inf
+    for number in sorted(range(len(out)), key=lambda n: heights[n]):
+        last = out[number] = max(out[number], last + least)
+    return out

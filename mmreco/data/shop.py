@@ -26,7 +26,7 @@ __all__ = ["EVENT_WEIGHTS", "PlantedShop", "Truth", "plant"]
 
 EVENT_WEIGHTS = {"view": 1.0, "cart": 2.0, "purchase": 4.0, "review": 4.0}
 _START = 1_767_571_200_000  # 2026-01-05, a Monday, in milliseconds since 1970 UTC
-_AFTER = 12  # clicks a shopper in the week after the log
+_AFTER = 8  # clicks a shopper in the week after the log
 _DEPTHS = (0.58, 0.77, 0.91)  # shares of clicks that stay a view, reach the cart, end as purchase; the rest review
 
 

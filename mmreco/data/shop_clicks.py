@@ -24,6 +24,7 @@ _BLOCK = 2_048  # shoppers simulated together: bounds the memory
 _STAY, _ONWARD = 0.62, 0.18  # the next click of a session: same category, what belongs to it, else the mix again
 _BELONGS = np.array([4, 2, 1, 4, 3, 0, 7, 6])  # dress -> bag, t-shirt -> trousers, ..., mug <-> lamp
 _NEW_SESSION = 0.26
+_HUE = 1.5  # how much colour counts, beside style, pattern and price
 _FLOOR = 0.03  # even a colour nobody asked for is clicked now and then
 
 
@@ -77,7 +78,7 @@ def _block(
     last = np.zeros(n, dtype=np.int64)
     chosen = np.full((n, steps), -1, dtype=np.int64)
     fit = np.zeros((n, steps), dtype=np.float32)
-    usual = liking + 0.9 * np.log(colours.mean(axis=1) + _FLOOR)[:, facts.colour]
+    usual = liking + _HUE * np.log(colours.mean(axis=1) + _FLOOR)[:, facts.colour]
     centre, spread = usual.mean(axis=1), usual.std(axis=1)
     for step in range(steps):
         if step == logged:
@@ -94,13 +95,14 @@ def _block(
             if not len(who) or not len(shelf):
                 continue
             rows, before = acts[who], last[acts[who]]
-            wish = liking[np.ix_(rows, shelf)] + 0.9 * hue[who][:, facts.colour[shelf]]  # (who, shelf)
+            wish = liking[np.ix_(rows, shelf)] + _HUE * hue[who][:, facts.colour[shelf]]  # (who, shelf)
             led = _led(facts, before, shelf)
             led[opens[rows, step]] *= 0.35  # a new session remembers little
             wish += led
             wish[astray[who]] = facts.appeal[shelf]
             wish[barred[np.ix_(rows, shelf)]] = -np.inf
-            wish -= np.log(rng.standard_exponential(wish.shape, dtype=np.float32))  # Gumbel: argmax draws the softmax
+            chance = np.maximum(rng.standard_exponential(wish.shape, dtype=np.float32), np.finfo(np.float32).tiny)
+            wish -= np.log(chance)  # Gumbel: argmax draws the softmax
             took = shelf[wish.argmax(axis=1)]
             free = ~barred[rows, took]  # a shelf all clicked through ends in no click
             rows, took = rows[free], took[free]
@@ -115,14 +117,14 @@ def _block(
 
 def _liking(facts: Facts, tastes: Tastes, users: I64) -> F32:
     """How much each shopper likes each product, whatever came before; drifting colours left out, `(n, n_items)`."""
-    style = 0.7 * np.log(tastes.style[users] + 0.05)
-    pattern = 0.45 * np.log(tastes.pattern[users] + 0.08)
+    style = 0.9 * np.log(tastes.style[users] + 0.05)
+    pattern = 0.7 * np.log(tastes.pattern[users] + 0.08)
     away = facts.dearness[None, :] - tastes.dearness[users, None]
     liking = (
         style[:, facts.style]
         + pattern[:, facts.pattern]
         - np.minimum(away**2 / (2 * 0.35**2), 4.0)
-        + 0.35 * (tastes.cut[users] @ facts.cut.T)
+        + 0.25 * (tastes.cut[users] @ facts.cut.T)
         + (facts.appeal + 0.3 * facts.quality)[None, :]
     )
     return np.asarray(liking, dtype=np.float32)
@@ -158,7 +160,7 @@ def _sessions(lengths: I64, steps: int, rng: np.random.Generator) -> tuple[Bool,
     opens[:, 0] = True
     opens[:, logged : logged + 1] = True
     session = np.cumsum(opens, axis=1) - 1
-    days = rng.random((n, steps)) * (7 * WEEKS)
+    days = rng.random((n, steps)) * (7 * WEEKS - 1)  # the last evening ends before the new products arrive
     count = np.where(np.arange(logged) < lengths[:, None], session[:, :logged], -1).max(axis=1) + 1
     # the s-th session of S in the log takes the s-th of S sorted days
     days = np.sort(np.where(np.arange(steps) < count[:, None], days, np.inf), axis=1)

@@ -200,7 +200,7 @@ def plant_facts(n: int, rng: np.random.Generator) -> Facts:
         price=price.astype(np.float32),
         dearness=dearness.astype(np.float32),
         quality=rng.normal(0, 1, n).astype(np.float32),
-        appeal=rng.normal(0, 0.9, n).astype(np.float32),
+        appeal=rng.normal(0, 0.5, n).astype(np.float32),
         cut=rng.normal(0, 1, (n, _UNSEEN)).astype(np.float32),
     )
 

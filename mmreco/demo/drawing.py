@@ -82,7 +82,9 @@ def photograph(facts: Facts, row: int, *, seed: int = 0, take: int = 0) -> Image
     rng = np.random.default_rng([seed, row, take])
     own = np.random.default_rng([seed, row])  # what belongs to the product and not to the photograph
     colour = COLOURS[facts.colour[row]].name
-    base = np.clip(np.array(_RGB[colour]) + own.normal(0, 7, 3), 0, 255).astype(np.float32)
+    base = np.clip(np.array(_RGB[colour]) + own.normal(0, 2 if colour in ("black", "white") else 7, 3), 0, 255).astype(
+        np.float32
+    )
     parts = SILHOUETTES[CATEGORIES[facts.category[row]].name][facts.style[row]]
     place = _placed(rng)
     canvas = _backdrop(rng)
@@ -187,7 +189,7 @@ def _contour(canvas: Canvas, part: Part, place: _Placed, edge: Canvas) -> None:
 def _covered(mask: Image.Image) -> tuple[tuple[slice, slice], Canvas]:
     """Where a mask is, and how much of each pixel there it covers, shape `(height, width, 1)`."""
     left, top, right, bottom = mask.getbbox() or (0, 0, 1, 1)
-    cover = np.asarray(mask.crop((left, top, right, bottom)), dtype=np.float32)[:, :, None] / 255
+    cover = np.asarray(mask.crop((left, top, right, bottom)), dtype=np.float32)[:, :, None] / np.float32(255)
     return (slice(top, bottom), slice(left, right)), cover
 
 
@@ -216,7 +218,7 @@ def _fabric(pattern: str, colour: str, base: Canvas, place: _Placed, rng: np.ran
     period = np.float32(rng.uniform(8.5, 12.5))
     u = (cos * place.sheet_x + sin * place.sheet_y) / period + rng.random(dtype=np.float32)
     v = (cos * place.sheet_y - sin * place.sheet_x) / period + rng.random(dtype=np.float32)
-    share, heart = _WEAVES[pattern](u, v)
+    share, heart = _WEAVES[pattern](u.astype(np.float32), v.astype(np.float32))
     cloth = base + share[:, :, None] * (second - base)
     if heart is not None:
         cloth[heart] = (238, 176, 52) if colour != "yellow" else (214, 110, 48)
@@ -240,7 +242,7 @@ def _dots(u: F32, v: F32) -> tuple[F32, None]:
 def _flowers(u: F32, v: F32) -> tuple[F32, npt.NDArray[np.bool_]]:
     u, v = u / np.float32(1.35), v / np.float32(1.35)
     row = np.floor(v)
-    u = u + 0.5 * (row % 2)
+    u = (u + 0.5 * (row % 2)).astype(np.float32)
     column = np.floor(u)
     dice = np.sin(column * 12.9898 + row * 78.233) * 43758.547  # one number a flower
     dice = dice - np.floor(dice)

@@ -1,13 +1,11 @@
 """The demo: everything mmreco does, on a shop whose truth is known, with the answers checked against it."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from mmreco.data.catalogue import Catalogue
 from mmreco.data.shop import PlantedShop, plant
 from mmreco.data.split import Holdout, leave_last_out
 from mmreco.demo.drawing import draw, photograph
@@ -29,7 +27,6 @@ __all__ = ["QUERIES", "run"]
 QUERIES = ("红色连衣裙", "red dress")
 _CUTS = (1, 2, 5, 10, 20)
 _PICTURES = 50  # picture queries
-_SHOPPERS = 5  # shown in the report
 
 
 def run(
@@ -51,8 +48,9 @@ def run(
         `models`: NDCG@10, recall@10 and coverage on each shopper's last event, held out. `cold`: the share of
         never-clicked products among the ten recommended to each shopper, and the recall@20, in the whole
         catalogue, of those clicked in the week after the log, beside what chance gives. `queries`: how many
-        of the ten answers to each are red dresses. `picture_query_precision`: the share of the ten answers
-        to a new photograph of a product that have its category and colour. `seconds`, and `report`, a path.
+        of the ten answers to each are red dresses. `picture_query_precision`: the share of the ten other
+        products found for a new photograph of one that have its category and colour. `seconds`, and `report`,
+        a path.
     """
     start = perf_counter()
     folder = Path(out)
@@ -77,9 +75,10 @@ def run(
     }
     reports = {name: evaluate(model, test, _CUTS) for name, model in models.items()}
     cold = _cold(recommender.model, shop, test)
-    queries, precision = _asked(recommender, shop, catalogue, seed)
-    findings = Findings(shop, catalogue, recommender, test, reports, cold, queries, precision)
-    path = report(findings, folder / "report.html", shoppers=_SHOPPERS, queries=QUERIES)
+    photographs = _photographs(shop, folder / "photographs", seed)
+    queries, precision = _queries(recommender, shop), _picture_precision(recommender, shop, photographs)
+    findings = Findings(shop, catalogue, recommender, test, reports, _CUTS, cold, queries, precision, photographs)
+    path = report(findings, folder / "report.html")
     fit_seconds = recommender.model.seconds_
     return {
         "models": {
@@ -122,20 +121,34 @@ def _cold(model: SharedSpace, shop: PlantedShop, test: Holdout) -> dict[str, flo
     }
 
 
-def _asked(
-    recommender: Recommender, shop: PlantedShop, catalogue: Catalogue, seed: int
-) -> tuple[dict[str, int], float]:
-    facts = shop.truth.facts
+def _queries(recommender: Recommender, shop: PlantedShop) -> dict[str, int]:
+    """How many of the ten answers to each query are red dresses."""
     red_dresses = shop.truth.rows(category="dress", colour="red")
     answer = recommender.search(text=QUERIES, k=10)
-    queries = {q: int(np.isin(rows, red_dresses).sum()) for q, rows in zip(QUERIES, answer.ranking.rows, strict=True)}
-    chosen = np.random.default_rng(seed).choice(np.flatnonzero(shop.truth.pictured), _PICTURES, replace=False)
-    with TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{row}.jpg" for row in chosen]
-        for row, path in zip(chosen, paths, strict=True):
-            photograph(facts, int(row), seed=seed, take=1).save(path, quality=92)
-        rows = recommender.search(image=paths, k=10).ranking.rows  # (queries, 10)
-    alike = (facts.category[rows] == facts.category[chosen][:, None]) & (
-        facts.colour[rows] == facts.colour[chosen][:, None]
-    )
-    return queries, round(float(alike.mean()), 4)
+    return {q: int(np.isin(rows, red_dresses).sum()) for q, rows in zip(QUERIES, answer.ranking.rows, strict=True)}
+
+
+def _photographs(shop: PlantedShop, folder: Path, seed: int) -> list[tuple[int, Path]]:
+    """New pictures of some products, none of them in the catalogue: the row of each and its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictured = np.flatnonzero(shop.truth.pictured)
+    chosen = np.random.default_rng(seed).choice(pictured, min(_PICTURES, len(pictured)), replace=False)
+    found = [
+        (int(row), folder / f"{name}.jpg") for row, name in zip(chosen, shop.catalogue.items.ids(chosen), strict=True)
+    ]
+    for row, path in found:
+        photograph(shop.truth.facts, row, seed=seed, take=1).save(path, quality=92)
+    return found
+
+
+def _picture_precision(recommender: Recommender, shop: PlantedShop, asked: list[tuple[int, Path]]) -> float:
+    """The share of the ten other products found for each picture that have its category and colour."""
+    facts = shop.truth.facts
+    own, paths = zip(*asked, strict=True)
+    ranking = recommender.search(image=paths, k=11).ranking
+    shares = []
+    for row, rows in zip(own, ranking.rows, strict=True):
+        others = rows[(rows != row) & (rows >= 0)][:10]
+        alike = (facts.category[others] == facts.category[row]) & (facts.colour[others] == facts.colour[row])
+        shares.append(alike.mean())
+    return round(float(np.mean(shares)), 4)

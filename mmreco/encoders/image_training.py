@@ -121,7 +121,8 @@ def learn(
     epochs = max(2, round(_LOOKS / n)) if epochs is None else epochs
     steps = epochs * (n // batch)
     optimiser = torch.optim.AdamW(learner.parameters(), lr=_RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps + 1, pct_start=0.2)
+    rise = max(0.2, 1.5 / (steps + 1))  # of so few steps that the rise would have none, OneCycleLR divides by zero
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps + 1, pct_start=rise)
     generator = torch.Generator().manual_seed(seed)  # the only chance there is from here on
     batches = _batches(n, batch, epochs, generator)
     learner.train()

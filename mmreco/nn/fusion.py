@@ -49,7 +49,7 @@ class ItemTower(nn.Module):
         self.dim, self.id_dropout, self.modality_dropout = dim, id_dropout, modality_dropout
         self.widths = dict(widths)
         self.identity = nn.Embedding(n_ids, dim) if n_ids else None
-        self.contents = nn.ModuleDict({name: _Standardised(width, dim) for name, width in widths.items()})
+        self.contents = nn.ModuleDict({name: nn.Linear(width, dim) for name, width in widths.items()})
         self.attributes = nn.EmbeddingBag(n_attributes + 1, dim, mode="mean", padding_idx=n_attributes)
         self.has_attributes = n_attributes > 0
         for table in (self.identity, self.attributes):
@@ -94,37 +94,6 @@ class ItemTower(nn.Module):
         if not (self.training and dropout):
             return there
         return there & (torch.rand(there.shape, device=there.device) >= dropout)
-
-
-class _Standardised(nn.Linear):
-    """A linear layer that reads each number of a content vector from its mean, in its spread."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, width: int, dim: int) -> None:
-        super().__init__(width, dim)
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("scale", torch.ones(width))
-
-    def see(self, values: Tensor) -> None:
-        """Take mean and spread from `values`, shape `(n, width)`; what hardly varies stays small."""
-        spread = values.std(dim=0, unbiased=False)
-        if MODE == 0:
-            return
-        self.mean.copy_(values.mean(dim=0))
-        self.scale.copy_(
-            1 / spread.clamp(min=spread.max() * FLOOR) if MODE == 2 else torch.full_like(spread, 1 / values.std())
-        )
-
-    def forward(self, values: Tensor) -> Tensor:
-        return super().forward((values - self.mean) * self.scale)
-
-
-import os
-
-MODE = int(os.environ.get("MODE", 2))
-FLOOR = float(os.environ.get("FLOOR", 0.1))
 
 
 class _Gated(nn.Module):

@@ -8,9 +8,9 @@ by their content alone, into as many top lists as they enter with their ids.
 
 import numpy as np
 
-from mmreco.arrays import F32
+from mmreco.arrays import F32, I64
 
-__all__ = ["leaning", "lent"]
+__all__ = ["leaning", "lent", "some"]
 
 _FARTHEST = 2.0
 _HALVINGS = 16
@@ -49,3 +49,8 @@ def leaning(users: F32, bars: F32, alone: F32, crowd: F32, *, share: float) -> f
         middle = (low + high) / 2
         low, high = (low, middle) if entering(middle) >= share else (middle, high)
     return high
+
+
+def some(rows: I64, most: int, rng: np.random.Generator) -> I64:
+    """`rows`, or `most` of them drawn at random, in order."""
+    return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))

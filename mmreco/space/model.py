@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from mmreco import metrics
-from mmreco.arrays import F32, I64, frozen
+from mmreco.arrays import F32, frozen
 from mmreco.data.attributes import Attributes
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
@@ -44,7 +44,7 @@ from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
 from mmreco.progress import progress as shown_progress
 from mmreco.space import training
-from mmreco.space.arrivals import leaning, lent
+from mmreco.space.arrivals import leaning, lent, some
 from mmreco.space.content import item_content, placed
 
 __all__ = ["SharedSpace"]
@@ -54,6 +54,7 @@ _HEADS = 1
 _ID_DROPOUT = 0.1
 _MODALITY_DROPOUT = 0.0
 _LIST = 10  # places of the lists that new items are let into
+_ENOUGH_NEW = 20  # new items that can speak for themselves; with fewer, known ones play their part
 _LISTS, _JUDGED = 1_000, 5_000  # users and items looked at to see how far they must lean
 _TEMPERATURE = 0.07  # at the start; it is learnt
 
@@ -190,15 +191,13 @@ class SharedSpace(VectorModel):
         known = item_content(
             train.items, np.where(counts > 0, np.arange(len(counts)), -1), content or {}, attributes, towers
         )
-        for name, (values, there) in known.contents.items():
-            towers.items.contents[name].see(values[there])
         negatives = Negatives(torch.from_numpy(np.flatnonzero(counts)).to(device), _NEGATIVES)
         self.items_, self.towers_, self.attribute_names_ = train.items, towers, names
         self.event_names_ = train.event_names
 
         store = None
         if checkpoint is not None:
-            store = FolderCheckpoint(Path(checkpoint), self._training(train, known, validation))
+            store = FolderCheckpoint(Path(checkpoint), training.mark(self._config(), train, known, validation))
 
         def losses(number: int) -> Iterator[Tensor]:
             groups = training.batches(cut, np.random.default_rng([self.seed, number]))
@@ -255,19 +254,22 @@ class SharedSpace(VectorModel):
         """Find where the mean user lies, and let items without events lean there (see `mmreco.space.arrivals`)."""
         clicked = train.counts() > 0
         rng = np.random.default_rng(self.seed)
-        asked = train.take(_some(np.flatnonzero(train.lengths), _LISTS, rng))
+        asked = train.take(some(np.flatnonzero(train.lengths), _LISTS, rng))
         users = self.user_vectors(asked)  # (u, dim)
         crowd = users.mean(axis=0)
         crowd = (crowd / np.linalg.norm(crowd)).astype(np.float32)
         vectors, described = self.embeddings_.vectors.copy(), known.described.cpu().numpy()
-        judged = _some(np.flatnonzero(clicked & described), _JUDGED, rng)
+        new = ~clicked & described
+        judged = some(np.flatnonzero(clicked & described), _JUDGED, rng)
+        alone = vectors[new]
+        if len(alone) < _ENOUGH_NEW:
+            rows = torch.from_numpy(judged).to(known.identity.device)
+            alone = placed(self.towers_, known.of(rows).unnamed())
         self.lean_ = 0.0
-        if len(judged):
+        if len(alone):
             k = min(_LIST, int(clicked.sum()))
             bars = self.recommend(asked, k, where=clicked).scores[:, -1]  # (u,)
-            alone = placed(self.towers_, known.of(torch.from_numpy(judged).to(known.identity.device)).unnamed())
             self.lean_ = leaning(users, bars, alone, crowd, share=k / int(clicked.sum()))
-            new = ~clicked & described
             vectors[new] = lent(vectors[new], crowd, self.lean_)
         self._take_places(vectors, crowd)
 
@@ -275,17 +277,6 @@ class SharedSpace(VectorModel):
         digest = hashlib.sha256(vectors.tobytes()).hexdigest()
         self.embeddings_ = Embeddings(self.items_, vectors, f"SharedSpace {digest}")
         self.nobody_ = frozen(nobody, np.float32)
-
-    def _training(self, train: Interactions, known: ItemContent, validation: Holdout | None) -> str:
-        """SHA-256 over all that makes one training differ from another."""
-        digest = hashlib.sha256(json.dumps(self._config(), sort_keys=True).encode() + train.items.checksum.encode())
-        parts = [train.starts, train.items_flat, train.events, known.attributes.cpu().numpy()]
-        parts += [values.cpu().numpy() for pair in known.contents.values() for values in pair]
-        parts += [] if train.times is None else [train.times]
-        parts += [] if validation is None else [validation.targets.items_flat, validation.histories.items_flat]
-        for array in parts:
-            digest.update(repr(array.shape).encode() + array.tobytes())
-        return digest.hexdigest()
 
     # ---- asked
 
@@ -384,12 +375,9 @@ class SharedSpace(VectorModel):
 
     def _restore(self, state: State) -> None:
         weights = {n.removeprefix("towers."): torch.tensor(w) for n, w in state.items() if n.startswith("towers.")}
-        event_names, attribute_names, scores, self.epochs_ = json.loads(state["words"].tobytes())
-        self.event_names_, self.attribute_names_, self.scores_ = (
-            tuple(event_names),
-            tuple(attribute_names),
-            tuple(scores),
-        )
+        event_names, attribute_names, scores, self.epochs_, self.lean_ = json.loads(state["words"].tobytes())
+        self.event_names_, self.attribute_names_ = tuple(event_names), tuple(attribute_names)
+        self.scores_ = tuple(scores)
         prefix, suffix = "items.contents.", ".weight"
         widths = {
             name.removeprefix(prefix).removesuffix(suffix): weight.shape[1]
@@ -405,10 +393,6 @@ class SharedSpace(VectorModel):
             ) from error
         self.towers_.eval()
         self._take_places(state["vectors"], state["nobody"])
-
-
-def _some(rows: I64, most: int, rng: np.random.Generator) -> I64:
-    return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
 
 
 def _require(holds: bool, name: str, given: object, expected: str) -> None:

@@ -1,5 +1,10 @@
 """How a shared space learns: windows of histories, batches of like length, one loss a batch."""
 
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,7 +17,7 @@ from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
 
-__all__ = ["MEMORY", "batch_loss", "batches", "held_out", "optimiser", "windows"]
+__all__ = ["MEMORY", "batch_loss", "batches", "held_out", "mark", "optimiser", "windows"]
 
 _BATCHES = 128  # a pass, about: large sets take large batches
 _SMALLEST, _LARGEST = 64, 8_192  # events a batch, padding included
@@ -87,3 +92,15 @@ def batch_loss(towers: Towers, known: ItemContent, train: Interactions, cut: I64
 def optimiser(towers: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
     """AdamW over all weights."""
     return torch.optim.AdamW(towers.parameters(), lr=learning_rate, betas=_BETAS, weight_decay=0.0)
+
+
+def mark(config: Mapping[str, Any], train: Interactions, known: ItemContent, validation: Holdout | None) -> str:
+    """SHA-256 over all that makes one training differ from another."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode() + train.items.checksum.encode())
+    parts = [train.starts, train.items_flat, train.events, known.attributes.cpu().numpy()]
+    parts += [values.cpu().numpy() for pair in known.contents.values() for values in pair]
+    parts += [] if train.times is None else [train.times]
+    parts += [] if validation is None else [validation.targets.items_flat, validation.histories.items_flat]
+    for array in parts:
+        digest.update(repr(array.shape).encode() + array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,93 @@
+"""The demo's job, on a shop small enough for a test: its figures have the promised form and its page shows them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmreco.demo import job, run
+from mmreco.encoders.image import ImageEncoder
+from mmreco.recommender import Recommender
+from mmreco.space import SharedSpace
+
+
+class _Quick:
+    """Trains the picture encoder for a moment."""
+
+    @staticmethod
+    def fit(catalogue: Any, **options: Any) -> ImageEncoder:
+        return ImageEncoder.fit(catalogue, **{**options, "dim": 8, "size": 16, "epochs": 1})
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "_bert", list)
+        patch.setattr(job, "ImageEncoder", _Quick)
+        patch.setattr(job, "SharedSpace", lambda **options: SharedSpace(dim=8, epochs=2, **options))
+        patch.setattr(job, "_PICTURES", 12)
+        return out, run(out, n_items=150, n_users=600)
+
+
+def test_the_figures_have_the_promised_form(done: tuple[Path, dict[str, Any]]) -> None:
+    _, figures = done
+    assert list(figures) == ["models", "cold", "queries", "picture_query_precision", "seconds", "report"]
+    assert set(figures["models"]) == {"SharedSpace", "ItemKNN", "Popular"}
+    for model in figures["models"].values():
+        assert set(model) == {"ndcg@10", "recall@10", "coverage"}
+        assert all(0 <= figure <= 1 for figure in model.values())
+    assert set(figures["cold"]) == {"share", "recall@20", "chance@20"}
+    assert set(figures["queries"]) == {"红色连衣裙", "red dress"}
+    assert 0 <= figures["picture_query_precision"] <= 1
+    assert set(figures["seconds"]) == {"embed", "fit", "total"}
+    assert figures["seconds"]["total"] >= figures["seconds"]["embed"] + figures["seconds"]["fit"] - 0.2
+    assert json.loads(json.dumps(figures)) == figures
+
+
+def test_words_find_red_dresses(done: tuple[Path, dict[str, Any]]) -> None:
+    _, figures = done
+    assert min(figures["queries"].values()) >= 2  # there are two or three
+
+
+def test_the_page_shows_it(done: tuple[Path, dict[str, Any]]) -> None:
+    out, figures = done
+    path = Path(figures["report"])
+    assert path == out / "report.html"
+    text = path.read_text(encoding="utf-8")
+    for said in ("“红色连衣裙”", "“red dress”", "ItemKNN", "planted taste", "clicked them", 'class="badge">asked'):
+        assert said in text
+    assert f"{figures['models']['SharedSpace']['ndcg@10']:.4f}" in text
+    assert f"{figures['cold']['recall@20']:.1%}" in text
+    assert text.count('class="badge">next') == 5  # the event held out of each shopper shown
+    assert path.stat().st_size < 2_000_000
+
+
+def test_the_recommender_is_kept(done: tuple[Path, dict[str, Any]]) -> None:
+    out, _ = done
+    answer = Recommender.load(out / "recommender").recommend(["user-001"], k=5)
+    assert len(answer.ids()[0]) == 5
+
+
+def test_pictures_asked_about_are_not_the_catalogues(done: tuple[Path, dict[str, Any]]) -> None:
+    out, _ = done
+    asked = sorted((out / "photographs").iterdir())
+    assert len(asked) == 12
+    for path in asked:
+        assert path.read_bytes() != (out / "pictures" / path.name).read_bytes()
+
+
+def test_picture_precision_does_not_count_the_product_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = job.plant(n_items=64, n_users=2, seed=0)
+    facts = shop.truth.facts
+    alike = (facts.category == facts.category[0]) & (facts.colour == facts.colour[0])
+    strangers = np.flatnonzero(~alike)[:10]
+
+    class Finds:
+        def search(self, *, image: Any, k: int) -> Any:
+            rows = np.array([[0, *strangers]])[:, :k]
+            return type("A", (), {"ranking": type("R", (), {"rows": rows})})
+
+    assert job._picture_precision(Finds(), shop, [(0, Path("a.jpg"))]) == 0.0  # type: ignore[arg-type]

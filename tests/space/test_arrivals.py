@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.space import SharedSpace
+from mmreco.space.arrivals import leaning, lent
+
+
+def units(n, dim, rng, towards=None, pull=0.0):
+    vectors = rng.normal(size=(n, dim)) + (0 if towards is None else pull * towards)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def crowded():
+    """Users of whom most look one way, and items that look nowhere."""
+    rng = np.random.default_rng(0)
+    crowd = units(1, 8, rng)[0]
+    users = units(200, 8, rng, crowd, 6.0)
+    return users, np.full(200, 0.6, dtype=np.float32), units(50, 8, rng), crowd
+
+
+def test_leaning_lets_in_the_share_that_was_asked(crowded):
+    users, bars, alone, crowd = crowded
+    share = 0.3
+    before = (users @ alone.T > bars[:, None]).mean()
+    lean = leaning(users, bars, alone, crowd, share=share)
+    after = (users @ lent(alone, crowd, lean).T > bars[:, None]).mean()
+    assert before < share <= after < share + 0.02
+
+
+def test_who_enters_often_enough_does_not_lean(crowded):
+    users, bars, alone, crowd = crowded
+    assert leaning(users, bars, alone, crowd, share=0.0) == 0.0
+    np.testing.assert_allclose(lent(alone, crowd, 0.0), alone, atol=1e-6)
+
+
+def test_it_never_leans_farther_than_it_may(crowded):
+    users, bars, alone, crowd = crowded
+    assert leaning(users, bars + 9, alone, crowd, share=0.5) == 2.0
+
+
+def test_places_stay_on_the_sphere(crowded):
+    _, _, alone, crowd = crowded
+    np.testing.assert_allclose(np.linalg.norm(lent(alone, crowd, 0.7), axis=1), 1, rtol=1e-5)
+    nowhere = lent(-crowd[None], crowd, 1.0)
+    assert np.isfinite(nowhere).all()
+
+
+def test_new_items_are_shown_about_as_often_as_known_ones():
+    """Popularity is long-tailed and shows in no content; a fifth of the items is new."""
+    rng = np.random.default_rng(0)
+    n, worlds = 100, 4
+    items = IdMap.of([str(i) for i in range(n)])
+    world, appeal = rng.integers(worlds, size=n), rng.normal(0, 1.5, n)
+    new = rng.random(n) < 0.2
+    histories = []
+    for user in range(500):
+        chance = np.exp(appeal) * (world == user % worlds) * ~new
+        histories.append([str(i) for i in rng.choice(n, 6, replace=False, p=chance / chance.sum())])
+    events = Interactions.from_histories(histories, items=items)
+    content = Embeddings(items, np.eye(worlds)[world] + 0.1 * rng.normal(size=(n, worlds)))
+    space = SharedSpace(dim=16, epochs=6, learning_rate=0.01, patience=None).fit(events, content={"text": content})
+    rows = space.recommend(events, 10).rows
+    share = new[rows].mean()
+    assert 0.5 * new.mean() < share < 2 * new.mean()
+    assert (world[rows] == (np.arange(500) % worlds)[:, None])[new[rows]].mean() > 0.8  # and to whom they fit
