@@ -44,7 +44,9 @@ _FIXED = {
     "glow": (255, 232, 158),
 }
 
-Canvas = npt.NDArray[np.float32]  # (sheet, sheet, 3), 0..255
+Canvas = npt.NDArray[np.float32]  # (height, width, 3) or one colour (3,), 0..255
+Window = tuple[slice, slice]
+Cloth = Callable[[Window], Canvas]  # a pattern's colours where it is seen
 
 
 def draw(shop: PlantedShop, folder: str | Path, *, seed: int = 0, progress: bool = False) -> Catalogue:
@@ -94,12 +96,11 @@ def photograph(facts: Facts, row: int, *, seed: int = 0, take: int = 0) -> Image
     light = _light(place, rng)
     edge = base * np.float32(0.62 if colour != "black" else 1.9)
     for part, mask in zip(parts, masks, strict=True):
-        paint = fabric if part.paint == "fabric" else _paint(part.paint, colour, base)
-        _lay(canvas, mask, paint, light)
+        _lay(canvas, mask, fabric if part.paint == "fabric" else _paint(part.paint, colour, base), light)
         if not part.width:
             _contour(canvas, part, place, edge)
-    small = canvas.reshape(_SIZE, 2, _SIZE, 2, 3).mean(axis=(1, 3))  # (size, size, 3)
-    small += rng.normal(0, 1.2, (_SIZE, _SIZE, 1))
+    small = (canvas[::2, ::2] + canvas[1::2, ::2] + canvas[::2, 1::2] + canvas[1::2, 1::2]) / 4  # (size, size, 3)
+    small += 1.2 * rng.standard_normal((_SIZE, _SIZE, 1), dtype=np.float32)
     return Image.fromarray(np.clip(small, 0, 255).astype(np.uint8))
 
 
@@ -171,9 +172,9 @@ def _light(place: _Placed, rng: np.random.Generator) -> F32:
     return np.asarray(light * float(rng.uniform(0.94, 1.04)), dtype=np.float32)
 
 
-def _lay(canvas: Canvas, mask: Image.Image, paint: Canvas, light: F32) -> None:
+def _lay(canvas: Canvas, mask: Image.Image, paint: Canvas | Cloth, light: F32) -> None:
     inside, cover = _covered(mask)
-    colours = paint if paint.ndim == 1 else paint[inside]
+    colours = paint(inside) if callable(paint) else paint
     canvas[inside] += cover * (colours * light[inside][:, :, None] - canvas[inside])
 
 
@@ -186,7 +187,7 @@ def _contour(canvas: Canvas, part: Part, place: _Placed, edge: Canvas) -> None:
     canvas[inside] += cover * (edge - canvas[inside])
 
 
-def _covered(mask: Image.Image) -> tuple[tuple[slice, slice], Canvas]:
+def _covered(mask: Image.Image) -> tuple[Window, Canvas]:
     """Where a mask is, and how much of each pixel there it covers, shape `(height, width, 1)`."""
     left, top, right, bottom = mask.getbbox() or (0, 0, 1, 1)
     cover = np.asarray(mask.crop((left, top, right, bottom)), dtype=np.float32)[:, :, None] / np.float32(255)
@@ -207,22 +208,26 @@ def _paint(paint: str, colour: str, base: Canvas) -> Canvas:
     return base
 
 
-def _fabric(pattern: str, colour: str, base: Canvas, place: _Placed, rng: np.random.Generator) -> Canvas:
+def _fabric(pattern: str, colour: str, base: Canvas, place: _Placed, rng: np.random.Generator) -> Canvas | Cloth:
     if pattern == "plain":
         return base
     second = np.array(_SECOND.get(colour, tuple(base + 0.78 * (255 - base))), dtype=np.float32)
     angle = {"striped": rng.choice([0.0, 0.0, np.pi / 2, np.pi / 4]), "checked": rng.choice([0.0, np.pi / 4])}.get(
         pattern, rng.uniform(0, np.pi)
     )
-    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    period = np.float32(rng.uniform(8.5, 12.5))
-    u = (cos * place.sheet_x + sin * place.sheet_y) / period + rng.random(dtype=np.float32)
-    v = (cos * place.sheet_y - sin * place.sheet_x) / period + rng.random(dtype=np.float32)
-    share, heart = _WEAVES[pattern](u.astype(np.float32), v.astype(np.float32))
-    cloth = base + share[:, :, None] * (second - base)
-    if heart is not None:
-        cloth[heart] = (238, 176, 52) if colour != "yellow" else (214, 110, 48)
-    return np.asarray(cloth, dtype=np.float32)
+    period = rng.uniform(8.5, 12.5)
+    cos, sin = np.float32(np.cos(angle) / period), np.float32(np.sin(angle) / period)
+    begin, beside = rng.random(2, dtype=np.float32)
+
+    def cloth(inside: Window) -> Canvas:
+        x, y = place.sheet_x[inside], place.sheet_y[inside]
+        share, heart = _WEAVES[pattern](cos * x + sin * y + begin, cos * y - sin * x + beside)
+        seen = base + share[:, :, None] * (second - base)  # (height, width, 3)
+        if heart is not None:
+            seen[heart] = (238, 176, 52) if colour != "yellow" else (214, 110, 48)
+        return np.asarray(seen, dtype=np.float32)
+
+    return cloth
 
 
 def _stripes(u: F32, v: F32) -> tuple[F32, None]:

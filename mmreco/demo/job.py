@@ -10,7 +10,6 @@ from mmreco.data.shop import PlantedShop, plant
 from mmreco.data.split import Holdout, leave_last_out
 from mmreco.demo.drawing import draw, photograph
 from mmreco.demo.show import Findings, report
-from mmreco.encoders.image import ImageEncoder
 from mmreco.encoders.lexical import LexicalEncoder
 from mmreco.encoders.text import TextEncoder
 from mmreco.errors import MissingExtraError
@@ -61,9 +60,8 @@ def run(
     begun = perf_counter()
     written = [text for text in catalogue.texts() if text]
     text = [LexicalEncoder(seed=seed).fit(written), *_bert()]
-    image = [ImageEncoder.fit(catalogue, seed=seed, progress=progress)]
     recommender = Recommender.fit(
-        catalogue, train, reviews=shop.reviews, text=text, image=image, model=SharedSpace(seed=seed), progress=progress
+        catalogue, train, reviews=shop.reviews, text=text, model=SharedSpace(seed=seed), progress=progress
     )
     fitted = perf_counter()
     recommender.save(folder / "recommender")

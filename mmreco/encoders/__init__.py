@@ -1,0 +1,1 @@
+"""Content to vectors, one modality a file; and `embed`, which does it for whole catalogues."""

@@ -117,7 +117,7 @@ class SharedSpace(VectorModel):
     max_length: int = 200
     learning_rate: float = 0.003
     epochs: int = 30
-    patience: int | None = 3
+    patience: int | None = 5
     seed: int = 0
     device: str = "auto"
 

@@ -26,7 +26,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     out = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "_bert", list)
-        patch.setattr(job, "ImageEncoder", _Quick)
+        patch.setattr("mmreco.recommender.ImageEncoder", _Quick)
         patch.setattr(job, "SharedSpace", lambda **options: SharedSpace(dim=8, epochs=2, **options))
         patch.setattr(job, "_PICTURES", 12)
         return out, run(out, n_items=150, n_users=600)
