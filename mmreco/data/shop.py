@@ -3,8 +3,8 @@
 A shop of drawable things in eight colours and five patterns, described in Chinese and English, reviewed in
 both, and nine weeks of clicks by shoppers whose tastes are known. The signal is honest: one click in five
 is noise, one part of taste (`Facts.cut`) shows in no title and no picture, tastes drift, a product's appeal
-has a long tail. One product in ten arrives when the log ends, so nobody has clicked it; what the same
-shoppers click in the week after is kept aside, and tells how well such products are placed.
+has a long tail. One product in ten arrives when the log ends, so nobody has clicked it; the first of them that
+each shopper clicks in the week after is kept aside, and tells how well such products are placed.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from mmreco.data.reviews import Reviews
 from mmreco.data.shop_clicks import DAY, WEEKS, Clicks, click
 from mmreco.data.shop_facts import BRANDS, CATEGORIES, COLOURS, Facts, Tastes, plant_facts, plant_tastes
 from mmreco.data.shop_words import review_texts, titles_and_texts
+from mmreco.data.split import Holdout
 from mmreco.errors import DataError
 
 __all__ = ["EVENT_WEIGHTS", "PlantedShop", "Truth", "plant"]
@@ -87,15 +88,16 @@ class PlantedShop:
         One event a shopper and product, the furthest he went; weights as `EVENT_WEIGHTS`.
     reviews : Chinese and English, with stars
         Written by shoppers; the stars follow how well the product fits the shopper and how good it is.
-    cold_targets : the same shoppers
-        Which never-clicked products each of them clicks in the week after the log; none, for some.
+    cold : what is asked about the never-clicked products
+        For each shopper who clicks one of them in the week after the log, the first as target, and as history
+        all he clicked before it. The same question as the last event held out: what comes next?
     truth : what no model is told
     """
 
     catalogue: Catalogue
     interactions: Interactions
     reviews: Reviews
-    cold_targets: Interactions
+    cold: Holdout
     truth: Truth
 
 
@@ -137,14 +139,11 @@ def plant(n_items: int = 1200, n_users: int = 3000, seed: int = 0) -> PlantedSho
     users = IdMap.of([f"user-{row + 1:0{len(str(n_users))}d}" for row in range(n_users)])
     catalogue = _catalogue(facts, never, for_facts, for_words)
     depth = np.searchsorted(_DEPTHS, _ranks(log.fit + for_depth.normal(0, 1, len(log.fit))), side="right")
-    cold = never[future.items]
     return PlantedShop(
         catalogue=catalogue,
         interactions=_interactions(users, catalogue.items, log, depth),
         reviews=_reviews(users, catalogue.items, facts, log, depth, for_reviews),
-        cold_targets=Interactions.from_events(
-            users, catalogue.items, future.users[cold], future.items[cold], times=future.times[cold]
-        ),
+        cold=_cold(users, catalogue.items, log, depth, future, never),
         truth=truth,
     )
 
@@ -179,6 +178,22 @@ def _interactions(users: IdMap, items: IdMap, log: Clicks, depth: I64) -> Intera
         event_names=tuple(EVENT_WEIGHTS),
         weights=weights,
     )
+
+
+def _cold(users: IdMap, items: IdMap, log: Clicks, depth: I64, future: Clicks, never: Bool) -> Holdout:
+    """Each shopper's first click on a never-clicked product, and all he clicked before it."""
+    new = np.flatnonzero(never[future.items])
+    asked, at = np.unique(future.users[new], return_index=True)
+    first = np.full(len(users), -1, dtype=np.int64)  # the event that is the target, in the week after
+    first[asked] = new[at]
+    before = np.arange(len(future.users)) < first[future.users]
+    known = Clicks.joined((log, future.at(before)))
+    views = np.concatenate([depth, np.zeros(int(before.sum()), dtype=np.int64)])
+    histories, targets = (
+        _interactions(users, items, clicks, kinds).take(asked)
+        for clicks, kinds in ((known, views), (future.at(first[asked]), np.zeros(len(asked), dtype=np.int64)))
+    )
+    return Holdout(histories, targets)
 
 
 def _reviews(users: IdMap, items: IdMap, facts: Facts, log: Clicks, depth: I64, rng: np.random.Generator) -> Reviews:

@@ -7,10 +7,10 @@ price, what no picture shows), with its general appeal, and with how like the la
 in five is none of that: a popular product, whoever he is. Nobody clicks a product twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.shop_facts import CATEGORIES, Facts, Tastes
@@ -40,6 +40,20 @@ class Clicks:
     times: I64
     fit: F32
 
+    def at(self, chosen: I64 | Bool) -> "Clicks":
+        """The clicks at these places, or where a mask is true."""
+        return Clicks(self.users[chosen], self.items[chosen], self.times[chosen], self.fit[chosen])
+
+    @staticmethod
+    def joined(parts: Sequence["Clicks"]) -> "Clicks":
+        """The clicks of all parts, one after the other."""
+        return Clicks(
+            np.concatenate([p.users for p in parts]),
+            np.concatenate([p.items for p in parts]),
+            np.concatenate([p.times for p in parts]),
+            np.concatenate([p.fit for p in parts]),
+        )
+
 
 def click(
     facts: Facts, tastes: Tastes, never: Bool, rng: np.random.Generator, *, start: int, after: int
@@ -60,7 +74,7 @@ def click(
         for first, stream in zip(range(0, len(tastes), _BLOCK), rng.spawn(-(-len(tastes) // _BLOCK)), strict=True)
     ]
     logs, futures = zip(*parts, strict=True)
-    return _joined(logs), _joined(futures)
+    return Clicks.joined(logs), Clicks.joined(futures)
 
 
 def _block(
@@ -167,10 +181,12 @@ def _sessions(lengths: I64, steps: int, rng: np.random.Generator) -> tuple[Bool,
     evening = rng.normal(20.0, 2.6, (n, steps)) % 24 / 24
     opened = np.where(np.isfinite(days), np.floor(days) + evening, 0)
     opened = np.sort(np.where(np.isfinite(days), opened, np.inf), axis=1)
-    late = 7 * WEEKS + np.sort(rng.random((n, steps)) * 7, axis=1)
-    index = np.minimum(session, steps - 1)
+    first = session[:, logged : logged + 1] if steps > logged else session[:, -1:]  # session of the week after
+    count = session[:, -1] - first[:, 0] + 1
+    late = np.where(np.arange(steps) < count[:, None], rng.random((n, steps)), np.inf)
+    late = 7 * (WEEKS + np.sort(late, axis=1))
     rows = np.arange(n)[:, None]
-    at = np.where(np.arange(steps) < logged, opened[rows, index], late[rows, index])
+    at = np.where(np.arange(steps) < logged, opened[rows, session], late[rows, np.maximum(session - first, 0)])
     at = np.where(np.isfinite(at), at, 7 * WEEKS)
     pause = np.where(opens, 0, rng.exponential(75_000, (n, steps)) + 4_000)
     within = np.cumsum(pause, axis=1)
@@ -184,10 +200,3 @@ def _sessions(lengths: I64, steps: int, rng: np.random.Generator) -> tuple[Bool,
 def _flat(users: I64, chosen: I64, times: I64, fit: F32) -> Clicks:
     row, step = np.nonzero(chosen >= 0)
     return Clicks(users[row], chosen[row, step], times[row, step], fit[row, step])
-
-
-def _joined(parts: tuple[Clicks, ...]) -> Clicks:
-    def column(name: str) -> npt.NDArray[np.generic]:
-        return np.concatenate([getattr(p, name) for p in parts])
-
-    return Clicks(*(column(name) for name in ("users", "items", "times", "fit")))  # type: ignore[arg-type]

@@ -14,7 +14,6 @@ from mmreco.encoders.lexical import LexicalEncoder
 from mmreco.encoders.text import TextEncoder
 from mmreco.errors import MissingExtraError
 from mmreco.evaluation import evaluate
-from mmreco.metrics import recall
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 from mmreco.protocols import Recommends
@@ -46,7 +45,8 @@ def run(
     dict
         `models`: NDCG@10, recall@10 and coverage on each shopper's last event, held out. `cold`: the share of
         never-clicked products among the ten recommended to each shopper, and the recall@20, in the whole
-        catalogue, of those clicked in the week after the log, beside what chance gives. `queries`: how many
+        catalogue, of the first of them that each shopper clicks in the week after the log, beside what chance
+        gives. `queries`: how many
         of the ten answers to each are red dresses. `picture_query_precision`: the share of the ten other
         products found for a new photograph of one that have its category and colour. `seconds`, and `report`,
         a path.
@@ -110,12 +110,10 @@ def _bert() -> list[TextEncoder]:
 def _cold(model: SharedSpace, shop: PlantedShop, test: Holdout) -> dict[str, float]:
     never = shop.truth.never_clicked
     rows = model.recommend(test.histories, 10).rows
-    asked = np.flatnonzero(shop.cold_targets.lengths)
-    found = model.recommend(shop.interactions.take(asked), 20)
     return {
         "share": round(float(never[rows[rows >= 0]].mean()), 4),
-        "recall@20": round(float(recall(found, shop.cold_targets.take(asked)).mean()), 4),
-        "chance@20": round(20 / len(never), 4),
+        "recall@20": round(evaluate(model, shop.cold, 20)["recall@20"], 4),
+        "chance@20": round(float((20 / (len(never) - shop.cold.histories.lengths)).mean()), 4),
     }
 
 

@@ -141,9 +141,9 @@ def _arrivals(found: Findings, gallery: Gallery) -> Iterator[str]:
     yield heading("New products", gloss="新品")
     yield prose(
         f"{int(never.sum())} products arrive when the log ends; no one has clicked them, and words, picture and plain "
-        f"facts alone place them. They make up {found.cold['share']:.1%} of what is recommended. Of those that "
-        f"shoppers click in the following week, {found.cold['recall@20']:.1%} stand among the twenty recommended "
-        f"from the whole catalogue; by chance it would be {found.cold['chance@20']:.1%}."
+        f"facts alone place them. They make up {found.cold['share']:.1%} of what is recommended. When a shopper "
+        f"first clicks one in the week after, it stands among the twenty just recommended to him from the whole "
+        f"catalogue in {found.cold['recall@20']:.1%} of cases; by chance it would in {found.cold['chance@20']:.1%}."
     )
     rows = found.recommender.model.recommend(found.test.histories, 10).rows
     shown = np.bincount(rows[rows >= 0], minlength=len(never)) * never

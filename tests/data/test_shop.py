@@ -47,14 +47,20 @@ def test_one_product_in_ten_is_never_clicked_and_one_in_ten_has_no_picture(shop:
     assert created[~never].max() <= shop.interactions.times.min()
 
 
-def test_cold_targets_are_new_products_clicked_after_the_log(shop: PlantedShop) -> None:
-    cold = shop.cold_targets
-    assert cold.users == shop.interactions.users
-    assert shop.truth.never_clicked[cold.items_flat].all()
-    assert cold.times.min() >= shop.interactions.times.max()
-    assert (cold.lengths > 0).mean() > 0.5
-    among_new = cold.n_events / len(cold) / 8  # of eight clicks a shopper in the week after
-    assert 0.05 < among_new < 0.2  # neither shunned nor pushed
+def test_the_first_new_product_a_shopper_clicks_is_asked_about(shop: PlantedShop) -> None:
+    log, histories, targets = shop.interactions, shop.cold.histories, shop.cold.targets
+    assert 0.3 < len(shop.cold) / len(log) < 0.8  # new products are neither shunned nor pushed
+    assert (targets.lengths == 1).all()
+    assert shop.truth.never_clicked[targets.items_flat].all()
+    assert not shop.truth.never_clicked[histories.items_flat].any()
+    assert targets.times.min() > log.times.max()
+    assert targets.times.max() - targets.times.min() > 4 * DAY
+    rows = log.users.rows(targets.users.array)
+    for line, row in enumerate(rows[:20]):
+        known = log.history(row)
+        np.testing.assert_array_equal(histories.history(line)[: len(known)], known)  # the log, and the days after
+        assert histories.times[histories.starts[line + 1] - 1] <= targets.times[line]
+    assert histories.n_events > log.take(rows).n_events
 
 
 def test_the_log_has_the_shape_of_a_log(shop: PlantedShop) -> None:
@@ -137,7 +143,7 @@ def test_same_seed_same_shop_and_another_seed_another() -> None:
     assert one.reviews.texts == two.reviews.texts
     np.testing.assert_array_equal(one.interactions.items_flat, two.interactions.items_flat)
     np.testing.assert_array_equal(one.interactions.times, two.interactions.times)
-    np.testing.assert_array_equal(one.cold_targets.items_flat, two.cold_targets.items_flat)
+    np.testing.assert_array_equal(one.cold.targets.items_flat, two.cold.targets.items_flat)
     assert one.catalogue.column("title") != other.catalogue.column("title")
 
 
