@@ -1,12 +1,14 @@
 """How fast the index answers, once it is shown to answer right. Run: `pytest --benchmark-only benchmarks/`.
 
 Vectors are clustered, as those of products are: a thousand centres, uneven in size. `MMRECO_BENCH_ITEMS`
-gives other sizes, e.g. `MMRECO_BENCH_ITEMS=10000,100000,1000000`.
+gives other sizes, e.g. `MMRECO_BENCH_ITEMS=10000,100000,1000000`; `MMRECO_BENCH_PEERS=1` builds the graphs of hnswlib
+and usearch as well, which takes minutes, and `MMRECO_BENCH_THREADS` gives every library as many threads.
 """
 
 import os
 from dataclasses import dataclass
 from functools import cache
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ DIM = 64  # the width of SharedSpace
 K = 10
 SIZES = [int(size) for size in os.environ.get("MMRECO_BENCH_ITEMS", "10000,100000").split(",")]
 BATCHES = [1, 16, 1_024]
+THREADS = int(os.environ.get("MMRECO_BENCH_THREADS", "1"))
 CHECKED = 24  # queries compared with brute force
 RECALLED = 200  # queries over which recall is measured
 SEEN = 50  # items each user has seen
@@ -141,15 +144,98 @@ def by_torch(vectors: F32, queries: F32) -> I64:
 _TENSORS: dict[int, Any] = {}  # torch's own copy, made outside the clock
 
 
-@pytest.mark.parametrize("peer", [by_faiss, by_numpy, by_torch], ids=["faiss", "numpy", "torch"])
+def by_flat(vectors: F32, queries: F32) -> I64:
+    import faiss
+
+    if ("flat", len(vectors)) not in _BUILT:
+        index = faiss.IndexFlatIP(DIM)
+        index.add(vectors)
+        _BUILT["flat", len(vectors)] = index
+    return np.asarray(_BUILT["flat", len(vectors)].search(queries, K)[1])
+
+
+def by_sklearn(vectors: F32, queries: F32) -> I64:
+    from sklearn.neighbors import NearestNeighbors
+
+    if ("sklearn", len(vectors)) not in _BUILT:
+        brute = NearestNeighbors(
+            algorithm="brute", metric="euclidean", n_jobs=THREADS
+        )  # of unit length: the same order
+        _BUILT["sklearn", len(vectors)] = brute.fit(vectors)
+    return np.asarray(_BUILT["sklearn", len(vectors)].kneighbors(queries, K, return_distance=False))
+
+
+_BUILT: dict[tuple[str, int], Any] = {}  # made outside the clock
+
+
+@pytest.mark.parametrize(
+    "peer", [by_faiss, by_flat, by_numpy, by_torch, by_sklearn], ids=["faiss", "flat", "numpy", "torch", "sklearn"]
+)
 @pytest.mark.parametrize("b", BATCHES)
 @pytest.mark.parametrize("n", SIZES)
 def test_peer(benchmark: BenchmarkFixture, peer: Any, n: int, b: int) -> None:
-    if peer is by_faiss:
+    if peer in (by_faiss, by_flat):
         pytest.importorskip("faiss")
     question = asked(n, b, "all")
     lines = min(b, CHECKED)
     found = peer(shop(n).vectors, question.queries)
     np.testing.assert_array_equal(found[:lines, 0], brute_force(shop(n).vectors, question, lines)[:, 0])
     benchmark.pedantic(peer, (shop(n).vectors, question.queries), rounds=3 if b > 16 else 20)
+    benchmark.extra_info["queries_per_second"] = round(b / benchmark.stats.stats.median, 1)
+
+
+# ---- approximate peers at the same recall
+
+
+def hnswlib_graph(n: int) -> tuple[Any, Any]:
+    hnswlib = pytest.importorskip("hnswlib")
+    graph = hnswlib.Index("ip", DIM)
+    graph.init_index(n, M=16, ef_construction=200)
+    graph.set_num_threads(THREADS)
+    graph.add_items(shop(n).vectors)
+    return graph.set_ef, lambda queries: graph.knn_query(queries, K, num_threads=THREADS)[0].astype(np.int64)
+
+
+def usearch_graph(n: int) -> tuple[Any, Any]:
+    usearch = pytest.importorskip("usearch.index")
+    graph = usearch.Index(ndim=DIM, metric="ip", dtype="f32", expansion_add=128)
+    graph.add(np.arange(n), shop(n).vectors, threads=THREADS)
+
+    def effort(value: int) -> None:
+        graph.expansion_search = value
+
+    def search(queries: F32) -> I64:
+        keys = np.asarray(graph.search(queries, K, threads=THREADS).keys)
+        return keys.reshape(len(queries), K).astype(np.int64)
+
+    return effort, search
+
+
+@pytest.mark.skipif(not os.environ.get("MMRECO_BENCH_PEERS"), reason="builds for minutes; MMRECO_BENCH_PEERS=1")
+@pytest.mark.parametrize("b", [1, 1_024])
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("library", ["mmreco-high", "mmreco-fast", "hnswlib", "usearch"])
+def test_at_recall_95(benchmark: BenchmarkFixture, library: str, n: int, b: int) -> None:
+    """Each with the least effort that finds 95 of the best 100, over queries that are no items."""
+    sample = asked(n, RECALLED, "all")
+    expected = brute_force(shop(n).vectors, sample, RECALLED)
+    start = perf_counter()
+    if library.startswith("mmreco"):
+        index = built(n, library.removeprefix("mmreco-")).tune(0.95, queries=sample.queries)
+        seconds, search = perf_counter() - start, lambda queries: index.search(queries, K).rows
+    else:
+        effort, search = {"hnswlib": hnswlib_graph, "usearch": usearch_graph}[library](n)
+        seconds = perf_counter() - start
+        for value in (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512):
+            effort(value)
+            if np.mean([np.isin(a, c).mean() for a, c in zip(expected, search(sample.queries), strict=True)]) >= 0.95:
+                break
+    found = search(sample.queries)
+    benchmark.extra_info["recall"] = round(
+        float(np.mean([np.isin(a, c).mean() for a, c in zip(expected, found, strict=True)])), 4
+    )
+    benchmark.extra_info["built_in_seconds"] = round(seconds, 2)
+    assert benchmark.extra_info["recall"] >= 0.95
+    queries = asked(n, b, "all").queries
+    benchmark(search, queries)
     benchmark.extra_info["queries_per_second"] = round(b / benchmark.stats.stats.median, 1)

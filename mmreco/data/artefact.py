@@ -12,6 +12,10 @@ A writer fills a new generation, syncs it to the disk, writes the manifest last 
 pointer, so that a kill at any moment leaves the old generation answering. A reader checks every hash
 before it opens a file, because neither FAISS nor safetensors nor parquet notices a flipped bit itself.
 Nothing is ever pickled.
+
+One writer at a time holds a lock on the folder, and a second is refused; any number of readers hold one on the
+generation they read, so that it is retired after them. The locks are the system's, on the folders themselves:
+they leave no files and end with their process.
 """
 
 import hashlib
@@ -19,21 +23,24 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from mmreco.data.locks import hold, reading, unread
 from mmreco.errors import DataError, IncompatibleError
 
-__all__ = ["FORMAT", "Artefact", "current", "open_artefact", "publish", "verify"]
+__all__ = ["FORMAT", "Artefact", "current", "open_artefact", "publish", "read_artefact", "settled", "verify"]
+
+Read = TypeVar("Read")
 
 FORMAT = 1
 _GENERATION = re.compile(r"g-(\d{6,12})")
 _POINTER = re.compile(r"(g-\d{6,12}) ([0-9a-f]{64})")
 _MANIFEST_LIMIT = 64 << 20  # bytes; a larger manifest is not ours
-_ATTEMPTS = 5  # a reader may meet a generation that a writer has just retired
+_ATTEMPTS = 20  # a reader may point at a generation that a writer retires before it is held
 
 
 @dataclass(frozen=True)
@@ -58,14 +65,21 @@ def publish(folder: str | Path, kind: str, about: Mapping[str, Any] | None = Non
     Raises
     ------
     DataError
-        `folder` exists and holds something that is not an artefact.
+        `folder` exists and holds something that is not an artefact, or another writer is at work on it.
     """
     top = Path(folder)
     if top.exists() and (not top.is_dir() or (any(top.iterdir()) and not _generations(top))):
         raise DataError(f"{top} exists and is not an mmreco artefact; choose a new or empty folder")
     top.mkdir(parents=True, exist_ok=True)
-    number = max((int(_number(g)) for g in _generations(top)), default=0) + 1
-    fresh = top / f"g-{number:06d}"
+    with hold(top):
+        number = max((int(_number(g)) for g in _generations(top)), default=0) + 1
+        fresh = top / f"g-{number:06d}"
+        yield from _published(fresh, kind, about)
+        _retire(top, fresh)
+
+
+def _published(fresh: Path, kind: str, about: Mapping[str, Any] | None) -> Iterator[Path]:
+    top = fresh.parent
     fresh.mkdir()
     try:
         yield fresh
@@ -81,13 +95,75 @@ def publish(folder: str | Path, kind: str, about: Mapping[str, Any] | None = Non
         if not _counts(fresh):  # a fault after the pointer moved must not take away what it points to
             shutil.rmtree(fresh, ignore_errors=True)
         raise
-    for old in _generations(top):
-        if old != fresh:
-            shutil.rmtree(old, ignore_errors=True)
+
+
+def read_artefact(folder: str | Path, kind: str | None, read: Callable[[Artefact], Read]) -> Read:
+    """What `read` makes of the current generation at `folder`, which stays on the disk until it is done.
+
+    Raises
+    ------
+    DataError, IncompatibleError
+        As `open_artefact`, and whatever `read` raises.
+    """
+    top = Path(folder)
+    for attempt in range(_ATTEMPTS):
+        pointer = _pointer(top)
+        try:
+            with reading(pointer[0]):
+                made = read(_checked(*pointer, kind))
+            _sweep(top, pointer[0])
+            return made
+        except (DataError, OSError) as error:
+            if attempt == _ATTEMPTS - 1 or _pointer(top) == pointer:
+                if isinstance(error, OSError):
+                    raise DataError(f"{folder}: the artefact cannot be read ({error})") from error
+                raise
+    raise DataError(f"{folder}: the artefact changed {_ATTEMPTS} times while it was read; try again")
+
+
+def settled(folder: str | Path) -> bool:
+    """Whether only the current generation is left at `folder`, once every other that nobody reads is removed.
+
+    Raises
+    ------
+    DataError, IncompatibleError
+        As `open_artefact`.
+    """
+    counts = open_artefact(folder).path
+    return not _leftovers(Path(folder), counts)
+
+
+def _sweep(top: Path, counts: Path) -> None:
+    """Remove what a killed writer left beside the generation `counts`, which was found whole."""
+    try:
+        if _leftovers(top, counts):
+            with hold(top):
+                if current(top) == counts:
+                    _retire(top, counts)
+    except (DataError, OSError):  # a writer is at work, or the disk is not ours to write to
+        return
+
+
+def _leftovers(top: Path, counts: Path) -> list[Path]:
+    rest = [old for old in _generations(top) if old != counts]
+    return [*rest, *(p for p in (top / ".CURRENT",) if p.exists())]
+
+
+def _retire(top: Path, counts: Path) -> None:
+    """Remove all but the generation `counts` that nobody reads; the caller holds the lock."""
+    for old in _leftovers(top, counts):
+        if old.name == ".CURRENT":
+            old.unlink(missing_ok=True)
+            continue
+        with unread(old) as alone:
+            if alone:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def open_artefact(folder: str | Path, kind: str | None = None) -> Artefact:
     """The current generation at `folder`, every file checked against its SHA-256.
+
+    A writer may retire it while its files are opened; `read_artefact` sees to that.
 
     Raises
     ------
@@ -96,16 +172,7 @@ def open_artefact(folder: str | Path, kind: str | None = None) -> Artefact:
     IncompatibleError
         It holds another `kind`, or was written in a format this version does not read.
     """
-    for attempt in range(_ATTEMPTS):
-        pointer = _pointer(Path(folder))
-        try:
-            return _checked(*pointer, kind)
-        except (DataError, OSError) as error:
-            if attempt == _ATTEMPTS - 1 or _pointer(Path(folder)) == pointer:
-                if isinstance(error, OSError):
-                    raise DataError(f"{folder}: the artefact cannot be read ({error})") from error
-                raise
-    raise DataError(f"{folder}: the artefact changed {_ATTEMPTS} times while it was read; try again")
+    return read_artefact(folder, kind, lambda found: found)
 
 
 def verify(folder: str | Path) -> Artefact:

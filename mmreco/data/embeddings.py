@@ -1,10 +1,11 @@
 """Embeddings: vectors with the ids they belong to, and the mark of the encoder that made them.
 
-On disk they are three plain files inside an artefact (`mmreco.data.artefact`)::
+On disk they are plain files inside an artefact (`mmreco.data.artefact`)::
 
     embeddings.json   dim, dtype, rows, fingerprint
     rows.parquet      row r: the id of vector r, and whatever else the writer knows of it
     vectors.npy       `(rows, dim)`, little-endian, so that it can be memory-mapped
+    scales.npy        `(rows,)`, only where dtype is int8: what the numbers of row r are multiplied by
 """
 
 import json
@@ -22,11 +23,13 @@ from mmreco.data.artefact import open_artefact, publish
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError, IncompatibleError
 
-__all__ = ["Embeddings", "write_rows"]
+__all__ = ["DTYPES", "Embeddings", "read_vectors", "write_rows"]
 
 _MAPPED = 64 << 20  # bytes; a larger file of vectors is memory-mapped, a smaller one is read
 _BLOCK = 1 << 14  # rows handed to the file at a time
-_DTYPE = "float32"  # the only one stored today; the file says it, so that another can be told apart
+DTYPES = ("float32", "float16", "int8")
+"""How a number of a vector may be stored. In memory it is float32 always."""
+
 _ATTEMPTS = 5  # a reader may meet a generation that a writer has just retired
 
 
@@ -110,11 +113,11 @@ class Embeddings:
     @classmethod
     def _read(cls, path: Path) -> "Embeddings":
         about = json.loads((path / "embeddings.json").read_text(encoding="utf-8"))
-        if about["dtype"] != _DTYPE:
-            raise IncompatibleError(f"{path}: vectors of {about['dtype']}; this version of mmreco reads {_DTYPE}")
-        file = path / "vectors.npy"
-        mapped: Any = "r" if file.stat().st_size > _MAPPED else None
-        vectors = np.load(file, mmap_mode=mapped, allow_pickle=False)
+        if about["dtype"] not in DTYPES:
+            raise IncompatibleError(
+                f"{path}: vectors of {about['dtype']}; this version of mmreco reads {', '.join(DTYPES)}"
+            )
+        vectors = read_vectors(path, slice(None))
         return cls(IdMap(pq.read_table(path / "rows.parquet", columns=["id"])["id"]), vectors, about["fingerprint"])
 
     @property
@@ -140,8 +143,29 @@ class Embeddings:
         return out, known
 
 
+def read_vectors(path: Path, rows: Any) -> F32:
+    """These rows (an index or a slice) of the vectors that `write_rows` left, as float32.
+
+    Memory-mapped when large, unless they were stored in fewer bytes.
+    """
+    file = path / "vectors.npy"
+    mapped: Any = "r" if file.stat().st_size > _MAPPED else None
+    vectors: Any = np.load(file, mmap_mode=mapped, allow_pickle=False)[rows]
+    if vectors.dtype == np.int8:
+        scales: F32 = np.load(path / "scales.npy", allow_pickle=False)[rows]
+        vectors = vectors.astype(np.float32) * scales[:, None]
+    wide: F32 = vectors if vectors.dtype == np.float32 else vectors.astype(np.float32)
+    return wide
+
+
 def write_rows(
-    path: Path, columns: Mapping[str, pa.Array], blocks: Iterable[F32], *, dim: int, fingerprint: str
+    path: Path,
+    columns: Mapping[str, pa.Array],
+    blocks: Iterable[F32],
+    *,
+    dim: int,
+    fingerprint: str,
+    dtype: str = "float32",
 ) -> None:
     """The three files of embeddings, written into the existing folder `path` one block of vectors at a time.
 
@@ -157,17 +181,24 @@ def write_rows(
         The blocks are not `(n, dim)` together.
     """
     table = pa.table(dict(columns))
-    header = {"descr": "<f4", "fortran_order": False, "shape": (table.num_rows, dim)}
+    kind = np.dtype(dtype).newbyteorder("<")
+    header = {"descr": kind.str, "fortran_order": False, "shape": (table.num_rows, dim)}
     written = 0
+    scales = [np.empty(0, dtype=np.float32)]
     with (path / "vectors.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:
             if block.ndim != 2 or block.shape[1] != dim:
                 raise DataError(f"{path}: a block of shape {block.shape}; expected (rows, {dim})")
-            file.write(np.ascontiguousarray(block, dtype="<f4").data)
+            if dtype == "int8":
+                scales.append((np.abs(block).max(axis=1) / 127).astype(np.float32))  # (rows of the block,)
+                block = np.rint(block / np.where(scales[-1] > 0, scales[-1], 1)[:, None])
+            file.write(np.ascontiguousarray(block, dtype=kind).data)
             written += len(block)
     if written != table.num_rows:
         raise DataError(f"{path}: {written} vectors for {table.num_rows} ids")
+    if dtype == "int8":
+        np.save(path / "scales.npy", np.concatenate(scales), allow_pickle=False)
     pq.write_table(table, path / "rows.parquet")
-    about = {"dim": dim, "dtype": _DTYPE, "rows": written, "fingerprint": fingerprint}
+    about = {"dim": dim, "dtype": dtype, "rows": written, "fingerprint": fingerprint}
     (path / "embeddings.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")

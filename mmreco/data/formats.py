@@ -18,6 +18,7 @@ from mmreco.data import tables
 from mmreco.data.amazon import amazon_catalogue, amazon_reviews
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.files import read_table
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.lines import delimited, lines, of_file, opened
@@ -26,6 +27,7 @@ from mmreco.errors import DataError
 __all__ = [
     "amazon_catalogue",
     "amazon_reviews",
+    "movielens",
     "movielens_catalogue",
     "movielens_interactions",
     "recbole_catalogue",
@@ -36,6 +38,78 @@ __all__ = [
 
 
 # ---- MovieLens
+
+
+def movielens(folder: str | Path, *, at_least: int = 5) -> tuple[Catalogue, Interactions]:
+    """The films of a MovieLens folder with five ratings or more, and who rated them, oldest first.
+
+    Every rating is an event of weight 1: that a film was seen is what counts here, not how it was liked.
+
+    Parameters
+    ----------
+    folder : MovieLens's own, with `movies.dat` and `ratings.dat`, or both as `.csv`
+        Or with `ml1m_interactions.parquet` (user, movie, pos, timestamp) in place of the ratings. Where a time is
+        missing there, a rating gets that of the one before it in its user's order, or else of the one after; a user
+        without any gets his neighbour's by number, as numbers follow the time of joining. Pictures in `posters/`,
+        named like the film, become the column `image`.
+    at_least : 1 or more
+        Films with fewer ratings are left out.
+
+    Raises
+    ------
+    DataError
+        A file is missing, damaged or of another kind, or `at_least` is below 1.
+    """
+    if at_least < 1:
+        raise DataError(f"at_least={at_least}: expected 1 or more ratings a film")
+    top = Path(folder)
+    suffix = ".csv" if (top / "movies.csv").exists() else ".dat"
+    films = movielens_catalogue(top / f"movies{suffix}")
+    ordered = top / "ml1m_interactions.parquet"
+    if ordered.exists():
+        log = of_file(ordered, lambda: _ordered_ratings(read_table(ordered), films))
+    else:
+        log = movielens_interactions(top / f"ratings{suffix}", catalogue=films)
+    kept = np.flatnonzero(log.counts() >= at_least)
+    films = films.take(kept)
+    place = np.full(len(log.items), -1, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    chosen = place[log.items_flat] >= 0
+    events = Interactions.from_events(
+        log.users,
+        films.items,
+        log.users_flat[chosen],
+        place[log.items_flat[chosen]],
+        times=None if log.times is None else log.times[chosen],
+        event_names=("rating",),
+    )
+    events = events.take(np.flatnonzero(events.lengths))
+    if (top / "posters").is_dir():
+        films = Catalogue.from_frame(films.table.append_column("item_id", films.items.array), images=top / "posters")
+    return films, events
+
+
+def _ordered_ratings(table: pa.Table, films: Catalogue) -> Interactions:
+    """Ratings by the order of their users, with every time filled in."""
+    table = table.filter(pc.greater_equal(table["pos"], 0)).sort_by([("user", "ascending"), ("pos", "ascending")])
+    users, seconds = table["user"].to_numpy(), table["timestamp"].combine_chunks()
+    place = np.arange(len(users))
+    there = seconds.is_valid().to_numpy(zero_copy_only=False)
+    if not there.any():
+        raise DataError("no timestamp at all; expected seconds since 1970 UTC")
+    before = np.maximum.accumulate(np.where(there, place, -1))
+    after = np.minimum.accumulate(np.where(there, place, len(users))[::-1])[::-1]
+    own = (before >= 0) & (users[before] == users)
+    near = np.where(own | (after == len(users)), before, after)
+    names = pc.unique(table["user"].cast("string"))
+    known = IdMap(names)
+    return Interactions.from_events(
+        known,
+        films.items,
+        known.rows(table["user"].cast("string")),
+        films.items.rows(table["movie"].cast("string")),
+        times=seconds.fill_null(0).to_numpy()[near] * 1000,
+    )
 
 
 def movielens_interactions(path: str | Path, *, catalogue: Catalogue | None = None) -> Interactions:

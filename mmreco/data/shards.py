@@ -34,11 +34,11 @@ import pyarrow.parquet as pq
 
 from mmreco.arrays import F32, I64
 from mmreco.data.artefact import Artefact, current, open_artefact, publish
-from mmreco.data.embeddings import Embeddings, write_rows
+from mmreco.data.embeddings import Embeddings, read_vectors, write_rows
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError
 
-__all__ = ["Digests", "Ledger", "Refusal", "ShardStore", "packed"]
+__all__ = ["Digests", "Ledger", "Refusal", "ShardStore", "hashes", "packed"]
 
 Digests = npt.NDArray[np.bytes_]
 """SHA-256 digests, shape `(n,)` of dtype `S32`; an empty one stands for "no content". NumPy drops trailing
@@ -64,11 +64,18 @@ def packed(digests: Iterable[bytes]) -> Digests:
     return np.frombuffer(joined, dtype="S32") if joined else np.empty(0, dtype="S32")
 
 
+def hashes(column: pa.ChunkedArray) -> Digests:
+    """The column of hashes of a stored table as digests."""
+    chunks = [chunk for chunk in column.chunks if len(chunk)]
+    parts = [np.frombuffer(c.buffers()[1], dtype="S32", count=len(c), offset=32 * c.offset) for c in chunks]
+    return np.concatenate([packed([]), *parts])
+
+
 class Ledger:
     """Where the vector of each content lies: in memory or in files, found by the content's SHA-256."""
 
     def __init__(self) -> None:
-        self._sources: list[F32 | Path] = []
+        self._sources: list[F32 | Path] = []  # an array, or the folder of an artefact
         self._digests: list[Digests] = []
         self._sealed: Digests = packed([])
         self._reasons: dict[bytes, str] = {}
@@ -92,6 +99,10 @@ class Ledger:
         """Why this content was refused, None if it was not."""
         return self._reasons.get(digest)
 
+    def digests(self) -> Digests:
+        """Of every content that has a vector, in no order."""
+        return np.concatenate([packed([]), *self._digests])
+
     def places(self, digests: Digests) -> I64:
         """Where the vectors of these contents lie, shape `(n,)`; -1 where there is none. For `vectors`."""
         known = np.concatenate([packed([]), *self._digests])
@@ -111,21 +122,22 @@ class Ledger:
             out = np.empty((len(block), dim), dtype=np.float32)
             for source in np.unique(sources):
                 held = self._sources[source]
-                vectors = np.load(held, mmap_mode="r") if isinstance(held, Path) else held
                 mine = sources == source
-                out[mine] = vectors[block[mine] - starts[source]]
+                rows = block[mine] - starts[source]
+                out[mine] = read_vectors(held, rows) if isinstance(held, Path) else held[rows]
             yield out
 
 
 class ShardStore:
     """A store opened for writing; made by `ShardStore.open`."""
 
-    def __init__(self, folder: Path, *, fingerprint: str, dim: int) -> None:
+    def __init__(self, folder: Path, *, fingerprint: str, dim: int, dtype: str = "float32") -> None:
         self.ledger = Ledger()
         self._top = folder
         self._shards = folder / "shards"
         self._dim, self._fingerprint = dim, fingerprint
-        self._about = {"fingerprint": fingerprint, "dim": dim, "dtype": "float32"}
+        self._dtype = dtype
+        self._about = {"fingerprint": fingerprint, "dim": dim, "dtype": dtype}
         self._result = ""  # what the current generation says of its input
         self._held = 0  # its rows
         self._shards.mkdir(exist_ok=True)
@@ -136,7 +148,7 @@ class ShardStore:
 
     @classmethod
     @contextmanager
-    def open(cls, folder: str | Path, *, fingerprint: str, dim: int) -> Iterator["ShardStore"]:
+    def open(cls, folder: str | Path, *, fingerprint: str, dim: int, dtype: str = "float32") -> Iterator["ShardStore"]:
         """The store at `folder`, locked against other writers until the block ends.
 
         Parameters
@@ -144,6 +156,8 @@ class ShardStore:
         folder : made when missing
         fingerprint, dim : of the encoder
             What another encoder left is not used, and is gone once this run is complete.
+        dtype : one of `DTYPES`, optional
+            Of the stored vectors; what was stored in another is not used either.
 
         Raises
         ------
@@ -161,7 +175,7 @@ class ShardStore:
         if not any(top.glob("g-*")):
             (top / "g-000000").mkdir(exist_ok=True)  # the mark of an artefact that has nothing published yet
         with _locked(top / "lock"):
-            yield cls(top, fingerprint=fingerprint, dim=dim)
+            yield cls(top, fingerprint=fingerprint, dim=dim, dtype=dtype)
 
     def append(self, ids: Sequence[str], digests: Sequence[bytes], vectors: F32, refused: Sequence[Refusal]) -> None:
         """Write a shard: `vectors`, shape `(n, dim)`, of `n` contents, and the contents that were refused."""
@@ -173,7 +187,7 @@ class ShardStore:
         with publish(shard, _SHARD, about) as path:
             columns = {"id": pa.array(ids, pa.large_string()), "hash": _binary(packed(digests))}
             self._write(path, columns, [vectors], _refused_table(refused))
-        self.ledger.add(packed(digests), path / "vectors.npy", ((r.digest, r.reason) for r in refused))
+        self.ledger.add(packed(digests), path, ((r.digest, r.reason) for r in refused))
 
     def finish(self, ids: IdMap, digests: Digests, refused: Sequence[Refusal]) -> Embeddings:
         """The complete run, published with its rows in the order of `ids`; the shards are dropped.
@@ -210,7 +224,7 @@ class ShardStore:
         return Embeddings.read(self._top)
 
     def _write(self, path: Path, columns: Mapping[str, pa.Array], blocks: Iterable[F32], refused: pa.Table) -> None:
-        write_rows(path, columns, blocks, dim=self._dim, fingerprint=self._fingerprint)
+        write_rows(path, columns, blocks, dim=self._dim, fingerprint=self._fingerprint, dtype=self._dtype)
         pq.write_table(refused, path / "refused.parquet")
 
     def _sweep(self) -> None:
@@ -254,10 +268,10 @@ class ShardStore:
         return all(about.get(key, value) == value for key, value in self._about.items())
 
     def _enter(self, artefact: Artefact, *, refused: bool) -> None:
-        digests = _digests(pq.read_table(artefact.path / "rows.parquet", columns=["hash"])["hash"])
+        digests = hashes(pq.read_table(artefact.path / "rows.parquet", columns=["hash"])["hash"])
         table = pq.read_table(artefact.path / "refused.parquet", columns=["hash", "reason"]).to_pydict()
         reasons = zip(table["hash"], table["reason"], strict=True) if refused else ()
-        self.ledger.add(digests, artefact.path / "vectors.npy", ((d or b"", reason) for d, reason in reasons))
+        self.ledger.add(digests, artefact.path, ((d or b"", reason) for d, reason in reasons))
 
 
 @contextmanager
@@ -289,12 +303,6 @@ def _refused_table(refused: Sequence[Refusal]) -> pa.Table:
 
 def _binary(digests: Digests) -> pa.Array:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(32), len(digests), [None, pa.py_buffer(digests.tobytes())])
-
-
-def _digests(column: pa.ChunkedArray) -> Digests:
-    chunks = [chunk for chunk in column.chunks if len(chunk)]
-    parts = [np.frombuffer(c.buffers()[1], dtype="S32", count=len(c), offset=32 * c.offset) for c in chunks]
-    return np.concatenate([packed([]), *parts])
 
 
 def _sum_of(ids: IdMap, digests: Digests, refused: pa.Table, about: Mapping[str, Any]) -> str:

@@ -1,9 +1,10 @@
-"""Holding out what a model must not see: by last event, by time, by user, by item.
+"""Holding out what a model must not see: by last event, by time, by chance, by user, by item, by modality.
 
 Every split answers `(train, holdout)`. Two rules hold for all of them: `train.items` is the whole item map,
 so that rows mean the same on both sides; and `train` keeps only users with at least one training event, so
 that nobody trains on an empty history by accident. A user is tested only with something to go by: whoever
-would have an empty history is left out of the holdout (count them as `len(events) - len(holdout)`).
+would have an empty history is left out of the holdout (count them as `len(events) - len(holdout)`), but for
+`cold_users` asked with nothing shown.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from mmreco.arrays import I64, Bool, frozen
+from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
 
-__all__ = ["Holdout", "by_time", "by_user", "cold_items", "leave_last_out"]
+__all__ = [
+    "Holdout",
+    "by_time",
+    "by_user",
+    "cold_items",
+    "cold_users",
+    "leave_last_out",
+    "missing_modality",
+    "random_events",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -178,6 +189,94 @@ def cold_items(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tu
     held = cold[events.items_flat]
     mask: Bool = frozen(cold, np.bool_)
     return _trained(events.keep(~held)), _asked(events, held), mask
+
+
+def random_events(events: Interactions, *, share: float = 0.2, seed: int = 0) -> tuple[Interactions, Holdout]:
+    """Training without a random share of each user's events, which are the targets, whenever they happened.
+
+    Parameters
+    ----------
+    share : between 0 and 1, exclusive
+        How many of a user's events are held out; the number is rounded, and at least 1. A user with one event
+        stays wholly in training and is not tested, and everybody keeps at least one.
+
+    Raises
+    ------
+    DataError
+        `share` is not between 0 and 1.
+
+    Notes
+    -----
+    The usual split of the collaborative filtering literature. It tells the model what happened after its targets, so
+    its figures are rosier than those of `by_time`. An item that a user met twice can be on both sides.
+    """
+    if not 0 < share < 1:
+        raise DataError(f"random_events: share={share!r}; expected a number between 0 and 1")
+    held = np.minimum(np.maximum(np.rint(share * events.lengths), 1), events.lengths - 1)  # (n,)
+    luck = np.random.default_rng(seed).random(events.n_events)
+    order = np.lexsort((luck, events.users_flat))
+    place = np.empty(events.n_events, dtype=np.int64)  # of each event among its user's, by luck
+    place[order] = np.arange(events.n_events) - events.starts[events.users_flat]
+    chosen: Bool = place < held[events.users_flat]
+    return _trained(events.keep(~chosen)), _asked(events, chosen)
+
+
+def cold_users(
+    events: Interactions, *, share: float = 0.1, shown: int = 0, seed: int = 0
+) -> tuple[Interactions, Holdout]:
+    """Training without a share of the users, of whom the first `shown` events are told and the next is the target.
+
+    Where `by_user` tells all but the last event of a stranger, this asks about him when he has just come.
+
+    Parameters
+    ----------
+    share : between 0 and 1, exclusive
+        How many of the users with more than `shown` events are held out; the number is rounded, and at least 1.
+    shown : 0 or more
+        Events of their history; with 0 it is empty, and nothing is known of them at all.
+
+    Raises
+    ------
+    DataError
+        `share` is not between 0 and 1, `shown` is below 0, or there are fewer than 2 users with more than `shown`
+        events.
+    """
+    if shown < 0:
+        raise DataError(f"cold_users: shown={shown}; expected 0 or more events that are told")
+    able = np.flatnonzero(events.lengths > shown)
+    drawn = _drawn("cold_users", able, f"users with more than {shown} events", share, seed)
+    rest = np.setdiff1d(np.arange(len(events)), drawn)
+    strangers = events.take(drawn)
+    place = np.arange(strangers.n_events) - strangers.starts[strangers.users_flat]
+    asked = Holdout(strangers.keep(place < shown), strangers.keep(place == shown))
+    return _trained(events.take(rest)), asked
+
+
+def missing_modality(content: Embeddings, *, share: float = 0.5, seed: int = 0) -> Embeddings:
+    """The vectors without a random share of them, as if those items had no picture, or no text.
+
+    What a model loses when its content is full of holes: fit it on this instead, on the same split.
+
+    Parameters
+    ----------
+    share : between 0 and 1, exclusive
+        How many vectors are taken away; the number is rounded, at least 1, and at least one stays.
+
+    Raises
+    ------
+    DataError
+        `share` is not between 0 and 1, or there are fewer than 2 vectors.
+
+    Examples
+    --------
+    >>> from mmreco.data.ids import IdMap
+    >>> pictures = Embeddings(IdMap.of(["a", "b", "c", "d"]), np.eye(4, dtype=np.float32))
+    >>> missing_modality(pictures, share=0.5)
+    Embeddings(2 x 4)
+    """
+    lost = _drawn("missing_modality", np.arange(len(content)), "vectors", share, seed)
+    kept = np.setdiff1d(np.arange(len(content)), lost)
+    return Embeddings(content.ids.take(kept), content.vectors[kept], content.fingerprint)
 
 
 def _last(events: Interactions, n: int) -> Bool:

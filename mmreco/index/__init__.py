@@ -1,5 +1,6 @@
-"""Search in vector space: exact or by a graph, filtered, on CPU and GPU."""
+"""Search in vector space: exact or approximate, filtered, changing, on CPU and GPU, or in Milvus."""
 
+from mmreco.index.forget import forget
 from mmreco.index.vector import VectorIndex
 
-__all__ = ["VectorIndex"]
+__all__ = ["VectorIndex", "forget"]

@@ -1,9 +1,9 @@
 """Exact search on the CPU: blocks of inner products, of which only what may still win is looked at.
 
-A block of items is multiplied with all queries at once; a threshold for each query, the worst of its best
-so far, leaves a handful of the block's scores to look at. So the cost is the matrix product itself, memory
-is bounded whatever the sizes, and filters and exclusions cost next to nothing. On one thread this is as fast
-as FAISS' flat index at one query and several times faster at 4 and more (see `benchmarks/`).
+A block of items is multiplied with all queries at once, into memory that is used again. Of the scores only the best
+of every 32 is looked for at first, one pass at the speed of memory: the k-th of those is a threshold that k
+items reach, and only groups whose best reaches it are opened. So the cost is little more than the matrix product
+itself, memory is bounded whatever the sizes, and filters and exclusions cost next to nothing.
 """
 
 import numpy as np
@@ -14,7 +14,8 @@ from mmreco.index.question import Excluded, Question
 
 __all__ = ["Scan"]
 
-_BLOCK = 1 << 21  # scores of a block: 8 MB, about what stays in a cache
+_BLOCK = 1 << 19  # scores of a block: 2 MB, about what stays in a core's own cache
+_GROUP = 32  # scores of which only the best is looked at first
 _ROWS = 1 << 16  # vectors looked at together
 _QUERIES = 1_024  # queries multiplied together
 _SPARSE = 0.25  # share of allowed items below which their vectors are gathered before a small batch
@@ -57,14 +58,14 @@ class Scan:
             excluded, rows_excluded = Excluded(excluded.queries[kept], at[kept]), at[kept]
         pool = _Pool(b, k)
         turned = np.ascontiguousarray(queries.T)  # (dim, b)
-        step = max(1_024, _BLOCK // b)
+        step = min(total, max(1_024, _BLOCK // b))
+        scores = np.empty(step * b, dtype=np.float32)
         start = 0
         while start < total:
-            # the first block is short: it only has to give a first threshold
-            stop = min(total, start + (min(step, max(1_024, 8 * k)) if start == 0 else step))
+            stop = min(total, start + step)
             names = None if not gathered or allowed is None else allowed[start:stop]
             block = self.vectors[start:stop] if names is None else self.vectors[names]  # (c, dim)
-            found = block @ turned  # (c, b)
+            found = np.matmul(block, turned, out=scores[: (stop - start) * b].reshape(-1, b))  # (c, b)
             if not gathered and where is not None:
                 found[~where[start:stop]] = -np.inf
             lo, hi = np.searchsorted(rows_excluded, (start, stop))
@@ -88,20 +89,51 @@ class _Pool:
 
     def add(self, found: F32, first_row: int) -> None:
         """Take in the scores, shape `(c, b)`, of the items `first_row` and on."""
-        c, b = found.shape
         k = self._rows.shape[1]
+        groups = len(found) // _GROUP
+        if groups >= 4 * k:
+            grouped = groups * _GROUP
+            self._add_grouped(found[:grouped], groups, first_row)
+            found, first_row = found[grouped:], first_row + grouped
+        c, b = found.shape
         hits = np.flatnonzero(found > self._threshold)
         if len(hits) > 2 * b * k and c > k:  # no threshold to speak of yet: choose by partition
             by_query = np.ascontiguousarray(found.T)  # (b, c)
             chosen = np.argpartition(by_query, c - k, axis=1)[:, c - k :]  # (b, k)
             self._merge(chosen + first_row, np.take_along_axis(by_query, chosen, axis=1))
-            return
-        if len(hits):
+        elif len(hits):
             items, queries = np.divmod(hits, b)
-            self._waiting.append((queries, items + first_row, found.ravel()[hits]))
-            self._n_waiting += len(hits)
-            if self._n_waiting > b * k:
-                self._settle()
+            self._wait(queries, items + first_row, found.ravel()[hits])
+
+    def _add_grouped(self, found: F32, groups: int, first_row: int) -> None:
+        """As `add`; item `i` is in group `i % groups`, so that neighbours, which may be alike, are parted."""
+        b = found.shape[1]
+        k = self._rows.shape[1]
+        tops = found.reshape(_GROUP, groups * b).max(axis=0).reshape(groups, b)
+        opened = np.flatnonzero(tops > self._threshold)
+        threshold = self._threshold
+        if len(opened) > 2 * b * k:  # k items reach the k-th best of the groups
+            turned = np.ascontiguousarray(tops.T)  # (b, groups)
+            threshold = np.maximum(threshold, np.partition(turned, groups - k, axis=1)[:, groups - k])
+            opened = np.flatnonzero((tops >= threshold) & (tops > -np.inf))
+            if len(opened) > 4 * b * k:  # equals everywhere
+                by_query = np.ascontiguousarray(found.T)  # (b, c)
+                chosen = np.argpartition(by_query, len(found) - k, axis=1)[:, len(found) - k :]  # (b, k)
+                self._merge(chosen + first_row, np.take_along_axis(by_query, chosen, axis=1))
+                return
+        if not len(opened):
+            return
+        group, queries = np.divmod(opened, b)
+        items = group[:, None] + groups * np.arange(_GROUP)  # (o, group)
+        scores = found.ravel()[items * b + queries[:, None]]
+        line, place = np.nonzero((scores >= threshold[queries][:, None]) & (scores > -np.inf))
+        self._wait(queries[line], items[line, place] + first_row, scores[line, place])
+
+    def _wait(self, queries: I64, rows: I64, scores: F32) -> None:
+        self._waiting.append((queries, rows, scores))
+        self._n_waiting += len(queries)
+        if self._n_waiting > self._rows.size:
+            self._settle()
 
     def best(self) -> I64:
         """The rows, shape `(b, k)`, in no order; -1 where fewer came."""

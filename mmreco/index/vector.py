@@ -1,32 +1,36 @@
 """VectorIndex: the items nearest to a vector, exact where asked, with filters that are always right."""
 
-import json
+import logging
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 
 from mmreco.arrays import F32, I64, Bool, require_finite
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import publish, read_artefact
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.index import binding
+from mmreco.index import binding, change, kept
 from mmreco.index.device import TorchScan, choose
-from mmreco.index.graph import Graph
+from mmreco.index.held import Held
 from mmreco.index.order import SLACK, ordered
 from mmreco.index.question import Excluded, Question
+from mmreco.index.recipe import QUALITIES, chosen
 from mmreco.index.scan import Scan
+from mmreco.index.structure import Effort
+from mmreco.index.tuning import AT, Sample, tuned
 
 __all__ = ["VectorIndex"]
 
+_log = logging.getLogger(__name__)
+
 _FLAT_FEW = 3  # queries up to which FAISS' flat scan is the fastest (measured in benchmarks/)
 _FLAT_WIDE = 1_024  # candidates up to which its heap is
-_GRAPH_FROM = 10_000  # items from which a graph is worth its building
-_GRAPH_WIDE = 1_024  # candidates up to which a graph is asked
 _FLOAT32 = 2.0**-23  # its relative rounding
 _LARGEST = 1e37  # scores beyond it may overflow
+_LEAST = {"high": 96}  # effort below which a word does not go, however good the sample looks
 
 
 class VectorIndex:
@@ -35,61 +39,94 @@ class VectorIndex:
     Parameters
     ----------
     embeddings : `n` vectors of width `dim`
-    quality : "exact" or "high", optional
-        "exact" looks at every allowed item. "high" walks an HNSW graph and finds at least 95 of the best 100
-        on clustered vectors (see `benchmarks/`), in a fraction of the time. With few items, on a GPU, or without
-        FAISS it is exact as well.
+    quality : "exact", "high", "fast", "small" or a FAISS factory string, optional
+        "exact" looks at every allowed item. The others build a structure and look as hard as a sample of the items
+        needs: "high" a graph for recall@10 of 0.99, "fast" lists, built in a third of the time, for 0.95, "small"
+        lists of codes of a quarter of a byte a number, for 0.95. With fewer than 10,000 items, on a GPU, or without
+        FAISS the words are exact as well. Any other text is handed to FAISS' `index_factory`.
     device : "auto", "cpu" or "cuda", optional
         "auto" takes a GPU that torch can use when there is one.
+    memory : bytes, optional
+        What the structure may take beside the vectors; a smaller one is built where the word's own does not fit, none
+        where none does.
 
     Raises
     ------
     DataError
-        `quality` or `device` is none of these, or "cuda" is asked for and there is no GPU.
+        `quality`, `device` or `memory` is none of these, FAISS cannot build it over so few vectors, or "cuda" is asked
+        for and there is no GPU.
     IncompatibleError
         Two builds of FAISS are installed over one another.
 
     Notes
     -----
-    Without FAISS every answer is the same, only slower; `report` and one line in the log say what to install.
-    All answers come from the same arithmetic at the end, whatever path found them: a batch equals its queries one by
-    one, and a GPU equals a CPU.
+    An index is a value: `add`, `update`, `remove` and `tune` answer with another one, which shares what has not
+    changed, so a search under way sees the items it began with. Candidates of every path are scored again with the
+    exact vectors, in one arithmetic. Without FAISS every answer is exact, only slower; `report` and one line in
+    the log say what to install.
 
     Examples
     --------
     >>> from mmreco.data.ids import IdMap
     >>> shop = Embeddings(IdMap.of(["hat", "cap", "shoe"]), np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]))
-    >>> VectorIndex(shop).search(np.array([[1.0, 0.0]]), k=2).ids(shop.ids)
+    >>> index = VectorIndex(shop)
+    >>> index.search(np.array([[1.0, 0.0]]), k=2).ids(shop.ids)
     [['hat', 'cap']]
+    >>> fewer = index.remove(["hat"])
+    >>> fewer.search(np.array([[1.0, 0.0]]), k=2).ids(fewer.embeddings.ids)
+    [['cap', 'shoe']]
     """
 
     def __init__(
         self,
         embeddings: Embeddings,
         *,
-        quality: Literal["exact", "high"] = "exact",
+        quality: Literal["exact", "high", "fast", "small"] | str = "exact",
         device: Literal["auto", "cpu", "cuda"] = "auto",
+        memory: int | None = None,
     ) -> None:
-        if quality not in ("exact", "high"):
-            raise DataError(f"quality={quality!r}: expected 'exact' or 'high'")
-        self._begin(embeddings, quality, device)
-        self._graph = Graph.build(self._faiss, embeddings.vectors) if self._wants_graph() else None
+        self._begin(embeddings, quality, device, memory)
+        self._build()
 
-    def _begin(self, embeddings: Embeddings, quality: str, device: str) -> None:
+    def _begin(self, embeddings: Embeddings, quality: str, device: str, memory: int | None) -> None:
+        chosen(quality, len(embeddings), embeddings.dim, memory)  # refuses what is no quality
         self.embeddings = embeddings
         self.quality = quality
+        self.memory = memory
         self.device = choose(device, embeddings.vectors.nbytes)
         self._faiss = binding.faiss()
         self._scan = Scan(embeddings.vectors)
         self._gpu = TorchScan(embeddings.vectors, self.device) if self.device == "cuda" else None
+        self._held: Held | None = None
+        self._recall = 1.0
 
-    def _wants_graph(self) -> bool:
-        return (
-            self.quality == "high"
-            and self._faiss is not None
-            and self._gpu is None
-            and len(self.embeddings) >= _GRAPH_FROM
-        )
+    def _build(self) -> None:
+        factory = self._factory
+        if not factory:
+            return
+        target, least = QUALITIES.get(self.quality, 0.95), _LEAST.get(self.quality, 1)
+        held = Held.build(self._faiss, factory, self.embeddings.vectors, Effort(least))
+        self._held, self._recall = tuned(held, Sample(self._scan), target, least=least)
+
+    def _rebuild(self) -> None:
+        """`_build`, but a scan where so few are left that FAISS cannot train on them."""
+        try:
+            self._build()
+        except DataError as error:
+            _log.warning("%s; searches are exact from now on", error)
+
+    @property
+    def _factory(self) -> str:
+        if self._faiss is None or self._gpu is not None or not len(self):
+            return ""
+        return chosen(self.quality, len(self), self.embeddings.dim, self.memory)
+
+    def _like(self, embeddings: Embeddings) -> Self:
+        """An index of the same settings over other items, its structure still to be given."""
+        index = type(self).__new__(type(self))
+        index._begin(embeddings, self.quality, self.device, self.memory)
+        index._recall = self._recall if self._held is not None else 1.0
+        return index
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -98,19 +135,107 @@ class VectorIndex:
         return f"VectorIndex({len(self)} x {self.embeddings.dim}, {self.report()['kind']}, {self.device})"
 
     def report(self) -> dict[str, Any]:
-        """What was built: kind, size, device, bytes of memory, and what would make it faster."""
-        vectors = self.embeddings.vectors
-        advice = f"FAISS is not installed; for more speed: {binding.INSTALL}" if self._faiss is None else ""
+        """What was built: kind, size, device, bytes of memory, measured recall, and what would make it faster.
+
+        `recall` is recall@10 on a sample of the items when the structure was built or tuned; 1.0 where all is exact.
+        """
+        held, vectors = self._held, self.embeddings.vectors
         return {
-            "kind": "exact" if self._graph is None else "graph",
+            "kind": "exact" if held is None else held.structure.kind,
+            "factory": "" if held is None else held.structure.factory,
             "quality": self.quality,
             "device": self.device,
             "n": len(vectors),
             "dim": int(vectors.shape[1]),
-            "bytes": int(vectors.nbytes) + (self._graph.bytes if self._graph else 0),
+            "bytes": int(vectors.nbytes) + (held.structure.bytes if held else 0),
+            "recall": round(self._recall, 4),
+            "effort": 0 if held is None else held.effort.search,
+            "tail": 0 if held is None else len(held.tail),
+            "dead": 0 if held is None else held.n_dead,
             "faiss": None if self._faiss is None else str(self._faiss.__version__),
-            "advice": advice,
+            "advice": f"FAISS is not installed; for more speed: {binding.INSTALL}" if self._faiss is None else "",
         }
+
+    def tune(self, recall: float = 0.95, *, queries: F32 | None = None, seed: int = 0) -> Self:
+        """The same index looking just as hard as `recall` needs, by measurement against an exact search.
+
+        Parameters
+        ----------
+        recall : above 0, at most 1
+            The share of the true best ten that is to be found. Where nothing reaches it, the best there is is taken;
+            `report()["recall"]` says what was reached.
+        queries : shape `(n, dim)`, optional
+            What will be asked. 256 of the items, each without itself, where omitted.
+        seed : of that sample
+
+        Raises
+        ------
+        DataError
+            `recall` is not above 0 and at most 1, or `queries` are no finite vectors of this width.
+        """
+        if not 0 < recall <= 1:
+            raise DataError(f"recall={recall}: expected above 0 and at most 1")
+        asked = None if queries is None else self._checked(queries, AT, None)[0]
+        index = self._like(self.embeddings)
+        if self._held is not None and len(self) and (asked is None or len(asked)):
+            index._held, index._recall = tuned(self._held, Sample(self._scan, asked, seed=seed), recall)
+        else:
+            index._held = self._held
+        return index
+
+    # ---- change
+
+    def add(self, embeddings: Embeddings) -> Self:
+        """The index with these items as well, in rows after those it has. One pass over the vectors, no rebuild.
+
+        Raises
+        ------
+        DataError
+            An id is in the index already (say `update`).
+        IncompatibleError
+            The vectors are of another width, or come from another encoder.
+        """
+        whole = change.added(self.embeddings, embeddings)
+        return self._changed(whole, np.zeros(0, dtype=np.int64))
+
+    def update(self, embeddings: Embeddings) -> Self:
+        """The index where these items have these vectors; all keep their rows.
+
+        Raises
+        ------
+        UnknownIdError
+            An id is not in the index (say `add`).
+        IncompatibleError
+            The vectors are of another width, or come from another encoder.
+        """
+        whole, rows = change.updated(self.embeddings, embeddings)
+        return self._changed(whole, rows)
+
+    def remove(self, ids: list[str]) -> Self:
+        """The index without these items; those that stay close the gap in their order.
+
+        Raises
+        ------
+        UnknownIdError
+            An id is not in the index.
+        """
+        stays, left = change.removed(self.embeddings, ids)
+        return self._after(left, None if self._held is None else self._held.without(stays))
+
+    def compact(self) -> Self:
+        """The same items in a structure built anew, without a tail or anything of items removed."""
+        return self._after(self.embeddings, None)
+
+    def _changed(self, embeddings: Embeddings, rows: I64) -> Self:
+        held = None if self._held is None else self._held.with_new(rows, len(embeddings))
+        return self._after(embeddings, held)
+
+    def _after(self, embeddings: Embeddings, held: Held | None) -> Self:
+        index = self._like(embeddings)
+        index._held = None if held is None else held.compacted(embeddings.vectors)
+        if index._held is None:  # too much is dead, or there may be enough items for a structure now
+            index._rebuild()
+        return index
 
     # ---- search
 
@@ -143,7 +268,8 @@ class VectorIndex:
 
         Notes
         -----
-        Exact with `quality="exact"`, whatever the filters; otherwise recall is what `benchmarks/` reports.
+        Exact with `quality="exact"`, whatever the filters; otherwise recall is about what `report` says, and as many
+        answers come as are allowed.
         Source: Johnson, Douze, Jegou, "Billion-scale similarity search with GPUs", 2017.
         """
         queries, where = self._checked(queries, k, where)
@@ -195,36 +321,15 @@ class VectorIndex:
         fetched = min(asked.n_allowed, width + SLACK)
         if self._gpu is not None:
             return self._gpu.best(asked, fetched), self._gpu.precision
-        if self._graph is not None:
-            return self._by_graph(self._graph, asked, width, fetched), None
+        if self._held is not None:
+            return self._held.best(self._scan, asked, width, fetched), None
         most = fetched + int(asked.n_excluded.max())  # what finds without looking at exclusions must find more
         if self._faiss is not None and len(asked) <= _FLAT_FEW and asked.where is None and most <= _FLAT_WIDE:
             metric = self._faiss.METRIC_INNER_PRODUCT
             rows = self._faiss.knn(asked.queries, self.embeddings.vectors, min(len(self), most), metric=metric)[1]
-            return self._dropped(asked, rows.astype(np.int64)), _FLOAT32
+            rows = rows.astype(np.int64)
+            return np.where(asked.excluded.bar(rows, asked.n_items), -1, rows), _FLOAT32
         return self._scan.best(asked, fetched), _FLOAT32
-
-    def _by_graph(self, graph: Graph, asked: Question, width: int, fetched: int) -> I64:
-        """The graph's candidates; queries that exclude much, or that it finds too little for, are scanned."""
-        # as many more as it excludes, in coarse steps: a query's answer must not hang on its neighbours in the batch
-        more = 2 ** np.ceil(np.log2(np.maximum(asked.n_excluded, 32))).astype(np.int64)
-        wide = np.minimum(asked.n_allowed, fetched + np.where(asked.n_excluded > 0, more, 0))
-        wide[wide > _GRAPH_WIDE] = 0
-        rows = np.full((len(asked), max(fetched, int(wide.max()))), -1, dtype=np.int64)
-        for each in np.unique(wide[wide > 0]):
-            lines = np.flatnonzero(wide == each)
-            part = asked.take(lines)
-            found = graph.best(part, int(each))
-            if found is not None:
-                rows[lines, :each] = self._dropped(part, found)
-        short = np.flatnonzero((rows >= 0).sum(axis=1) < np.minimum(width, asked.available))
-        if len(short):
-            rows[short] = -1
-            rows[short, :fetched] = self._scan.best(asked.take(short), fetched)
-        return rows
-
-    def _dropped(self, asked: Question, rows: I64) -> I64:
-        return np.where(asked.excluded.bar(rows, asked.n_items), -1, rows)
 
     # ---- kept
 
@@ -234,14 +339,14 @@ class VectorIndex:
         Raises
         ------
         DataError
-            `folder` holds something else.
+            `folder` holds something else, or another process is writing to it.
         """
         with publish(folder, "VectorIndex", {"n": len(self), "dim": self.embeddings.dim}) as path:
             self._write(path)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Self:
-        """The index that `save` wrote; its vectors are memory-mapped.
+        """The index that `save` wrote; its vectors and its structure are memory-mapped.
 
         Raises
         ------
@@ -250,26 +355,23 @@ class VectorIndex:
         IncompatibleError
             It holds something else.
         """
-        return cls._read(open_artefact(folder, "VectorIndex").path, device=device)
+        return read_artefact(folder, "VectorIndex", lambda found: cls._read(found.path, device=device))
 
     def _write(self, path: Path) -> None:
         (path / "embeddings").mkdir()
         self.embeddings._write(path / "embeddings")
-        (path / "index.json").write_text(json.dumps({"quality": self.quality}), encoding="utf-8")
-        if self._graph is not None:
-            self._graph.write(path / "graph.faiss")
+        kept.write(path, kept.Settings(self.quality, self.memory, self._recall), self._held)
 
     @classmethod
     def _read(cls, path: Path, *, device: str = "auto") -> Self:
         embeddings = Embeddings._read(path / "embeddings")
-        about = json.loads((path / "index.json").read_text(encoding="utf-8"))
+        settings = kept.settings(path)
         index = cls.__new__(cls)
-        index._begin(embeddings, about["quality"], device)
-        stored = path / "graph.faiss"
-        if not index._wants_graph():
-            index._graph = None
-        elif stored.exists():
-            index._graph = Graph.read(index._faiss, stored, embeddings.vectors)
-        else:  # written where there was no FAISS
-            index._graph = Graph.build(index._faiss, embeddings.vectors)
+        index._begin(embeddings, settings.quality, device, settings.memory)
+        if index._factory:
+            shape = (len(embeddings), embeddings.dim)
+            index._held = kept.held(index._faiss, path, shape)
+            index._recall = settings.recall
+            if index._held is None:  # written where there was no FAISS
+                index._build()
         return index

@@ -161,14 +161,14 @@ def test_a_writer_that_dies_leaves_the_old_generation(saved: Path, error: type[B
     assert sorted(p.name for p in saved.iterdir()) == ["CURRENT", "g-000001"]
 
 
-def test_what_a_killed_writer_left_is_ignored_and_then_swept(saved: Path) -> None:
+def test_what_a_killed_writer_left_is_ignored_and_swept(saved: Path) -> None:
     (saved / "g-000002").mkdir()
     (saved / "g-000002" / "a.txt").write_text("half")
     (saved / ".CURRENT").write_text("g-00")
     assert word(saved) == "one"
+    assert sorted(p.name for p in saved.iterdir()) == ["CURRENT", "g-000001"]
     save(saved, "two")
     assert word(saved) == "two"
-    assert sorted(p.name for p in saved.iterdir()) == ["CURRENT", "g-000003"]
 
 
 def test_links_are_refused(saved: Path, tmp_path: Path) -> None:

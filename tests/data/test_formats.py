@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mmreco.data import amazon, formats
@@ -153,6 +155,53 @@ class TestAmazon:
 
 
 class TestMovieLens:
+    FILMS = ("1::Heat (1995)::Action|Crime", "2::Toy Story (1995)::Animation", "3::Rare (1990)::Drama")
+
+    def test_a_folder_of_its_own_files(self, tmp_path: Path) -> None:
+        put(tmp_path / "movies.dat", *self.FILMS)
+        put(tmp_path / "ratings.dat", "1::2::5::30", "1::1::3::20", "2::1::4::10", "2::3::4::11", "3::2::1::9")
+        films, events = formats.movielens(tmp_path, at_least=2)
+        assert films.items.ids([0, 1]) == ["1", "2"]
+        assert films.column("category") == [["Action", "Crime"], ["Animation"]]
+        assert events.items == films.items
+        assert [events.items.ids(events.history(u)) for u in range(3)] == [["1", "2"], ["1"], ["2"]]
+        assert events.times is not None
+        assert events.times.tolist() == [20_000, 30_000, 10_000, 9_000]
+        assert events.weights.tolist() == [1] * 4
+        assert len(formats.movielens(tmp_path, at_least=1)[0]) == 3
+
+    def test_ratings_in_order_get_the_times_they_lack(self, tmp_path: Path) -> None:
+        put(tmp_path / "movies.dat", *self.FILMS)
+        rows = [  # user, film, place, seconds
+            (1, 2, 1, None), (1, 1, 0, None), (1, 3, 2, 30), (1, 2, 3, None),
+            (2, 1, 0, None), (2, 2, 1, None),
+            (3, 1, 0, 70), (3, 2, -1, None),
+        ]  # fmt: skip
+        names = ("user", "movie", "pos", "timestamp")
+        columns = zip(names, zip(*rows, strict=True), strict=True)
+        table = pa.table({name: pa.array(column, pa.int64()) for name, column in columns})
+        pq.write_table(table, tmp_path / "ml1m_interactions.parquet")
+        (tmp_path / "posters").mkdir()
+        (tmp_path / "posters" / "2.jpg").write_bytes(b"a picture")
+        films, events = formats.movielens(tmp_path, at_least=1)
+        assert [events.items.ids(events.history(u)) for u in range(3)] == [["1", "2", "3", "2"], ["1", "2"], ["1"]]
+        assert events.times is not None
+        assert events.times.tolist() == [30_000] * 4 + [70_000] * 3  # of the one after, the one before, a neighbour
+        assert films.images() == [None, tmp_path / "posters" / "2.jpg", None]
+
+    def test_a_folder_without_them(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match=r"movies\.dat"):
+            formats.movielens(tmp_path)
+        with pytest.raises(DataError, match="at_least=0"):
+            formats.movielens(tmp_path, at_least=0)
+        put(tmp_path / "movies.dat", *self.FILMS)
+        with pytest.raises(DataError, match=r"ratings\.dat"):
+            formats.movielens(tmp_path)
+        empty = {name: pa.array([], pa.int64()) for name in ("user", "movie", "pos", "timestamp")}
+        pq.write_table(pa.table(empty), tmp_path / "ml1m_interactions.parquet")
+        with pytest.raises(DataError, match="no timestamp at all"):
+            formats.movielens(tmp_path)
+
     def test_dat_and_csv_are_the_same_ratings(self, tmp_path: Path) -> None:
         dat = put(tmp_path / "ratings.dat", "1::1193::5::978300760", "1::661::3::978302109", "2::661::4::978300000")
         csv = put(

@@ -182,8 +182,8 @@ def test_vectors_of_an_unknown_dtype_are_refused(folder: Path) -> None:
     with publish(folder, "Embeddings") as path:
         some()._write(path)
         about = json.loads((path / "embeddings.json").read_text(encoding="utf-8"))
-        (path / "embeddings.json").write_text(json.dumps(about | {"dtype": "float16"}), encoding="utf-8")
-    with pytest.raises(IncompatibleError, match=r"float16.*float32"):
+        (path / "embeddings.json").write_text(json.dumps(about | {"dtype": "float64"}), encoding="utf-8")
+    with pytest.raises(IncompatibleError, match=r"float64.*float32"):
         Embeddings.read(folder)
 
 

@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.data.split import Holdout, by_time, by_user, cold_items, leave_last_out
+from mmreco.data.split import (
+    Holdout,
+    by_time,
+    by_user,
+    cold_items,
+    cold_users,
+    leave_last_out,
+    missing_modality,
+    random_events,
+)
 from mmreco.errors import DataError, IncompatibleError
 
 ITEMS = IdMap.of([f"i{i}" for i in range(8)])
@@ -193,3 +203,69 @@ class TestHoldout:
         assert lists(some.histories) == {"u2": [4], "u0": [0]}
         assert lists(some.targets) == {"u2": [5], "u0": [1]}
         assert len(some) == 2
+
+
+class TestRandomEvents:
+    @given(logs, SHARES, st.integers(0, 3))
+    def test_every_user_gives_his_share_and_nothing_is_lost(self, log: Interactions, share: float, seed: int) -> None:
+        train, test = random_events(log, share=share, seed=seed)
+        given, kept, held = lists(log), lists(train), lists(test.targets)
+        assert bag(train, test.targets) == bag(log)
+        for user, history in given.items():
+            if len(history) > 1:
+                assert len(held[user]) == min(max(1, round(share * len(history))), len(history) - 1)
+                assert lists(test.histories)[user] == kept[user]
+            else:
+                assert user not in held
+        assert bag(random_events(log, share=share, seed=seed)[0]) == bag(train)
+
+    def test_it_is_drawn_from_anywhere(self) -> None:
+        log = made([list(range(8))] * 200)
+        places = np.bincount(random_events(log, share=0.125)[1].targets.items_flat, minlength=8)
+        assert places.min() > 10
+        assert bag(random_events(log, seed=1)[0]) != bag(random_events(log, seed=2)[0])
+
+    def test_a_wrong_share(self) -> None:
+        with pytest.raises(DataError, match=r"random_events: share=1\.5"):
+            random_events(made([[1, 2]]), share=1.5)
+
+
+class TestColdUsers:
+    def test_strangers_are_asked_about_when_they_have_just_come(self) -> None:
+        log = made([[1, 2, 3], [4, 5, 6], [7], [1, 3, 5, 7]])
+        train, test = cold_users(log, share=0.4, shown=2, seed=0)
+        assert len(test) == 1
+        strangers = set(test.targets.users.array.to_pylist())
+        assert strangers.isdisjoint(train.users.array.to_pylist())
+        for user in strangers:
+            assert lists(test.histories)[user] == lists(log)[user][:2]
+            assert lists(test.targets)[user] == lists(log)[user][2:3]
+        assert bag(cold_users(log, share=0.4, shown=2, seed=0)[0]) == bag(train)
+
+    def test_with_nothing_shown_histories_are_empty(self) -> None:
+        log = made([[1, 2], [3], [4, 5]])
+        test = cold_users(log, share=0.5)[1]
+        assert test.histories.n_events == 0
+        assert all(lists(test.targets)[user] == lists(log)[user][:1] for user in lists(test.targets))
+
+    def test_what_cannot_be_drawn(self) -> None:
+        with pytest.raises(DataError, match="shown=-1"):
+            cold_users(made([[1]]), shown=-1)
+        with pytest.raises(DataError, match="1 users with more than 2 events; expected 2 or more"):
+            cold_users(made([[1, 2, 3], [1]]), shown=2)
+
+
+class TestMissingModality:
+    def test_a_share_is_gone_and_the_rest_is_as_it_was(self) -> None:
+        whole = Embeddings(IdMap.of([f"p{r}" for r in range(10)]), np.eye(10, dtype=np.float32), "an encoder")
+        left = missing_modality(whole, share=0.3, seed=4)
+        assert len(left) == 7
+        assert left.fingerprint == "an encoder"
+        np.testing.assert_array_equal(left.vectors, whole.vectors[whole.ids.rows(left.ids.array)])
+        same, other = missing_modality(whole, share=0.3, seed=4), missing_modality(whole, share=0.3, seed=5)
+        assert same.ids == left.ids
+        assert other.ids != left.ids
+
+    def test_nothing_to_take_away(self) -> None:
+        with pytest.raises(DataError, match="missing_modality: 1 vectors"):
+            missing_modality(Embeddings(IdMap.of(["a"]), np.ones((1, 2))))

@@ -14,7 +14,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.index import binding, graph, scan
+from mmreco.index import binding, scan, structure
 from mmreco.index.device import TorchScan
 from mmreco.index.vector import VectorIndex
 
@@ -182,7 +182,7 @@ def shared(found: I64, expected: I64) -> float:
 
 @pytest.mark.parametrize("share", [None, 0.5, 0.1])
 def test_the_graph_finds_95_of_100(large: VectorIndex, share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "_WORTH", 1)  # the graph itself, also where a scan would be quicker
+    monkeypatch.setattr(structure, "_GRAPH_WORTH", 1)  # the graph itself, also where a scan would be quicker
     assert large.report()["kind"] == "graph"
     queries = clustered(50, seed=8)
     where = None if share is None else np.random.default_rng(0).random(10_000) < share
@@ -191,7 +191,7 @@ def test_the_graph_finds_95_of_100(large: VectorIndex, share: float | None, monk
 
 
 def test_the_graph_finds_what_a_filter_leaves_far_away(large: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "_WORTH", 1)
+    monkeypatch.setattr(structure, "_GRAPH_WORTH", 1)
     vectors = large.embeddings.vectors
     queries = clustered(30, seed=8)
     where = vectors @ queries[0] < np.quantile(vectors @ queries[0], 0.2)  # none of them near the first query
@@ -266,7 +266,7 @@ def test_exclusions_must_fit() -> None:
 
 def test_bad_options_are_refused() -> None:
     held = embeddings(clustered(5))
-    with pytest.raises(DataError, match="quality='best': expected 'exact' or 'high'"):
+    with pytest.raises(DataError, match=r"quality='best': neither a word .* nor a factory string"):
         VectorIndex(held, quality="best")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="device='tpu': expected 'auto', 'cpu' or 'cuda'"):
         VectorIndex(held, device="tpu")  # type: ignore[arg-type]
@@ -317,14 +317,15 @@ def test_a_loaded_index_answers_the_same(tmp_path: Path, quality: str) -> None:
     )
 
 
-def test_a_graph_over_other_vectors_is_refused(tmp_path: Path, large: VectorIndex) -> None:
-    assert large._graph is not None
-    large._graph.write(tmp_path / "graph.faiss")
+def test_a_structure_over_other_vectors_is_refused(tmp_path: Path, large: VectorIndex) -> None:
+    assert large._held is not None
+    file = tmp_path / "structure.faiss"
+    large._held.structure.write(file)
     with pytest.raises(IncompatibleError, match=r"IndexHNSWFlat of 10000 x 16; expected .* over 2500 x 16"):
-        graph.Graph.read(large._faiss, tmp_path / "graph.faiss", clustered(2_500))
-    (tmp_path / "graph.faiss").write_bytes(b"not an index")
+        structure.Structure.read(large._faiss, file, "HNSW32,Flat", (2_500, 16))
+    file.write_bytes(b"not an index")
     with pytest.raises(DataError, match="not a FAISS index"):
-        graph.Graph.read(large._faiss, tmp_path / "graph.faiss", clustered(2_500))
+        structure.Structure.read(large._faiss, file, "HNSW32,Flat", (2_500, 16))
 
 
 def test_an_index_of_something_else_is_refused(tmp_path: Path) -> None:
