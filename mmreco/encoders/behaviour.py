@@ -1,7 +1,6 @@
 """BehaviourEncoder: what a shopper did becomes a vector beside the items'."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,11 @@ from torch import Tensor
 from mmreco.arrays import F32, I64
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
+from mmreco.data.windows import buckets
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.nn.behaviour import BehaviourTower
 
-__all__ = ["BehaviourEncoder", "Steps", "buckets", "steps"]
+__all__ = ["BehaviourEncoder", "Steps", "steps"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +66,6 @@ def steps(histories: Interactions, starts: I64, lengths: I64, kinds: I64) -> Ste
         minutes=torch.from_numpy(np.where(inside, minutes, -1.0).astype(np.float32)),
         lengths=torch.from_numpy(lengths),
     )
-
-
-def buckets(lengths: I64, size: int) -> Iterator[I64]:
-    """Groups of windows of like length, each of at most `size` steps once padded (at least one window)."""
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        stop = start + 1
-        while stop < len(order) and (stop + 1 - start) * max(1, int(lengths[order[stop]])) <= size:
-            stop += 1
-        yield order[start:stop]
-        start = stop
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,28 +1,31 @@
 """ItemKNN: who liked this also liked that.
 
 Sources: Sarwar, Karypis, Konstan, Riedl, "Item-based collaborative filtering recommendation algorithms", 2001;
-Deshpande, Karypis, "Item-based top-N recommendation algorithms", 2004, whose model is followed: the cosine between the
+Deshpande, Karypis, "Item-based top-N recommendation algorithms", 2004, whose model is followed: the similarity of the
 items' columns of the user-item matrix, the `neighbours` nearest kept for each item, and a history's score for an item
-is the sum over its own items, each times its weight. The shrinkage is that of Ferrari Dacrema, Cremonesi, Jannach,
-"Are we really making much progress?", 2019: a constant in the cosine's denominator.
+is the sum over its own items, each times its weight. The decay is that of Ding, Li, "Time weight collaborative
+filtering", 2005: old events of a history say less of what it wants now, and the similarities stay as they are. For the
+similarities see `mmreco.models.similarity`.
 
 Deviations: similarities are not normalised a row, as the second paper also tries; and items that no neighbour speaks
 for come after all others, by popularity, so that an empty history has an answer.
 """
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import Any, Self, final
 
 import numpy as np
 import scipy.sparse as sp
 
-from mmreco.arrays import F32, frozen
+from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
-from mmreco.errors import DataError
 from mmreco.models.base import ScoreModel, State
+from mmreco.models.decay import half_life_checked, recent, times_needed
+from mmreco.models.popular import share_of_users
+from mmreco.models.similarity import Compared, Similarity, neighbourhood_checked
 
-__all__ = ["ItemKNN"]
+__all__ = ["ItemKNN", "kept", "nearest"]
 
 _CELLS = 1 << 22  # similarities held at a time
 
@@ -30,14 +33,18 @@ _CELLS = 1 << 22  # similarities held at a time
 @final
 @dataclass(kw_only=True, eq=False)
 class ItemKNN(ScoreModel):
-    """Items that the same users turned to, by shrunk cosine; exact and sparse.
+    """Items that the same users turned to; exact and sparse.
 
     Parameters
     ----------
     neighbours : 1 or more
         Similar items kept for each item.
     shrinkage : 0 or more
-        How much evidence a similarity needs: added to the product of the two lengths.
+        How much evidence a similarity needs: added to its denominator.
+    similarity : "cosine", "pearson" or "jaccard"
+        How alike two items' users are: by weight, by weight less what popularity explains, or as sets.
+    half_life_days : above 0, optional
+        An event of a history counts half for every so many days before its last one. None: all count the same.
 
     Raises
     ------
@@ -55,31 +62,24 @@ class ItemKNN(ScoreModel):
 
     neighbours: int = 100
     shrinkage: float = 10.0
+    similarity: Similarity = "cosine"
+    half_life_days: float | None = None
 
     def __post_init__(self) -> None:
-        if self.neighbours < 1:
-            raise DataError(f"neighbours={self.neighbours}: expected 1 or more")
-        if not 0 <= self.shrinkage < np.inf:
-            raise DataError(f"shrinkage={self.shrinkage}: expected a number of 0 or more")
+        neighbourhood_checked(self.neighbours, self.shrinkage, self.similarity)
+        half_life_checked(self.half_life_days)
 
     def fit(self, train: Interactions) -> Self:
-        """Find each item's nearest neighbours, a block of items at a time."""
-        by_user = train.matrix()  # (n, n_items)
-        by_item = by_user.T.tocsr()  # (n_items, n)
-        n_items = len(train.items)
-        lengths = np.sqrt(by_item.multiply(by_item).sum(axis=1))  # (n_items,)
-        step = max(1, _CELLS // max(1, n_items))
-        parts = []
-        for start in range(0, n_items, step):
-            block = (by_item[start : start + step] @ by_user).toarray()  # (b, n_items)
-            with np.errstate(divide="ignore", invalid="ignore"):  # items without events
-                block /= lengths[start : start + step, None] * lengths + self.shrinkage
-            block[~(block > 0)] = -np.inf
-            block[np.arange(len(block)), np.arange(start, start + len(block))] = -np.inf  # not its own neighbour
-            parts.append(_kept(Ranking.from_scores(block, min(self.neighbours, n_items)), n_items))
-        self.similarity_ = sp.vstack(parts, format="csr") if parts else sp.csr_array((0, 0), dtype=np.float32)
-        users = (by_item > 0).sum(axis=1)  # users an item, (n_items,)
-        self.fallback_ = frozen(users / (len(train) + 1) - 1, np.float32)  # below 0, so below every neighbour's word
+        """Find each item's nearest neighbours, a block of items at a time.
+
+        Raises
+        ------
+        DataError
+            `half_life_days` is given and `train` carries no times.
+        """
+        times_needed(train, self.half_life_days)
+        self.similarity_ = nearest(train, self.neighbours, self.shrinkage, self.similarity)
+        self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
         self.items_ = train.items
         return self
 
@@ -92,7 +92,7 @@ class ItemKNN(ScoreModel):
             `fit` has not been called.
         """
         self._require_fitted()
-        scores = (histories.matrix() @ self.similarity_).toarray()  # (n, n_items)
+        scores = (recent(histories, self.half_life_days) @ self.similarity_).toarray()  # (n, n_items)
         return np.where(scores > 0, scores, self.fallback_)
 
     def _state(self) -> State:
@@ -110,8 +110,23 @@ class ItemKNN(ScoreModel):
         self.fallback_ = state["fallback"]
 
 
-def _kept(best: Ranking, n_items: int) -> sp.csr_array:
-    """The rankings of a block of items as sparse rows."""
+def nearest(train: Interactions, neighbours: int, shrinkage: float, similarity: Similarity) -> sp.csr_array:
+    """Each item's most similar other items with their similarity: sparse, `(n_items, n_items)`, all above 0."""
+    n_items = len(train.items)
+    items = Compared.of(train.matrix().T.tocsr(), similarity)  # (n_items, n)
+    step = max(1, _CELLS // max(1, n_items))
+    parts = []
+    for start in range(0, n_items, step):
+        stop = min(start + step, n_items)
+        block = items.like(items, start, stop, similarity, shrinkage)  # (b, n_items)
+        block[np.arange(stop - start), np.arange(start, stop)] = -np.inf  # not its own neighbour
+        parts.append(kept(Ranking.from_scores(block, min(neighbours, n_items)), n_items))
+    stacked: Any = sp.vstack(parts, format="csr") if parts else sp.csr_array((0, 0), dtype=np.float32)
+    return sp.csr_array(stacked)
+
+
+def kept(best: Ranking, width: int) -> sp.csr_array:
+    """Rankings over `width` rows as a sparse matrix of their scores, shape `(n, width)`."""
     there = best.rows >= 0
     starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-    return sp.csr_array((best.scores[there], best.rows[there], starts), shape=(len(best), n_items))
+    return sp.csr_array((best.scores[there], best.rows[there], starts), shape=(len(best), width))

@@ -1,7 +1,9 @@
 """Causal self-attention over short sequences, pre-normalised.
 
 Sources: Vaswani et al., "Attention is all you need", 2017; Kang & McAuley, "Self-attentive sequential
-recommendation", 2018. Deviates from the latter by normalising before each half of a block and by GELU.
+recommendation", 2018 (positions learnt); Su et al., "RoFormer: enhanced transformer with rotary position embedding",
+2021 (rotary: queries and keys are turned by their place, so that attention sees how far apart two steps are). Deviates
+from the second by normalising before each half of a block, by GELU, and by dropping no attention weights.
 """
 
 import torch
@@ -9,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["CausalTransformer"]
+
+_SLOWEST = 10_000.0  # steps of the slowest turn, over 2 pi
 
 
 class _Block(nn.Module):
@@ -23,13 +27,13 @@ class _Block(nn.Module):
         self.narrow = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor] | None) -> Tensor:
         b, length, dim = x.shape
         parts = self.queries_keys_values(self.before_attention(x)).view(b, length, 3, self.heads, -1)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # (b, heads, length, dim / heads) each
-        met = F.scaled_dot_product_attention(
-            queries, keys, values, is_causal=True, dropout_p=self.dropout.p if self.training else 0.0
-        )
+        if turns is not None:
+            queries, keys = _turned(queries, *turns), _turned(keys, *turns)
+        met = F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
         x = x + self.dropout(self.mix(met.transpose(1, 2).reshape(b, length, dim)))
         refined: Tensor = x + self.dropout(self.narrow(self.dropout(F.gelu(self.wide(self.before_wide(x))))))
         return refined
@@ -46,18 +50,38 @@ class CausalTransformer(nn.Module):
     depth : number of blocks
     heads : attention heads; divides `dim`
     dropout : share of values dropped in training
-    max_length : longest sequence there will be
+    positions : how many places have a learnt vector, as many as the longest sequence; None for rotary ones
     """
 
-    def __init__(self, dim: int, *, depth: int, heads: int, dropout: float, max_length: int) -> None:
+    def __init__(self, dim: int, *, depth: int, heads: int, dropout: float, positions: int | None) -> None:
         super().__init__()
-        self.positions = nn.Parameter(torch.empty(max_length, dim).normal_(std=0.02))
+        self.positions = None if positions is None else nn.Parameter(torch.empty(positions, dim).normal_(std=0.02))
+        self.turning = dim // heads // 2  # pairs of numbers of a query or key that are turned
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(dim, heads, dropout) for _ in range(depth))
 
     def forward(self, steps: Tensor) -> Tensor:
         """`(b, length, dim)` -> `(b, length, dim)`."""
-        x: Tensor = self.dropout(steps + self.positions[: steps.shape[1]])
+        length, turns = steps.shape[1], None
+        if self.positions is not None:
+            steps = steps + self.positions[:length]
+        else:
+            turns = _turns(length, self.turning, steps.device)
+        x: Tensor = self.dropout(steps)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, turns)
         return x
+
+
+def _turns(length: int, pairs: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the angle by which each place turns each pair, shape `(length, pairs)`."""
+    speeds = _SLOWEST ** (-torch.arange(pairs, device=device) / max(1, pairs))
+    angles = torch.arange(length, device=device)[:, None] * speeds
+    return angles.cos(), angles.sin()
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """`x`, `(b, heads, length, width)`, with its pairs turned by their place."""
+    pairs = cos.shape[1]
+    one, other, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
+    return torch.cat([one * cos - other * sin, one * sin + other * cos, rest], dim=-1).to(x.dtype)

@@ -24,13 +24,11 @@ class BehaviourTower(nn.Module):
     ----------
     reader : what reads the sequence
     dim : width of item and user vectors
-    depth, heads, dropout, max_length : as the reader takes them; `heads` matters to the Transformer alone
+    depth, heads, dropout : as the reader takes them; `heads` matters to the Transformer alone
     n_events : kinds of event, the unknown kind 0 among them
     """
 
-    def __init__(
-        self, reader: Reader, dim: int, *, depth: int, heads: int, dropout: float, max_length: int, n_events: int
-    ) -> None:
+    def __init__(self, reader: Reader, dim: int, *, depth: int, heads: int, dropout: float, n_events: int) -> None:
         super().__init__()
         self.events = nn.Embedding(n_events, dim)
         self.gaps = nn.Embedding(GAPS, dim)
@@ -38,7 +36,7 @@ class BehaviourTower(nn.Module):
             nn.init.zeros_(table.weight)  # they begin by saying nothing
         self.read: nn.Module
         if reader == "transformer":
-            self.read = CausalTransformer(dim, depth=depth, heads=heads, dropout=dropout, max_length=max_length)
+            self.read = CausalTransformer(dim, depth=depth, heads=heads, dropout=dropout, positions=None)
         else:
             self.read = Recurrent(reader, dim, depth=depth, dropout=dropout)
         self.norm = nn.LayerNorm(dim)

@@ -5,13 +5,16 @@ masked, and a fusion joins what is there. Ids and modalities are dropped at rand
 an item nobody has clicked, or one without a picture, is placed well by what remains.
 
 Sources: Arevalo et al., "Gated multimodal units", 2017 (gates); Volkovs et al., "DropoutNet", 2017
-(dropping ids so that cold items work). Deviates from the former by a residual gate that starts at one.
+(dropping ids so that cold items work); Mu & Viswanath, "All-but-the-top", 2018 (taking the common mean out of
+vectors that all point one way, as those of many encoders do). Deviates from the first by a residual gate that starts
+at one.
 """
 
 from collections.abc import Mapping
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["Fusion", "ItemTower"]
@@ -50,6 +53,9 @@ class ItemTower(nn.Module):
         self.widths = dict(widths)
         self.identity = nn.Embedding(n_ids, dim) if n_ids else None
         self.contents = nn.ModuleDict({name: nn.Linear(width, dim) for name, width in widths.items()})
+        self.centres = nn.ParameterDict(
+            {name: nn.Parameter(torch.zeros(width), requires_grad=False) for name, width in widths.items()}
+        )
         self.attributes = nn.EmbeddingBag(n_attributes + 1, dim, mode="mean", padding_idx=n_attributes)
         self.has_attributes = n_attributes > 0
         for table in (self.identity, self.attributes):
@@ -61,14 +67,23 @@ class ItemTower(nn.Module):
         self.join = _FUSIONS[fusion](dim, max(1, n_parts))
         self.norm = nn.LayerNorm(dim)
 
+    def centre(self, contents: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+        """Learn where the middle of each modality lies, from values `(n, width)` and whether they exist `(n,)`."""
+        for name, (values, there) in contents.items():
+            self.centres[name].copy_(values[there].mean(dim=0) if there.any() else torch.zeros(values.shape[1]))
+
+    def centred(self, name: str, values: Tensor) -> Tensor:
+        """Content vectors `(n, width)` seen from the middle of their modality, unit length; `forward` takes these."""
+        return F.normalize(values - self.centres[name], dim=1)
+
     def forward(self, rows: Tensor, contents: Mapping[str, tuple[Tensor, Tensor]], attributes: Tensor) -> Tensor:
-        """Item vectors `(r, dim)`.
+        """Item vectors `(r, dim)`; zero for an item of which nothing is known.
 
         Parameters
         ----------
         rows : shape `(r,)`, int64
             The id vector to use; -1 for an item that has none.
-        contents : by modality, values `(r, width)` and whether they exist `(r,)`
+        contents : by modality, values `(r, width)` as `centred` gives them, and whether they exist `(r,)`
         attributes : shape `(r, m)`, int64
             Attributes an item, padded with `n_attributes`.
         """
@@ -88,7 +103,7 @@ class ItemTower(nn.Module):
             parts, present = [torch.zeros(len(rows), self.dim, device=rows.device)], [rows < 0]
         known = torch.stack(present, dim=1)  # (r, parts)
         joined: Tensor = self.norm(self.join(torch.stack(parts, dim=1), known))
-        return joined
+        return joined * known.any(dim=1, keepdim=True)
 
     def _kept(self, there: Tensor, dropout: float) -> Tensor:
         if not (self.training and dropout):

@@ -12,6 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from mmreco.nn.parallel import crew
+
 __all__ = ["Checkpoint", "Progress", "train"]
 
 State = dict[str, Tensor]
@@ -57,6 +59,7 @@ def train(
     Parameters
     ----------
     batches : the losses of pass `p` (from 0), one a step, drawn one after the other
+        Where several processes train together (see `mmreco.nn.parallel`), each its share of the loss.
     validate : a score, larger is better; the last weights are kept when omitted
     epochs : passes at most
     patience : passes without a better score before it stops; None never stops early
@@ -76,6 +79,7 @@ def train(
     FloatingPointError
         A loss is not finite.
     """
+    together = crew()
     progress = Progress()
     average = _Average(module, memory)
     kept: State = {}
@@ -93,10 +97,12 @@ def train(
             torch.manual_seed(seed * 100_003 + number)
             module.train()
             for loss in batches(number):
-                if not math.isfinite(loss.item()):
-                    raise FloatingPointError(f"the loss became {loss.item()} in pass {number + 1}")
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
+                whole = together.sum(loss).item()
+                if not math.isfinite(whole):
+                    raise FloatingPointError(f"the loss became {whole} in pass {number + 1}")
+                together.sum_gradients(module)
                 optimiser.step()
                 average.update()
             module.eval()
@@ -108,7 +114,7 @@ def train(
                 kept = _copied(average.state)
             module.load_state_dict(latest)
             progress.scores.append(score)
-            if checkpoint:
+            if checkpoint and together.rank == 0:
                 checkpoint.save(_state(module, optimiser, average, kept, progress))
     if kept:
         module.load_state_dict(kept)
@@ -120,19 +126,21 @@ class _Average:
     """A running average of a module's weights, an exact mean at first."""
 
     def __init__(self, module: nn.Module, memory: float) -> None:
-        self._module, self._memory = module, memory
-        self.state: State = _copied(module.state_dict())
+        self._memory = memory
+        now = module.state_dict()  # views of the weights, which change in place
+        self.state: State = _copied(now)
         self.steps = 0
+        self._pairs = [(self.state[name], value) for name, value in now.items()]
 
     def update(self) -> None:
         self.steps += 1
         share = max(1 - self._memory, 1 / (1 + self.steps)) if self._memory else 1.0
         with torch.no_grad():
-            for name, value in self._module.state_dict().items():
+            for mean, value in self._pairs:
                 if value.is_floating_point():
-                    self.state[name].lerp_(value, share)
+                    mean.lerp_(value, share)
                 else:
-                    self.state[name].copy_(value)  # a counter
+                    mean.copy_(value)  # a counter
 
     def take(self, state: State, steps: int) -> None:
         for name, value in state.items():

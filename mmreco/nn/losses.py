@@ -1,23 +1,29 @@
-"""Softmax over items, whole or sampled.
+"""Softmax over items, whole or sampled, in memory that does not grow with the batch.
 
-Source: Bengio & Senecal, "Adaptive importance sampling to accelerate training of a neural probabilistic
+Sources: Bengio & Senecal, "Adaptive importance sampling to accelerate training of a neural probabilistic
 language model", 2008 (the sampled estimate, corrected by the logarithm of the expected counts); Yi et al.,
-"Sampling-bias-corrected neural modeling for large corpus item recommendations", 2019.
+"Sampling-bias-corrected neural modeling for large corpus item recommendations", 2019; Wijmans et al., "Cut your
+losses in large-vocabulary language models", 2025 (gradients made with the loss, a block of scores at a time, so that
+the whole matrix of scores never exists).
 """
 
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["sampled_softmax"]
 
+_CELLS = {"cpu": 1 << 18, "cuda": 1 << 26}  # scores held at a time: what a CPU's cache holds, or enough for a GPU
+
 
 def sampled_softmax(
-    users: Tensor, positives: Tensor, negatives: Tensor, *, hits: Tensor, log_expected: Tensor
+    users: Tensor, positives: Tensor, negatives: Tensor, *, targets: Tensor, drawn: Tensor, log_expected: Tensor
 ) -> Tensor:
     """The mean cross-entropy of each positive against itself and the shared negatives, a scalar.
 
-    The normaliser is an unbiased estimate of the softmax over the whole catalogue.
+    The normaliser is an unbiased estimate of the softmax over the whole catalogue. A negative that is the row's own
+    positive is left out.
 
     Parameters
     ----------
@@ -27,11 +33,55 @@ def sampled_softmax(
         The item each user took.
     negatives : shape `(m, dim)`
         Items drawn for the whole batch.
-    hits : shape `(t, m)`, bool
-        Where a negative is the row's own positive; it is left out.
+    targets : shape `(t,)`, int64
+        The rows of the positives.
+    drawn : shape `(m,)`, int64
+        The rows of the negatives; repeats are welcome.
     log_expected : shape `(m,)`
         Logarithm of how often each negative is expected in the draw (m times its probability).
+
+    Notes
+    -----
+    Scores are float32 or better, also under autocast: divided by a temperature they would lose in bfloat16.
     """
-    right = (users * positives).sum(dim=1, keepdim=True)  # (t, 1)
-    wrong = (users @ negatives.T - log_expected).masked_fill(hits, float("-inf"))  # (t, m)
-    return F.cross_entropy(torch.cat([right, wrong], dim=1), torch.zeros(len(users), dtype=torch.long).to(users.device))
+    exact = torch.promote_types(users.dtype, torch.float32)
+    given = (vectors.to(exact) for vectors in (users, positives, negatives))
+    with torch.autocast(users.device.type, enabled=False):
+        loss: Tensor = _SampledSoftmax.apply(*given, targets, drawn, log_expected.to(exact))
+    return loss
+
+
+class _SampledSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, users: Tensor, positives: Tensor, negatives: Tensor, targets: Tensor, drawn: Tensor, expected: Tensor
+    ) -> Tensor:
+        t, m = len(users), len(negatives)
+        step = max(1, _CELLS.get(users.device.type, 1 << 18) // max(1, m))
+        right = (users * positives).sum(dim=1)  # (t,)
+        by_user, by_right = torch.empty_like(users), torch.empty_like(right)
+        by_negative = torch.zeros_like(negatives)
+        total = users.new_zeros(())
+        for start in range(0, t, step):
+            part = slice(start, start + step)
+            scores = torch.addmm(-expected, users[part], negatives.T)  # (b, m)
+            scores.masked_fill_(targets[part, None] == drawn, float("-inf"))
+            most = torch.maximum(scores.amax(dim=1), right[part])  # (b,)
+            weights = scores.sub_(most[:, None]).exp_()  # (b, m)
+            own = (right[part] - most).exp()  # (b,)
+            mass = weights.sum(dim=1) + own
+            total += (mass.log() - (right[part] - most)).sum()
+            weights.div_(mass[:, None])
+            by_right[part] = own / mass - 1
+            torch.mm(weights, negatives, out=by_user[part])
+            by_negative.addmm_(weights.T, users[part])
+        by_user.addcmul_(by_right[:, None], positives)
+        ctx.save_for_backward(by_user, by_right[:, None] * users, by_negative)
+        ctx.count = t
+        return total / t
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        share = gradients[0] / ctx.count
+        users, positives, negatives = (share * each for each in ctx.saved_tensors)
+        return users, positives, negatives, None, None, None

@@ -1,9 +1,10 @@
 """How far an item nobody has clicked leans towards the crowd, so that it is shown as often as an average item.
 
 Behaviour teaches an id how popular its item is; content alone cannot know, so a new item would stand behind every
-known one that is liked, however well it fits. Leaning mends that: the unit vector of a new item is moved towards
-the mean user and brought back to unit length. How far is measured, not chosen: as far as lets known items, placed
-by their content alone, into as many top lists as they enter with their ids.
+known one that is liked, however well it fits, or, where content says nearly all, before every known one that is not.
+Leaning mends that: the unit vector of a new item is moved towards the mean user, or away, and brought back to unit
+length. How far is measured, not chosen: as far as lets new items, or known ones placed by their content alone, into as
+many top lists as an average item enters.
 """
 
 import numpy as np
@@ -25,7 +26,7 @@ def lent(places: F32, crowd: F32, lean: float) -> F32:
 
 
 def leaning(users: F32, bars: F32, alone: F32, crowd: F32, *, share: float) -> float:
-    """The least lean with which the items of `alone` enter at least a `share` of the lists.
+    """The least lean with which the items of `alone` enter at least a `share` of the lists; below 0 is away.
 
     Parameters
     ----------
@@ -42,9 +43,7 @@ def leaning(users: F32, bars: F32, alone: F32, crowd: F32, *, share: float) -> f
     def entering(lean: float) -> float:
         return float((users @ lent(alone, crowd, lean).T > bars[:, None]).mean())
 
-    low, high = 0.0, _FARTHEST
-    if entering(low) >= share:
-        return low
+    low, high = -_FARTHEST, _FARTHEST
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if entering(middle) >= share else (middle, high)

@@ -18,9 +18,18 @@ _CHUNK = 65_536  # items whose vectors are made at a time
 
 
 def item_content(
-    items: IdMap, identity: I64, content: Mapping[str, Embeddings], attributes: Attributes | None, towers: Towers
+    items: IdMap,
+    identity: I64,
+    content: Mapping[str, Embeddings],
+    attributes: Attributes | None,
+    towers: Towers,
+    *,
+    learn: bool = False,
 ) -> ItemContent:
-    """What the item tower reads of `items`, on its device; a modality that is not given is missing everywhere."""
+    """What the item tower reads of `items`, on its device; a modality that is not given is missing everywhere.
+
+    `learn` says whether these items show the tower where the middle of each modality lies.
+    """
     device = towers.sharpness.device
     contents: dict[str, tuple[Tensor, Tensor]] = {}
     for name, width in towers.items.widths.items():
@@ -30,6 +39,9 @@ def item_content(
             else (np.zeros((len(items), width), dtype=np.float32), np.zeros(len(items), dtype=np.bool_))
         )
         contents[name] = torch.from_numpy(values).to(device), torch.from_numpy(there).to(device)
+    if learn:
+        towers.items.centre(contents)
+    contents = {name: (towers.items.centred(name, values), there) for name, (values, there) in contents.items()}
     padding = towers.items.attributes.num_embeddings - 1
     bags = np.full((len(items), 1), padding, dtype=np.int64)
     if attributes is not None:

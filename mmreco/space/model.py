@@ -32,15 +32,19 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.split import Holdout
+from mmreco.data.windows import batch_size, batches, windows
 from mmreco.encoders.behaviour import BehaviourEncoder
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import State, VectorModel
 from mmreco.models.checkpoint import FolderCheckpoint
+from mmreco.models.heldout import held_out
+from mmreco.models.trained import require
 from mmreco.nn.behaviour import BehaviourTower, Reader
 from mmreco.nn.device import chosen
 from mmreco.nn.fusion import Fusion, ItemTower
 from mmreco.nn.loop import train as train_loop
 from mmreco.nn.negatives import Negatives
+from mmreco.nn.parallel import crew
 from mmreco.nn.towers import ItemContent, Towers
 from mmreco.progress import progress as shown_progress
 from mmreco.space import training
@@ -49,7 +53,7 @@ from mmreco.space.content import item_content, placed
 
 __all__ = ["SharedSpace"]
 
-_NEGATIVES = 1_024  # items a batch is contrasted with
+_NEGATIVES = 2_048  # items a batch is contrasted with
 _HEADS = 1
 _ID_DROPOUT = 0.1
 _MODALITY_DROPOUT = 0.0
@@ -111,7 +115,7 @@ class SharedSpace(VectorModel):
 
     dim: int = 64
     reader: Reader = "transformer"
-    depth: int = 1
+    depth: int = 2
     fusion: Fusion = "gated"
     dropout: float = 0.2
     max_length: int = 200
@@ -123,12 +127,12 @@ class SharedSpace(VectorModel):
 
     def __post_init__(self) -> None:
         for name in ("dim", "depth", "max_length", "epochs"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        _require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
-        _require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        _require(self.reader in get_args(Reader), "reader", self.reader, f"one of {get_args(Reader)}")
-        _require(self.fusion in get_args(Fusion), "fusion", self.fusion, f"one of {get_args(Fusion)}")
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        require(self.reader in get_args(Reader), "reader", self.reader, f"one of {get_args(Reader)}")
+        require(self.fusion in get_args(Fusion), "fusion", self.fusion, f"one of {get_args(Fusion)}")
         chosen(self.device)
 
     # ---- fit
@@ -175,23 +179,23 @@ class SharedSpace(VectorModel):
         if self.patience is None:
             validation = None
         elif validation is None:
-            train, validation = training.held_out(train, self.seed)
-        cut = training.windows(train, self.max_length)
+            train, validation = held_out(train, self.seed)
+        cut = windows(train, self.max_length)
+        n_steps = int(cut[:, 1].sum())
+        size = batch_size(n_steps, len(train.items))
         if not len(cut):
             raise DataError(f"{train!r}: nobody has two events; expected histories to learn from")
-        device = torch.device(
-            "cuda" if self.device != "cpu" and torch.cuda.is_available() else self.device.replace("auto", "cpu")
-        )
+        device = chosen(self.device)
         widths = {name: vectors.dim for name, vectors in sorted((content or {}).items())}
         names = attributes.names if attributes is not None else ()
         counts = train.counts()
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(self.seed)
             towers = self._towers(len(train.items), widths, len(names), len(train.event_names)).to(device)
-        known = item_content(
-            train.items, np.where(counts > 0, np.arange(len(counts)), -1), content or {}, attributes, towers
-        )
+        named = np.where(counts > 0, np.arange(len(counts)), -1)
+        known = item_content(train.items, named, content or {}, attributes, towers, learn=True)
         negatives = Negatives(torch.from_numpy(np.flatnonzero(counts)).to(device), _NEGATIVES)
+        together = crew()
         self.items_, self.towers_, self.attribute_names_ = train.items, towers, names
         self.event_names_ = train.event_names
 
@@ -200,9 +204,10 @@ class SharedSpace(VectorModel):
             store = FolderCheckpoint(Path(checkpoint), training.mark(self._config(), train, known, validation))
 
         def losses(number: int) -> Iterator[Tensor]:
-            groups = training.batches(cut, np.random.default_rng([self.seed, number]))
+            groups = batches(cut, size, np.random.default_rng([self.seed, number]))
             for group in shown_progress(groups, description=f"pass {number + 1}", shown=progress):
-                yield training.batch_loss(towers, known, train, cut[group], negatives)
+                part, share = together.part(cut[group])
+                yield share * training.batch_loss(towers, known, train, part, negatives)
 
         def ndcg(asked: Holdout) -> float:
             self._settle(known)
@@ -216,7 +221,7 @@ class SharedSpace(VectorModel):
             epochs=self.epochs,
             patience=self.patience,
             seed=self.seed,
-            memory=training.MEMORY,
+            memory=training.memory(n_steps // size),
             checkpoint=store,
         )
         self.scores_, self.epochs_ = tuple(outcome.scores if validation is not None else ()), outcome.best
@@ -241,7 +246,6 @@ class SharedSpace(VectorModel):
             depth=self.depth,
             heads=_HEADS,
             dropout=self.dropout,
-            max_length=self.max_length,
             n_events=1 + n_events,
         )
         return Towers(items, users, temperature=_TEMPERATURE)
@@ -271,6 +275,7 @@ class SharedSpace(VectorModel):
             bars = self.recommend(asked, k, where=clicked).scores[:, -1]  # (u,)
             self.lean_ = leaning(users, bars, alone, crowd, share=k / int(clicked.sum()))
             vectors[new] = lent(vectors[new], crowd, self.lean_)
+        vectors[~clicked & ~described] = -crowd  # nothing is known of these: behind all others
         self._take_places(vectors, crowd)
 
     def _take_places(self, vectors: F32, nobody: F32) -> None:
@@ -393,8 +398,3 @@ class SharedSpace(VectorModel):
             ) from error
         self.towers_.eval()
         self._take_places(state["vectors"], state["nobody"])
-
-
-def _require(holds: bool, name: str, given: object, expected: str) -> None:
-    if not holds:
-        raise DataError(f"SharedSpace: {name}={given!r}; expected {expected}")

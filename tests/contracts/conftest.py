@@ -1,6 +1,7 @@
 """What the promises are asked of. A new model in `MODELS` is asked on its own; others are a line below."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,58 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.lexical import LexicalEncoder
+from mmreco.encoders.static import StaticEncoder
 from mmreco.encoders.text import TextEncoder
 from mmreco.index.device import TorchScan
 from mmreco.index.vector import VectorIndex
 from mmreco.models import MODELS
 from mmreco.models.base import ScoreModel, VectorModel
+from mmreco.models.contentknn import ContentKNN
+from mmreco.models.hybrid import Hybrid, ReciprocalRank, Switching, Weighted
+from mmreco.models.itemknn import ItemKNN
+from mmreco.models.popular import Popular
+from mmreco.models.puresvd import PureSVD
+from mmreco.models.userknn import UserKNN
 from mmreco.protocols import Encoder
 from mmreco.space import SharedSpace
 
-Model = ScoreModel | VectorModel
+Model = ScoreModel | VectorModel | Hybrid
 
 # ---- models
 
+
+def _with_content(model: ContentKNN) -> ContentKNN:
+    """The model, given vectors by which even items are alike and odd ones are; all but one have some."""
+    names = [f"{shop}-{row}" for shop in ("item", "other") for row in range(21)]
+    vectors = np.array([[row % 2, 1 - row % 2] for _ in ("item", "other") for row in range(21)], dtype=np.float32)
+    model.fit = partial(model.fit, content=Embeddings(IdMap.of(names), vectors))  # type: ignore[method-assign]
+    return model
+
+
+_SMALL: dict[str, dict[str, object]] = {  # what learns by gradient, just long enough to know the right answer
+    "NCF": {"dim": 8, "epochs": 20},
+    "TwoTower": {"dim": 16, "epochs": 25},
+    "MultVAE": {"dim": 8, "hidden": 16, "epochs": 40},
+    "CFGAN": {"hidden": 16, "epochs": 40},
+    "SequenceGAN": {"dim": 16, "epochs": 40, "rounds": 3},
+    "Caser": {"dim": 16, "epochs": 20, "dropout": 0.5, "window": 3, "filters": 4},
+    "GRU4Rec": {"dim": 16, "epochs": 25},
+    "SASRec": {"dim": 16, "epochs": 25, "depth": 1},
+    "BERT4Rec": {"dim": 16, "epochs": 40, "depth": 1},
+}
+
 CASES: dict[str, Callable[[], Model]] = {
     **MODELS,
+    **{name: partial(MODELS[name], learning_rate=0.01, device="cpu", **_SMALL[name]) for name in _SMALL},
+    "PureSVD": lambda: PureSVD(factors=2),  # as many as the items would give back what was seen
+    "Weighted": lambda: Weighted(parts=[ItemKNN(), UserKNN()], weights=[2, 1]),
+    "Switching": lambda: Switching(parts=[Popular(), ItemKNN()], at=[1]),
+    "ReciprocalRank": lambda: ReciprocalRank(parts=[ItemKNN(), UserKNN()], depth=5),
+    "ContentKNN": lambda: _with_content(ContentKNN()),
     "SharedSpace": lambda: SharedSpace(dim=32, epochs=40, patience=None, device="cpu"),
 }
 
-IMPERSONAL = {"Popular"}  # cannot know the right answer, and is not asked for it
+IMPERSONAL = {"LogisticProfile", "Popular", "Random", "Repeat"}  # cannot know the right answer, and is not asked for it
 
 N_ITEMS = 20
 UNCLICKED = 2  # more items, that nobody clicked
@@ -149,7 +184,18 @@ def _bert(folder: Path) -> Encoder[str]:
     return TextEncoder(folder, device="cpu")
 
 
-ENCODERS = {"LexicalEncoder": (_lexical, TEXTS), "TextEncoder": (_bert, TEXTS)}
+def _static(folder: Path) -> Encoder[str]:
+    teacher = _bert(folder)
+    assert isinstance(teacher, TextEncoder)
+    colours, things = ("red", "blue", "long"), ("dress", "shirt", "men", "cotton", "裙")
+    return StaticEncoder.distil(teacher, [*TEXTS, *(f"a {colour} {thing}" for colour in colours for thing in things)])
+
+
+ENCODERS = {
+    "LexicalEncoder": (_lexical, TEXTS),
+    "StaticEncoder": (_static, TEXTS),
+    "TextEncoder": (_bert, TEXTS),
+}
 
 
 @pytest.fixture(scope="session", params=ENCODERS)

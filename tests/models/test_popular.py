@@ -1,12 +1,20 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from mmreco.data.attributes import Attributes
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.errors import NotFittedError
+from mmreco.data.shop import PlantedShop
+from mmreco.data.split import Holdout
+from mmreco.errors import DataError, NotFittedError
 from mmreco.models import Popular
+from mmreco.models.popular import share_of_users
 
 ITEMS = IdMap.of(["a", "b", "c", "d"])
+DAY = 86_400_000
 
 
 def test_items_come_by_summed_weight() -> None:
@@ -20,6 +28,59 @@ def test_items_come_by_summed_weight() -> None:
     asked = Interactions.from_histories([[], ["c"]], items=ITEMS)
     np.testing.assert_allclose(model.score(asked), [slow, slow])
     assert model.recommend(asked, k=4).ids(ITEMS) == [["c", "a", "d", "b"], ["a", "d", "b"]]
+
+
+def test_old_events_count_less(log: Interactions) -> None:
+    slow = np.zeros(25)
+    for item, weight, time in zip(log.items_flat, log.weights, log.times, strict=True):
+        slow[item] += weight * 0.5 ** ((log.times.max() - time) / (30 * DAY))
+    np.testing.assert_allclose(Popular(half_life_days=30).fit(log).popularity_, slow, rtol=1e-5)
+
+
+def test_decay_without_times_is_refused(untimed: Interactions) -> None:
+    with pytest.raises(DataError, match="half_life_days=3: these events carry no times"):
+        Popular(half_life_days=3).fit(untimed)
+    with pytest.raises(DataError, match="half_life_days=0"):
+        Popular(half_life_days=0)
+
+
+def kinds(items: IdMap) -> Attributes:
+    """Items of three kinds in turn; the last has none."""
+    ids = items.ids(np.arange(len(items)))
+    return Attributes.from_lists(items, {i: [f"kind-{row % 3}"] for row, i in enumerate(ids[:-1])})
+
+
+def test_by_category_is_a_draw_of_a_category_and_then_of_an_item(log: Interactions, asked: Interactions) -> None:
+    model = Popular().fit(log, attributes=kinds(log.items))
+    total = np.bincount(log.items_flat, weights=log.weights, minlength=25)
+    kind = np.arange(25) % 3
+    for user, scores in enumerate(model.score(asked)):
+        mine = asked.history(user)
+        weight = asked.weights[asked.starts[user] : asked.starts[user + 1]]
+        for item in range(24):
+            share = weight[kind[mine] == kind[item]].sum() / max(1, weight.sum())
+            within = total[item] / total[:24][kind[:24] == kind[item]].sum()
+            expected = share * within
+            assert scores[item] == pytest.approx(expected if expected > 0 else total[item] / (total.max() + 1) - 1)
+
+
+def test_by_category_is_saved(log: Interactions, asked: Interactions, tmp_path: Path) -> None:
+    model = Popular().fit(log, attributes=kinds(log.items))
+    model.save(tmp_path / "popular")
+    np.testing.assert_array_equal(Popular.load(tmp_path / "popular").score(asked), model.score(asked))
+    assert Popular.load(tmp_path / "popular").fit(log).kinds_ is None  # a second fit forgets them
+
+
+def test_by_category_beats_popular_on_the_planted_shop(
+    shop: PlantedShop, held_out: tuple[Interactions, Holdout], over_popular: Callable[..., float]
+) -> None:
+    categories = Attributes.from_catalogue(shop.catalogue, columns=["category"])
+    assert over_popular(Popular().fit(held_out[0], attributes=categories), fitted=True) > 1.1
+
+
+def test_share_of_users_counts_each_user_once(log: Interactions) -> None:
+    slow = [len(set(log.users_flat[log.items_flat == item].tolist())) / 61 for item in range(25)]
+    np.testing.assert_allclose(share_of_users(log), slow, rtol=1e-6)
 
 
 def test_unfitted_has_no_scores() -> None:

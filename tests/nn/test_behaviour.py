@@ -9,7 +9,7 @@ from mmreco.nn.behaviour import GAPS, BehaviourTower, Reader
 @pytest.fixture(params=get_args(Reader))
 def tower(request):
     torch.manual_seed(0)
-    module = BehaviourTower(request.param, 8, depth=2, heads=2, dropout=0.3, max_length=6, n_events=3)
+    module = BehaviourTower(request.param, 8, depth=2, heads=2, dropout=0.3, n_events=3)
     for table in (module.events, module.gaps):
         torch.nn.init.normal_(table.weight)
     return module.eval()
@@ -46,6 +46,6 @@ def test_any_gap_has_a_class(tower):
 
 
 def test_events_and_gaps_say_nothing_before_training():
-    module = BehaviourTower("gru", 8, depth=1, heads=1, dropout=0.0, max_length=6, n_events=3)
+    module = BehaviourTower("gru", 8, depth=1, heads=1, dropout=0.0, n_events=3)
     vectors, events, minutes = history()
     torch.testing.assert_close(module(vectors, events, minutes), module(vectors, events * 0, minutes * 0 - 1))

@@ -27,7 +27,7 @@ def loss(users, items, targets, negatives):
     rows, log_expected = negatives.draw()
     users, items, targets = torch.tensor(users), torch.tensor(items), torch.tensor(targets)
     return sampled_softmax(
-        users, items[targets], items[rows], hits=targets[:, None] == rows, log_expected=log_expected
+        users, items[targets], items[rows], targets=targets, drawn=rows, log_expected=log_expected
     ).item()
 
 
@@ -55,7 +55,7 @@ def _uncorrected(users, items, targets, negatives):
     rows, _ = negatives.draw()
     users, items, targets = torch.tensor(users), torch.tensor(items), torch.tensor(targets)
     return sampled_softmax(
-        users, items[targets], items[rows], hits=targets[:, None] == rows, log_expected=torch.zeros(len(rows))
+        users, items[targets], items[rows], targets=targets, drawn=rows, log_expected=torch.zeros(len(rows))
     ).item()
 
 
@@ -63,3 +63,22 @@ def test_only_candidates_are_drawn():
     torch.manual_seed(0)
     rows, _ = Negatives(torch.tensor([3, 5, 8] * 100), 50).draw()
     assert set(rows.tolist()) == {3, 5, 8}
+
+
+def test_the_gradients_are_those_of_the_whole_matrix_of_scores(drawn, monkeypatch):
+    monkeypatch.setattr("mmreco.nn.losses._CELLS", {"cpu": 40})  # two rows at a time, the last block short
+    users, items, targets = (torch.tensor(values) for values in drawn)
+    rows = torch.tensor([*range(20), int(targets[0]), int(targets[0])])  # one row's own positive, twice
+    log_expected = torch.linspace(-1, 1, len(rows), dtype=torch.float64)
+    given = [users.clone().requires_grad_(), items[targets].requires_grad_(), items[rows].requires_grad_()]
+
+    def plainly(users, positives, negatives):
+        wrong = (users @ negatives.T - log_expected).masked_fill(targets[:, None] == rows, float("-inf"))
+        scores = torch.cat([(users * positives).sum(dim=1, keepdim=True), wrong], dim=1)
+        return torch.nn.functional.cross_entropy(scores, torch.zeros(len(users), dtype=torch.long))
+
+    found = sampled_softmax(*given, targets=targets, drawn=rows, log_expected=log_expected)
+    expected = plainly(*given)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(torch.autograd.grad(3 * found, given), torch.autograd.grad(3 * expected, given), strict=True):
+        torch.testing.assert_close(one, other)

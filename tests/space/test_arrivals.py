@@ -31,9 +31,13 @@ def test_leaning_lets_in_the_share_that_was_asked(crowded):
     assert before < share <= after < share + 0.02
 
 
-def test_who_enters_often_enough_does_not_lean(crowded):
+def test_who_enters_too_often_leans_away(crowded):
     users, bars, alone, crowd = crowded
-    assert leaning(users, bars, alone, crowd, share=0.0) == 0.0
+    before = (users @ alone.T > bars[:, None]).mean()
+    lean = leaning(users, bars, alone, crowd, share=before / 2)
+    after = (users @ lent(alone, crowd, lean).T > bars[:, None]).mean()
+    assert lean < 0
+    assert before / 2 <= after < before / 2 + 0.02
     np.testing.assert_allclose(lent(alone, crowd, 0.0), alone, atol=1e-6)
 
 

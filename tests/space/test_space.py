@@ -7,6 +7,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.split import leave_last_out
+from mmreco.data.windows import batch_size, batches, windows
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.space import SharedSpace, model, training
 
@@ -137,13 +138,13 @@ def test_an_interrupted_fit_resumes_to_the_same_space(shop, tmp_path, monkeypatc
 
     whole = fit(None)
     losses, real = [], training.batch_loss
+    cut = windows(leave_last_out(events)[0], 200)
+    size = batch_size(int(cut[:, 1].sum()), len(events.items))
+    two_passes = 2 * len(batches(cut, size, np.random.default_rng()))
 
     def dies(*arguments):
         losses.append(1)
-        if (
-            len(losses)
-            > len(training.batches(training.windows(leave_last_out(events)[0], 200), np.random.default_rng())) * 2
-        ):
+        if len(losses) > two_passes:
             raise KeyboardInterrupt
         return real(*arguments)
 
@@ -165,50 +166,16 @@ def test_it_stops_early_on_validation_and_says_so(shop):
     assert space.scores_[space.epochs_ - 1] == max(space.scores_)
 
 
-def test_without_validation_a_tenth_of_the_users_tell_when_to_stop():
-    rng = np.random.default_rng(0)
-    items = IdMap.of([str(i) for i in range(30)])
-    events = Interactions.from_histories([[str(i) for i in rng.permutation(30)[:4]] for _ in range(600)], items=items)
-    train, validation = training.held_out(events, seed=0)
-    assert (len(validation), validation.targets.n_events, train.n_events) == (60, 60, events.n_events - 60)
-    rows = train.users.rows(validation.histories.users.array)
-    for row, history in enumerate(rows):
-        np.testing.assert_array_equal(train.history(history), validation.histories.history(row))
-    few = events.take(np.arange(300))
-    assert training.held_out(few, seed=0) == (few, None)
-
-
-def test_windows_make_each_event_but_the_first_a_target_once():
-    items = IdMap.of([str(i) for i in range(9)])
-    events = Interactions.from_histories([[str(i) for i in range(9)], ["1"], [], ["2", "3"]], items=items)
-    cut = training.windows(events, 3)
-    targets = sorted(e for start, length in cut for e in range(start + 1, start + length))
-    assert targets == [1, 2, 3, 4, 5, 6, 7, 8, 11]
-    assert cut[:, 1].max() == 4
-    assert len(training.windows(events.take([1, 2]), 3)) == 0
-
-
-@pytest.mark.parametrize(("n", "size"), [(500, 64), (3_000, 363), (100_000, 8_192)])
-def test_batches_hold_every_window_once(n, size):
-    rng = np.random.default_rng(0)
-    cut = np.stack([np.arange(n), rng.integers(2, 30, size=n)], axis=1)
-    groups = training.batches(cut, rng)
-    np.testing.assert_array_equal(np.sort(np.concatenate(groups)), np.arange(n))
-    held = [len(g) * (cut[g, 1].max() - 1) for g in groups]
-    assert max(held) <= 1.1 * size
-    assert sum((cut[g, 1] - 1).sum() for g in groups) > 0.8 * sum(held)  # little of it is padding
-
-
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"dim": 0}, "dim=0; expected 1 or more"),
-        ({"patience": 0}, "patience=0; expected 1 or more, or None"),
-        ({"dropout": 1.0}, "dropout=1.0; expected from 0"),
-        ({"reader": "cnn"}, "reader='cnn'; expected one of"),
-        ({"fusion": "sum"}, "fusion='sum'; expected one of"),
+        ({"dim": 0}, "dim=0: expected 1 or more"),
+        ({"patience": 0}, "patience=0: expected 1 or more, or None"),
+        ({"dropout": 1.0}, "dropout=1.0: expected from 0"),
+        ({"reader": "cnn"}, "reader='cnn': expected one of"),
+        ({"fusion": "sum"}, "fusion='sum': expected one of"),
         ({"device": "tpu"}, "device='tpu'"),
-        ({"learning_rate": 0}, "learning_rate=0; expected above 0"),
+        ({"learning_rate": 0}, "learning_rate=0: expected above 0"),
     ],
 )
 def test_parameters_are_checked_at_once(parameters, said):
@@ -265,3 +232,14 @@ def test_events_and_times_are_read(shop):
     assert np.abs(space.user_vectors(asked(0, 1_000)) - base).max() > 1e-4
     np.testing.assert_allclose(space.user_vectors(asked(1, 1, ("view", "buy"))), base, atol=1e-6)
     assert torch.isfinite(torch.tensor(space.user_vectors(asked(0, 1, ("wish",))))).all()
+
+
+def test_an_item_of_which_nothing_is_known_stands_behind_all_others():
+    """Ids alone, and an item without events: the mean user must not lie beside it."""
+    items = IdMap.of([str(i) for i in range(12)])
+    rng = np.random.default_rng(0)
+    histories = [[str(i) for i in rng.permutation(10)[:4]] for _ in range(60)]
+    events = Interactions.from_histories(histories, items=items)  # nobody turned to "10" and "11"
+    space = SharedSpace(dim=8, epochs=3, patience=None).fit(events)
+    found = space.recommend(events, 6).rows
+    assert not np.isin(found, [10, 11]).any()

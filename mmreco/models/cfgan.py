@@ -1,0 +1,143 @@
+"""CFGAN: a generator that writes a user's whole row of the matrix, and a discriminator that is to tell it from his own.
+
+Source: Chae, Kang, Kim, Lee, "CFGAN: a generic collaborative filtering framework based on generative adversarial
+networks", 2018; the user-based form with zero-reconstruction and partial masking (uCFGAN_ZP). Followed: both networks
+are given the user's row as condition; what the generator writes is masked to the items he bought and a share of those
+he did not, and pushed to zero on another share; the two are trained in turn.
+
+Deviations: the losses are least squares (Mao et al., "Least squares generative adversarial networks", 2017), whose pull
+on the generator ends where it is believed: under the paper's cross-entropy the discriminator grew sure of itself, and
+pushed all rows to zeros and ones that no longer ranked. The discriminator reads the row in two parts, what stands where
+the user bought and what stands where he did not, in place of row and condition side by side. A share of the condition
+is hidden from the generator in training (the paper's reads it whole, and learns to copy it). The weights that remain
+are a running average of the generator's; the discriminator is gone once `fit` ends.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmreco.arrays import F32
+from mmreco.data.interactions import Interactions
+from mmreco.models.base import ScoreModel
+from mmreco.models.trained import Trained, require
+
+__all__ = ["CFGAN"]
+
+_STEPS, _SMALLEST, _LARGEST = 48, 16, 512  # a pass, about; users a batch
+
+
+class _Generator(nn.Module):
+    def __init__(self, n_items: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.read = nn.Linear(n_items, hidden)
+        self.write = nn.Linear(hidden, n_items)
+
+    def forward(self, condition: Tensor) -> Tensor:
+        """`(b, n_items)` -> logits of each item being his, `(b, n_items)`."""
+        logits: Tensor = self.write(torch.tanh(self.read(self.dropout(F.normalize(condition, dim=1)))))
+        return logits
+
+
+class _Discriminator(nn.Module):
+    def __init__(self, n_items: int, hidden: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(2 * n_items, hidden)
+        self.judge = nn.Linear(hidden, 1)
+
+    def forward(self, row: Tensor, condition: Tensor) -> Tensor:
+        """Two `(b, n_items)` -> 1 where `row` is the user's own, 0 where it is written, or near, `(b,)`."""
+        parted = torch.cat([row * condition, row * (1 - condition)], dim=1)  # (b, 2 * n_items)
+        verdicts: Tensor = self.judge(F.relu(self.read(parted))).squeeze(1)
+        return verdicts
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class CFGAN(Trained[_Generator], ScoreModel):
+    """Items by what a generator, taught by a discriminator, writes for the user.
+
+    Parameters
+    ----------
+    hidden : 1 or more
+        Width of the layer inside the generator, and of the discriminator's.
+    dropout : from 0 to below 1
+        Share of the condition hidden from the generator in training.
+    masked, zeroed : from 0 to 1
+        Shares of the items left alone that the discriminator is shown, and that are pushed to zero.
+    reconstruction : 0 or more
+        Weight of that push.
+    epochs, patience, learning_rate, seed, device : as `Trained`
+
+    Raises
+    ------
+    DataError
+        A parameter is outside its range.
+    """
+
+    epochs: int = 60
+    patience: int | None = 8
+    learning_rate: float = 0.001
+    hidden: int = 256
+    dropout: float = 0.5
+    masked: float = 0.5
+    zeroed: float = 0.5
+    reconstruction: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.hidden >= 1, "hidden", self.hidden, "1 or more")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
+        for name in ("masked", "zeroed"):
+            require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
+        require(self.reconstruction >= 0, "reconstruction", self.reconstruction, "0 or more")
+
+    def _network(self, n_items: int) -> _Generator:
+        return _Generator(n_items, self.hidden, self.dropout)
+
+    def _losses(self, train: Interactions, rng: np.random.Generator, number: int) -> Iterator[Tensor]:
+        if number == 0:
+            self._judge = _Discriminator(len(train.items), self.hidden).to(self._device)
+            self._teach = torch.optim.Adam(self._judge.parameters(), lr=self.learning_rate)
+        users = rng.permutation(np.flatnonzero(train.lengths))
+        size = int(np.clip(len(users) // _STEPS, _SMALLEST, _LARGEST))
+        log = train.matrix()
+        for start in range(0, len(users), size):
+            batch = log[users[start : start + size]].toarray() > 0
+            own = torch.from_numpy(batch.astype(np.float32)).to(self._device)  # (b, n_items)
+            yield self._round(own)
+
+    def _round(self, own: Tensor) -> Tensor:
+        """The generator's loss on these rows `(b, n_items)`, once the discriminator has learnt from them."""
+        shown = own + (1 - own) * (torch.rand_like(own) < self.masked)  # (b, n_items)
+        written = torch.sigmoid(self.network_(own))  # (b, n_items)
+        true, false = self._judge(own, own), self._judge(written.detach() * shown, own)  # (b,)
+        loss = ((true - 1) ** 2).mean() + (false**2).mean()
+        self._teach.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._teach.step()
+        pushed = (1 - own) * (torch.rand_like(own) < self.zeroed)
+        fooled = ((self._judge(written * shown, own) - 1) ** 2).mean()
+        return fooled + self.reconstruction * (written**2 * pushed).sum(dim=1).mean()
+
+    def _finish(self, train: Interactions) -> None:
+        del self._judge, self._teach
+
+    def score(self, histories: Interactions) -> F32:
+        """The logit the generator writes for each item, shape `(n, n_items)`.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        """
+        self._require_fitted()
+        own = torch.from_numpy((histories.matrix().toarray() > 0).astype(np.float32))
+        with torch.inference_mode():
+            return self.network_(own.to(self._device)).cpu().numpy()  # type: ignore[no-any-return]

@@ -1,0 +1,193 @@
+"""Trained: what every model that learns by gradient shares, so that its own file holds a network and a loss.
+
+Validation inside `fit`, seeds, the device, the optimiser, averaged weights, early stopping, and the weights on disk.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmreco import metrics
+from mmreco.data.interactions import Interactions
+from mmreco.data.split import Holdout
+from mmreco.errors import DataError, IncompatibleError
+from mmreco.models.base import ScoreModel, State, VectorModel, _Model
+from mmreco.models.heldout import held_out
+from mmreco.nn.device import chosen
+from mmreco.nn.loop import train as train_loop
+from mmreco.progress import progress as shown_progress
+
+__all__ = ["Trained", "require"]
+
+_WEIGHTS = "network."
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def require(said: bool, name: str, given: Any, expected: str) -> None:
+    """Nothing, or an error that names the parameter.
+
+    Raises
+    ------
+    DataError
+        `said` is not so.
+    """
+    if not said:
+        raise DataError(f"{name}={given!r}: expected {expected}")
+
+
+@dataclass(kw_only=True, eq=False)
+class Trained(_Model, Generic[Network]):
+    """A model that learns by gradient. A final class adds `_network`, `_losses`, and how it answers.
+
+    Parameters
+    ----------
+    epochs : 1 or more
+        Passes over the events at most.
+    patience : 1 or more, or None
+        Passes without a better NDCG@10 on validation before training stops; None trains all `epochs` on all
+        events and looks at no validation.
+    learning_rate : above 0
+        Step size of Adam.
+    seed, device : as everywhere
+        Same seed, same machine, same result. `device` is "auto", "cpu" or "cuda".
+
+    Attributes
+    ----------
+    scores_ : NDCG@10 on validation after each pass
+    epochs_ : the pass whose weights are kept
+    seconds_ : how long `fit` took; NaN once loaded
+
+    Raises
+    ------
+    DataError
+        A parameter is outside its range.
+    """
+
+    _MEMORY: ClassVar[float] = 0.997  # the weights that remain are averaged over some hundred steps
+    _DECAY: ClassVar[float] = 0.0  # of the weights, a step
+
+    epochs: int = 30
+    patience: int | None = 5
+    learning_rate: float = 0.003
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
+        require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        chosen(self.device)
+
+    # ---- what an author finishes
+
+    @abstractmethod
+    def _network(self, n_items: int) -> Network:
+        """The network as it begins, its weights drawn from torch's generator."""
+
+    @abstractmethod
+    def _losses(self, train: Interactions, rng: np.random.Generator, number: int) -> Iterator[Tensor]:
+        """The losses of pass `number` (from 0) with `self.network_`, one a step, drawn one after the other."""
+
+    def _settle(self) -> None:
+        """What answering needs beside the network, made from the weights as they are now."""
+
+    def _finish(self, train: Interactions) -> None:
+        """What is learnt last, when the weights are final and settled."""
+
+    # ---- fit
+
+    def fit(self, train: Interactions, *, validation: Holdout | None = None, progress: bool = False) -> Self:
+        """Learn from what users did.
+
+        Parameters
+        ----------
+        train : what users did
+        validation : optional
+            What tells when to stop. When omitted, the last event of every tenth user is held out for it,
+            if that makes 50 users to ask.
+        progress : optional
+            Whether to show a bar over the passes.
+
+        Raises
+        ------
+        DataError
+            There is nothing to learn from: every user has fewer than two events.
+        IncompatibleError
+            `validation` is over other items.
+        FloatingPointError
+            The loss became infinite or undefined; lower `learning_rate`.
+        """
+        begun = perf_counter()
+        if validation is not None and validation.histories.items != train.items:
+            raise IncompatibleError("validation is over other items than train; split one set of events")
+        if self.patience is None:
+            validation = None
+        elif validation is None:
+            train, validation = held_out(train, self.seed)
+        if not (train.lengths > 1).any():
+            raise DataError(f"{train!r}: nobody has two events; expected histories to learn from")
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(self.seed)
+            self.network_ = self._network(len(train.items)).to(chosen(self.device))
+        self.items_ = train.items
+        passes = shown_progress(range(self.epochs), description=type(self).__name__, shown=progress)
+
+        def losses(number: int) -> Iterator[Tensor]:
+            next(passes, None)
+            return self._losses(train, np.random.default_rng([self.seed, number]), number)
+
+        outcome = train_loop(
+            self.network_,
+            torch.optim.AdamW(
+                self.network_.parameters(), lr=self.learning_rate, betas=(0.9, 0.98), weight_decay=self._DECAY
+            ),
+            batches=losses,
+            validate=None if validation is None else lambda: self._ndcg(validation),
+            epochs=self.epochs,
+            patience=self.patience,
+            seed=self.seed,
+            memory=self._MEMORY,
+        )
+        self.scores_, self.epochs_ = tuple(outcome.scores if validation is not None else ()), outcome.best
+        self._settle()
+        self._finish(train)
+        self.seconds_ = perf_counter() - begun
+        return self
+
+    def _ndcg(self, asked: Holdout) -> float:
+        self._settle()
+        if not isinstance(self, (ScoreModel, VectorModel)):
+            raise TypeError(f"{type(self).__name__} recommends nothing; it has no NDCG")
+        return float(np.nanmean(metrics.ndcg(self.recommend(asked.histories, 10), asked.targets)))
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network_.parameters()).device
+
+    # ---- kept
+
+    def _state(self) -> State:
+        weights = {_WEIGHTS + name: w.detach().cpu().numpy() for name, w in self.network_.state_dict().items()}
+        return weights | {"scores": np.array(self.scores_), "epochs": np.array([self.epochs_])}
+
+    def _restore(self, state: State) -> None:
+        weights = {n.removeprefix(_WEIGHTS): torch.tensor(w) for n, w in state.items() if n.startswith(_WEIGHTS)}
+        self.scores_, self.epochs_ = tuple(state["scores"].tolist()), int(state["epochs"][0])
+        self.network_ = self._network(len(self.items_))
+        try:
+            self.network_.load_state_dict(weights)
+        except RuntimeError as error:
+            raise IncompatibleError(
+                f"the weights of another version of {type(self).__name__}: {str(error).splitlines()[0]}; refit and save"
+            ) from error
+        self.network_.to(chosen(self.device)).eval()
+        self.seconds_ = float("nan")
+        self._settle()

@@ -1,0 +1,120 @@
+"""UserKNN: what people like you turned to.
+
+Sources: Resnick, Iacovou, Suchak, Bergstrom, Riedl, "GroupLens", 1994; Herlocker, Konstan, Borchers, Riedl, "An
+algorithmic framework for performing collaborative filtering", 1999: the `neighbours` most similar users, each item
+scored by what they did with it times how similar they are. For the similarities see `mmreco.models.similarity`.
+
+Deviations: there are no ratings to predict, so scores are sums and not means; a user is compared by his history alone,
+so that he who was trained on is his own nearest neighbour (his items are those he has seen, so they are left out of
+the answer); and items that no neighbour speaks for come after all others, by popularity.
+"""
+
+from dataclasses import dataclass
+from typing import Self, final
+
+import numpy as np
+import scipy.sparse as sp
+
+from mmreco.arrays import F32
+from mmreco.data.interactions import Interactions
+from mmreco.data.ranking import Ranking
+from mmreco.models.base import ScoreModel, State
+from mmreco.models.decay import half_life_checked, recent, times_needed
+from mmreco.models.itemknn import kept
+from mmreco.models.popular import share_of_users
+from mmreco.models.similarity import Compared, Similarity, neighbourhood_checked
+
+__all__ = ["UserKNN"]
+
+_CELLS = 1 << 22  # similarities held at a time
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class UserKNN(ScoreModel):
+    """What the users with the most similar histories turned to; exact and sparse, and it keeps the log.
+
+    Parameters
+    ----------
+    neighbours : 1 or more
+        Similar users asked.
+    shrinkage : 0 or more
+        How much evidence a similarity needs: added to its denominator.
+    similarity : "cosine", "pearson" or "jaccard"
+        How alike two users' items are: by weight, by weight less what a long history explains, or as sets.
+    half_life_days : above 0, optional
+        An event counts half for every so many days before the last one of the same user. None: all count the same.
+
+    Raises
+    ------
+    DataError
+        A parameter lies outside its range.
+
+    Examples
+    --------
+    >>> from mmreco.data.ids import IdMap
+    >>> shop = IdMap.of(["hat", "scarf", "coat"])
+    >>> log = Interactions.from_histories([["hat", "scarf"], ["coat"]], items=shop)
+    >>> UserKNN().fit(log).recommend(Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
+    [['scarf']]
+    """
+
+    neighbours: int = 100
+    shrinkage: float = 10.0
+    similarity: Similarity = "cosine"
+    half_life_days: float | None = None
+
+    def __post_init__(self) -> None:
+        neighbourhood_checked(self.neighbours, self.shrinkage, self.similarity)
+        half_life_checked(self.half_life_days)
+
+    def fit(self, train: Interactions) -> Self:
+        """Keep what every user did.
+
+        Raises
+        ------
+        DataError
+            `half_life_days` is given and `train` carries no times.
+        """
+        times_needed(train, self.half_life_days)
+        self._keep(recent(train, self.half_life_days))
+        self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
+        self.items_ = train.items
+        return self
+
+    def score(self, histories: Interactions) -> F32:
+        """Summed similarity of the neighbours who turned to each item, shape `(n, n_items)`; below 0 where none did.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        """
+        self._require_fitted()
+        asked = Compared.of(recent(histories, self.half_life_days), self.similarity)  # (n, n_items)
+        n_users = self.log_.shape[0]
+        scores = np.empty((len(histories), len(self.items_)), dtype=np.float32)
+        step = max(1, _CELLS // max(1, n_users))
+        for start in range(0, len(histories), step):
+            stop = min(start + step, len(histories))
+            alike = self._users.like(asked, start, stop, self.similarity, self.shrinkage)  # (b, n_users)
+            scores[start:stop] = (kept(Ranking.from_scores(alike, self.neighbours), n_users) @ self.log_).toarray()
+        return np.where(scores > 0, scores, self.fallback_)
+
+    def _keep(self, log: sp.csr_array) -> None:
+        self.log_ = log  # (n_users, n_items)
+        self._users = Compared.of(log, self.similarity)
+
+    def _state(self) -> State:
+        log = self.log_
+        return {
+            "data": log.data,
+            "indices": log.indices.astype(np.int64),
+            "indptr": log.indptr.astype(np.int64),
+            "fallback": self.fallback_,
+        }
+
+    def _restore(self, state: State) -> None:
+        shape = (len(state["indptr"]) - 1, len(self.items_))
+        self._keep(sp.csr_array((state["data"], state["indices"], state["indptr"]), shape=shape))
+        self.fallback_ = state["fallback"]

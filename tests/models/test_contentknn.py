@@ -1,0 +1,87 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.data.shop import PlantedShop
+from mmreco.data.split import Holdout
+from mmreco.encoders.lexical import LexicalEncoder
+from mmreco.errors import DataError, NotFittedError
+from mmreco.evaluation import evaluate
+from mmreco.models.contentknn import ContentKNN
+
+
+def vectors(items: IdMap, dim: int, seed: int, *, without: tuple[int, ...] = ()) -> Embeddings:
+    rows = [row for row in range(len(items)) if row not in without]
+    drawn = np.random.default_rng(seed).normal(size=(len(rows), dim)).astype(np.float32)
+    return Embeddings(items.take(np.array(rows)), drawn)
+
+
+@pytest.mark.parametrize("half_life_days", [None, 10.0])
+def test_scores_equal_the_slow_twin(log: Interactions, asked: Interactions, half_life_days: float | None) -> None:
+    text, image = vectors(log.items, 4, 0, without=(3, 7)), vectors(log.items, 6, 1, without=(7,))
+    model = ContentKNN(half_life_days=half_life_days).fit(log, content={"text": text, "image": image})
+    items = np.zeros((25, 10))
+    for row, name in enumerate(log.items.ids(np.arange(25))):
+        for part, start in ((text, 0), (image, 4)):
+            found = part.ids.rows([name], missing="mark")[0]
+            if found >= 0:
+                unit = part.vectors[found] / np.linalg.norm(part.vectors[found])
+                items[row, start : start + part.dim] = unit
+        items[row] /= max(np.linalg.norm(items[row]), 1e-9)
+    found = model.user_vectors(asked) @ model.item_embeddings().vectors.T
+    for user in range(len(asked)):
+        mine = slice(asked.starts[user], asked.starts[user + 1])
+        ages = (asked.times[mine].max(initial=0) - asked.times[mine]) / 86_400_000
+        decay = 1 if half_life_days is None else 0.5 ** (ages / half_life_days)
+        mean = (asked.weights[mine] * decay) @ items[asked.items_flat[mine]]
+        np.testing.assert_allclose(found[user], items @ mean / max(np.linalg.norm(mean), 1e-9), atol=1e-5)
+
+
+def test_items_without_content_come_with_nothing_to_say(log: Interactions) -> None:
+    model = ContentKNN().fit(log, content=vectors(log.items, 4, 0, without=(3,)))
+    assert not model.item_embeddings().vectors[3].any()
+    answer = model.recommend(log, 25, exclude_seen=False)
+    assert (answer.rows >= 0).all()  # they are answered all the same, where there is room
+    np.testing.assert_allclose(answer.scores[answer.rows == 3], 0)
+
+
+def test_new_items_are_reached_by_their_words(shop: PlantedShop, held_out: tuple[Interactions, Holdout]) -> None:
+    texts = [text or "" for text in shop.catalogue.texts()]
+    words = LexicalEncoder(dim=32).fit(texts)
+    content = Embeddings(shop.catalogue.items, words.encode(texts))
+    model = ContentKNN().fit(held_out[0], content=content)
+    new = shop.truth.never_clicked
+    chance = 10 / new.sum()
+    assert evaluate(model, shop.cold, 10, where=new)["recall@10"] > 1.3 * chance
+
+
+def test_it_beats_popular_on_the_planted_shop(
+    shop: PlantedShop, held_out: tuple[Interactions, Holdout], over_popular: Callable[..., float]
+) -> None:
+    texts = [text or "" for text in shop.catalogue.texts()]
+    content = Embeddings(shop.catalogue.items, LexicalEncoder(dim=32).fit(texts).encode(texts))
+    model = ContentKNN(half_life_days=14).fit(held_out[0], content=content)
+    assert over_popular(model, fitted=True) > 1
+
+
+@pytest.mark.parametrize("content", [None, {}])
+def test_content_has_to_be_given(log: Interactions, content: object) -> None:
+    with pytest.raises(DataError, match="ContentKNN: no content"):
+        ContentKNN().fit(log, content=content)  # type: ignore[arg-type]
+
+
+def test_content_of_another_shop_is_refused(log: Interactions) -> None:
+    other = vectors(IdMap.of(["x", "y"]), 4, 0)
+    with pytest.raises(DataError, match=r"none of 25 items is among the ids of content \(text\)"):
+        ContentKNN().fit(log, content={"text": other})
+
+
+def test_unfitted_is_said(log: Interactions) -> None:
+    with pytest.raises(NotFittedError, match="ContentKNN is not fitted"):
+        ContentKNN().user_vectors(log)
+    with pytest.raises(NotFittedError, match="ContentKNN is not fitted"):
+        ContentKNN().item_embeddings()

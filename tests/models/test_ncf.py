@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.errors import DataError, NotFittedError
+from mmreco.models.ncf import NCF, Kind
+
+N = 12
+ITEMS = IdMap.of([f"i{row}" for row in range(N)])
+KINDS: list[Kind] = ["gmf", "mlp", "neumf"]
+
+
+def shelves(n_users: int = 80) -> Interactions:
+    """Every user takes three of the four items of one shelf: 0-3, 4-7 or 8-11."""
+    rng = np.random.default_rng(0)
+    return Interactions.from_histories(
+        [[f"i{4 * (u % 3) + i}" for i in rng.permutation(4)[:3]] for u in range(n_users)], items=ITEMS
+    )
+
+
+def slow_logit(model: NCF, others: list[int], item: int) -> float:
+    """The network, a user and an item at a time; `others` is the history."""
+    w = {name: weight.detach().double().numpy() for name, weight in model.network_.state_dict().items()}
+    user = sum((w["users.weight"][other] for other in others), np.zeros(w["users.weight"].shape[1])) / max(
+        1, len(others)
+    )
+    thing, logit = w["items.weight"][item], w["bias.weight"][item, 0]
+    if model.kind != "mlp":
+        logit += (user[: model.dim] * thing[: model.dim]) @ w["common"]
+    if model.kind != "gmf":
+        both = np.concatenate([user[-model.dim :], thing[-model.dim :]])
+        first = np.maximum(np.hstack([w["of_user.weight"], w["of_item.weight"]]) @ both + w["of_user.bias"], 0)
+        second = np.maximum(w["second.weight"] @ first + w["second.bias"], 0)
+        logit += w["third.weight"][0] @ second
+    return float(logit)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_equal_the_slow_twin(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmreco.models.ncf._CELLS", 60)  # a user at a time
+    model = NCF(kind=kind, dim=4, epochs=2, learning_rate=0.05).fit(shelves())
+    asked = Interactions.from_histories([["i1", "i5", "i1"], [], ["i9"]], items=ITEMS)
+    expected = [[slow_logit(model, others, item) for item in range(N)] for others in ([1, 5], [], [9])]
+    np.testing.assert_allclose(model.score(asked), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_leaves_an_item_out_of_its_own_user(kind: Kind) -> None:
+    model = NCF(kind=kind, dim=4, epochs=1, dropout=0.0).fit(shelves())
+    histories = [[0, 2, 3], [5, 7]]
+    seen = sp.csr_array(np.array([[item in history for item in range(N)] for history in histories], dtype=np.float32))
+    drawn = np.random.default_rng(1).integers(N, size=(5, 4))  # what the loss will draw
+    losses, line = [], 0
+    for history in histories:
+        for item in history:
+            others = [other for other in history if other != item]
+            losses.append(np.log1p(np.exp(-slow_logit(model, others, item))))
+            losses += [np.log1p(np.exp(slow_logit(model, others, d))) for d in drawn[line] if d not in history]
+            line += 1
+    assert len(losses) < 25  # some of the drawn were his own
+    assert model._loss(seen, np.random.default_rng(1)).item() == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strangers_get_the_rest_of_the_shelf(kind: Kind) -> None:
+    model = NCF(kind=kind, dim=16, epochs=60, learning_rate=0.02).fit(shelves())
+    asked = Interactions.from_histories([[f"i{4 * s}", f"i{4 * s + 2}"] for s in range(3)], items=ITEMS)
+    found = model.recommend(asked, 2).rows
+    assert [set(line.tolist()) for line in found] == [{4 * s + 1, 4 * s + 3} for s in range(3)]
+
+
+def test_an_empty_history_gets_what_is_popular() -> None:
+    log = Interactions.from_histories([["i0", "i1", f"i{2 + u % 10}"] for u in range(60)], items=ITEMS)
+    model = NCF(dim=4, epochs=25, learning_rate=0.02).fit(log)
+    nobody = Interactions.from_histories([[]], items=ITEMS)
+    assert set(model.recommend(nobody, 2).rows[0].tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "gru"}, r"kind='gru': expected one of \('gmf', 'mlp', 'neumf'\)"),
+        ({"dim": 0}, "dim=0"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+    ],
+)
+def test_parameters_are_checked_on_construction(options: dict[str, object], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        NCF(**options)  # type: ignore[arg-type]
+
+
+def test_unfitted_has_no_scores() -> None:
+    with pytest.raises(NotFittedError, match="NCF is not fitted"):
+        NCF().score(shelves())

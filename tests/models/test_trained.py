@@ -1,0 +1,96 @@
+"""What all models that learn by gradient share, asked of one of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.data.split import leave_last_out
+from mmreco.errors import DataError, IncompatibleError
+from mmreco.models.gru4rec import GRU4Rec
+
+N = 12
+ITEMS = IdMap.of([f"i{row}" for row in range(N)])
+
+
+def chain(n_users: int = 60, length: int = 5) -> Interactions:
+    return Interactions.from_histories(
+        [[f"i{(u + s) % N}" for s in range(length)] for u in range(n_users)], items=ITEMS
+    )
+
+
+def small(**options: object) -> GRU4Rec:
+    return GRU4Rec(**{"dim": 4, "epochs": 3, "learning_rate": 0.02, **options})  # type: ignore[arg-type]
+
+
+def test_validation_tells_when_to_stop() -> None:
+    train, kept = leave_last_out(chain())
+    model = small(epochs=40, patience=2, learning_rate=1e-9).fit(train, validation=kept)  # it learns nothing
+    assert len(model.scores_) == 3
+    assert model.epochs_ == 1
+
+
+def test_without_patience_all_passes_are_made_and_nothing_is_held_out() -> None:
+    model = small(patience=None).fit(chain())
+    assert (model.scores_, model.epochs_) == ((), 3)
+
+
+def test_the_best_pass_is_what_validation_says() -> None:
+    model = small(epochs=8).fit(chain(n_users=600))
+    assert model.epochs_ == 1 + int(np.argmax(model.scores_))
+    assert model.scores_[-1] > model.scores_[0]  # it learns
+
+
+def test_another_seed_another_model() -> None:
+    first, second = (small(seed=seed, patience=None).fit(chain()).item_embeddings().vectors for seed in (0, 1))
+    assert not np.allclose(first, second)
+
+
+def test_validation_over_other_items_is_refused() -> None:
+    other = Interactions.from_histories([["a", "b"]], items=IdMap.of(["a", "b"]))
+    with pytest.raises(IncompatibleError, match="validation is over other items than train"):
+        small().fit(chain(), validation=leave_last_out(other)[1])
+
+
+def test_nobody_with_two_events_is_refused() -> None:
+    with pytest.raises(DataError, match="nobody has two events"):
+        small().fit(Interactions.from_histories([["i1"], [], ["i2"]], items=ITEMS))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"epochs": 0}, "epochs=0: expected 1 or more"),
+        ({"patience": 0}, "patience=0: expected 1 or more, or None"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0: expected above 0"),
+        ({"device": "tpu"}, "device='tpu'"),
+        ({"dim": 0}, "dim=0"),
+        ({"max_length": 0}, "max_length=0"),
+        ({"negatives": 0}, "negatives=0"),
+        ({"dropout": 1.0}, "dropout=1.0: expected from 0 to below 1"),
+    ],
+)
+def test_parameters_are_checked_on_construction(options: dict[str, object], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        small(**options)
+
+
+def test_weights_of_another_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small(epochs=1).fit(chain())
+    state = model._state()
+    state["network.norm.weight"] = np.ones(3, dtype=np.float32)
+    monkeypatch.setattr(model, "_state", lambda: state)
+    model.save(tmp_path / "model")
+    with pytest.raises(IncompatibleError, match="weights of another version of GRU4Rec"):
+        GRU4Rec.load(tmp_path / "model")
+
+
+def test_what_was_learnt_comes_back(tmp_path: Path) -> None:
+    model = small(epochs=2).fit(chain(n_users=600))
+    model.save(tmp_path / "model")
+    loaded = GRU4Rec.load(tmp_path / "model")
+    assert (loaded.scores_, loaded.epochs_) == (model.scores_, model.epochs_)
+    assert model.seconds_ > 0
+    assert np.isnan(loaded.seconds_)

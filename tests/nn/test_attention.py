@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from mmreco.nn.attention import CausalTransformer
+
+
+def block_by_hand(module, steps):
+    """One block with one head, in numpy, its queries and keys turned as complex numbers."""
+    weights = {name: value.detach().numpy().astype(float) for name, value in module.blocks[0].named_parameters()}
+
+    def norm(x, name):
+        x = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+        return x * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    def linear(x, name):
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    def turned(x):
+        half = x.shape[1] // 2
+        speeds = 10_000.0 ** (-np.arange(half) / half)
+        whole = (x[:, :half] + 1j * x[:, half : 2 * half]) * np.exp(1j * np.arange(len(x))[:, None] * speeds)
+        return np.concatenate([whole.real, whole.imag, x[:, 2 * half :]], axis=1)
+
+    queries, keys, values = np.split(linear(norm(steps, "before_attention"), "queries_keys_values"), 3, axis=1)
+    scores = turned(queries) @ turned(keys).T / np.sqrt(steps.shape[1])
+    scores[np.triu_indices(len(steps), 1)] = -np.inf
+    shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    x = steps + linear(shares @ values, "mix")
+    wide = torch.nn.functional.gelu(torch.tensor(linear(norm(x, "before_wide"), "wide"))).numpy()
+    return x + linear(wide, "narrow")
+
+
+@pytest.mark.parametrize("dim", [7, 8])
+def test_rotary_attention_is_that_of_complex_numbers(dim):
+    torch.manual_seed(0)
+    module = CausalTransformer(dim, depth=1, heads=1, dropout=0.5, positions=None).eval()
+    steps = torch.randn(2, 6, dim)
+    found = module(steps).detach().numpy()
+    for line in range(2):
+        np.testing.assert_allclose(found[line], block_by_hand(module, steps[line].numpy().astype(float)), atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", [None, 6])
+def test_order_matters(positions):
+    torch.manual_seed(0)
+    module = CausalTransformer(8, depth=1, heads=2, dropout=0.0, positions=positions).eval()
+    with torch.no_grad():
+        for weights in module.parameters():
+            weights.normal_()
+    steps = torch.randn(1, 6, 8)
+    swapped = steps[:, [1, 0, 2, 3, 4, 5]]
+    assert (module(steps)[:, -1] - module(swapped)[:, -1]).abs().max() > 1e-3
+
+
+def test_rotary_positions_have_no_longest_sequence():
+    module = CausalTransformer(8, depth=1, heads=1, dropout=0.0, positions=None).eval()
+    assert torch.isfinite(module(torch.randn(1, 500, 8))).all()
