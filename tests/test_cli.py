@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from mmreco import Embeddings, Recommender
+from mmreco import MODELS, Catalogue, Embeddings, Recommender
 from mmreco.cli import app
+from mmreco.cli.contest import Contest, entries
 from mmreco.data.shop import PlantedShop, plant
+from mmreco.errors import DataError
 
-COMMANDS = ("demo", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify")
+COMMANDS = ("demo", "compare", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify")
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +161,77 @@ def test_evaluate_compares(tables: Path) -> None:
     assert said["users"] == 60
 
 
+# ---- compare
+
+
+def test_compare_sets_models_side_by_side(tables: Path, tmp_path: Path) -> None:
+    command = ["compare", *paths(tables), "--rename", "events.user_id=customer", "--out", tmp_path / "out"]
+    said = ask(*command, "--models", "ItemKNN,Popular", "--protocol", "leave-last-out,temporal", "-k", 5)
+    assert set(said["models"]) == {"Random", "ItemKNN", "Popular"}
+    for of in said["models"].values():
+        assert set(of) == {"ndcg@5", "interval", "p_random", "fit_seconds", "users_per_second", "memory_mb"}
+    assert said["models"]["Random"]["p_random"] is None
+    low, high = said["models"]["ItemKNN"]["interval"]
+    assert low < said["models"]["ItemKNN"]["ndcg@5"] < high
+    assert set(said["temporal"]["models"]) == set(said["models"])
+    assert (said["protocol"], said["users"], said["failed"]) == ("leave-last-out", 60, {})
+    assert said["verdict"]
+    page = Path(said["report"]).read_text(encoding="utf-8")
+    assert "Leave-last-out" in page
+    assert "Temporal" in page
+    whole = json.loads((tmp_path / "out" / "figures.json").read_text(encoding="utf-8"))
+    assert whole["temporal"]["ItemKNN"]["figures"]["recall@20"] > 0
+
+    kept = tmp_path / "out" / "results" / "leave-last-out" / "model-Popular" / "CURRENT"
+    before = kept.stat().st_mtime_ns
+    again = ask(*command, "--models", "Popular", "-k", 5, "--resume")
+    assert again["models"]["Popular"]["fit_seconds"] == said["models"]["Popular"]["fit_seconds"]
+    assert kept.stat().st_mtime_ns == before
+    ask(*command, "--models", "Popular", "-k", 5)
+    assert kept.stat().st_mtime_ns > before
+
+
+def test_compare_gives_models_the_content_they_need(
+    shop: PlantedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def demo(folder: Path, seed: int) -> Contest:
+        asked.append((folder, seed))
+        return Contest("A small shop", shop.catalogue, shop.interactions, shop.reviews, seed)
+
+    monkeypatch.setattr("mmreco.cli.contest.demo", demo)
+    said = ask("compare", "demo", "--models", "ContentKNN", "--out", tmp_path, "--seed", 7)
+    assert asked == [(tmp_path, 7)]
+    assert set(said["models"]) == {"Random", "ContentKNN"}
+    assert said["models"]["ContentKNN"]["ndcg@10"] > 0
+    with pytest.raises(DataError, match="ContentKNN: the catalogue has neither texts nor pictures"):
+        entries(Contest("bare", bare(shop), shop.interactions), ["ContentKNN"])
+    assert set(entries(Contest("bare", bare(shop), shop.interactions), None)) == set(MODELS)
+
+
+def bare(shop: PlantedShop) -> Catalogue:
+    return Catalogue(shop.catalogue.items, shop.catalogue.table.select(["price"]))
+
+
+def test_without_json_compare_speaks_in_sentences(tables: Path, tmp_path: Path) -> None:
+    command = [
+        "compare",
+        *paths(tables),
+        "--rename",
+        "events.user_id=customer",
+        "--out",
+        tmp_path,
+        "--models",
+        "Popular",
+    ]
+    done = CliRunner().invoke(app, [*map(str, command)])
+    assert done.exit_code == 0, done.output
+    assert "leave-last-out: 2 models, 60 users" in done.stdout
+    assert "has the highest ndcg@10" in done.stdout
+    assert f"report: {tmp_path / 'report.html'}" in done.stdout
+
+
 # ---- embed
 
 
@@ -181,6 +254,15 @@ def test_embed_resumes_and_sets_aside(shop: PlantedShop, tmp_path: Path) -> None
     assert (second["embedded"], second["skipped"], second["refused"]) == (0, 95, 1)
     stored = Embeddings.read(tmp_path / "store")
     assert stored.ids.array.to_pylist() == table["item_id"][:-1]
+    pq.write_table(pa.table(table | {"name": titles}), tmp_path / "items.parquet")
+    rows = []
+    for part in ("1/2", "2/2"):
+        command[command.index("--out") + 1] = tmp_path / part.replace("/", "-")
+        rows.append(ask(*command, "--shard", part, "--dtype", "float16")["rows"])
+    assert sum(rows) == 96
+    assert min(rows) > 24
+    command[command.index("--out") + 1] = tmp_path / "few"
+    assert ask(*command, "--limit", 5)["rows"] == 5
 
 
 # ---- refusals
@@ -206,6 +288,11 @@ def test_refusals_are_one_line(tables: Path, artefact: Path, tmp_path: Path) -> 
         (["fit", *paths(tables), "--rename", "item_id=sku", "--out", tmp_path / "a"], "items.OUR=THEIRS"),
         (["fit", *paths(tables), "--rename", "events.user_id=customer", "--weights", items, "--out", "a"], "--weights"),
         (["evaluate", *paths(tables), "--model", "Nonsense"], "Nonsense"),
+        (["compare", "--out", tmp_path / "c"], "demo, ml1m --data FOLDER, or --items and --events"),
+        (["compare", "nonsense", "--out", tmp_path / "c"], "nonsense"),
+        (["compare", "ml1m", "--out", tmp_path / "c"], "--data FOLDER"),
+        (["compare", "ml1m", "--data", tmp_path, "--out", tmp_path / "c"], "movies.dat"),
+        (["compare", "demo", "--protocol", "sometimes", "--out", tmp_path / "c"], "--protocol sometimes"),
         (["embed", "--encoder", "lexical", "--out", tmp_path / "s"], "--images or --texts"),
         (["embed", "--texts", items, "--column", "no", "--encoder", "lexical", "--out", tmp_path / "s"], "'no'"),
         (["embed", "--images", tmp_path / "none", "--encoder", "timm/resnet50", "--out", tmp_path / "s"], "none"),

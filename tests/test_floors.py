@@ -29,7 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # The commands draw the demo and write its report: rooms of the top floor that may know these neighbours.
-NEIGHBOURS = {("cli", "demo"), ("demo", "report")}
+NEIGHBOURS = {("cli", "demo"), ("cli", "distributed"), ("cli", "report"), ("demo", "report")}
 
 # A noun's front door opens onto the reader that makes the noun: `Catalogue.read`, `Interactions.from_frame`.
 # Each pair stands here by name, is inside a function, and the only kind of circle there is.
@@ -48,7 +48,9 @@ HOMES = {
     "jieba": ("segment",),
     "rjieba": ("segment",),
     "narwhals": ("data",),
+    "optuna": ("evaluation",),
     "PIL": ("encoders.image", "encoders.pictures", "demo", "report"),
+    "pymilvus": ("index.milvus",),
     "rich": ("cli",),
     "sentence_transformers": ("encoders",),
     "timm": ("encoders.image",),

@@ -1,4 +1,4 @@
-"""Reports: one HTML file that holds everything it shows, readable in light and dark, on paper and by screen readers.
+"""Pages: one HTML file that holds everything it shows, readable in light and dark, on paper and by screen readers.
 
 Blocks are functions that answer a piece of HTML; `page` joins them. A `Gallery` keeps each picture once, however
 often it is shown. All text is escaped; nothing is asked for from outside, which the page's own policy enforces.
@@ -7,7 +7,6 @@ often it is shown. All text is escaped; nothing is asked for from outside, which
 import base64
 import html
 import io
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,20 @@ from pathlib import Path
 from mmreco.encoders.pictures import open_picture
 from mmreco.errors import DataError
 
-__all__ = ["Card", "Gallery", "chips", "curves", "heading", "metrics_table", "mosaic", "page", "prose", "row", "tiles"]
+__all__ = [
+    "Card",
+    "Gallery",
+    "chips",
+    "heading",
+    "metrics_table",
+    "mosaic",
+    "page",
+    "prose",
+    "row",
+    "sentences",
+    "table",
+    "tiles",
+]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d1b18; --soft: #6b665d; --line: #e0dbd0; --paper: #faf8f4; --card: #fff;
@@ -78,13 +90,14 @@ svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .c0 { --ink-of: var(--c0); } .c1 { --ink-of: var(--c1); } .c2 { --ink-of: var(--c2); } .c3 { --ink-of: var(--c3); }
 .c4 { --ink-of: var(--c4); } .c5 { --ink-of: var(--c5); }
 svg g polyline { stroke: var(--ink-of); } svg g circle, svg g .end { fill: var(--ink-of); font-weight: 600; }
+.said { max-width: 46rem; margin: .4rem 0 1rem; padding-left: 1.1rem; color: var(--soft); }
+svg .leader, svg .whisker { stroke: var(--ink-of); } svg .leader { opacity: .35; } svg .whisker { stroke-width: 2; }
 .wide { overflow-x: auto; }
 @media (max-width: 46rem) { .mosaic { grid-template-columns: repeat(7, 1fr); } th, td { padding-left: 1rem; }
   body { padding-top: 2rem; } }
 @media print { .row { grid-auto-columns: 1fr; overflow: visible; } h2, h3 { break-after: avoid; }
   .card { break-inside: avoid; } }
 """
-_INKS = 6  # colours of curves, named in the style
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
 
@@ -201,19 +214,41 @@ def chips(words: Iterable[str], *, label: str = "") -> str:
     return f'<ul class="chips">{before}{shown}</ul>'
 
 
+def table(
+    head: Sequence[str], lines: Sequence[Sequence[str]], *, strong: Iterable[tuple[int, int]] = (), caption: str = ""
+) -> str:
+    """Words in lines and columns; the first of a line is its name, and the `strong` places (line, column) stand out."""
+    standing = set(strong)
+    top = "".join(f'<th scope="col">{_text(name)}</th>' for name in head)
+    written = []
+    for number, (name, *cells) in enumerate(lines):
+        shown = "".join(
+            f"<td{' class=best' if (number, column) in standing else ''}>{_text(cell)}</td>"
+            for column, cell in enumerate(cells, start=1)
+        )
+        written.append(f'<tr><th scope="row">{_text(name)}</th>{shown}</tr>')
+    said = f"<caption>{_text(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="wide"><table>{said}<thead><tr>{top}</tr></thead><tbody>{"".join(written)}</tbody></table></div>'
+    )
+
+
+def sentences(said: Iterable[str]) -> str:
+    """Sentences, one below the other."""
+    return f'<ul class="said">{"".join(f"<li>{_text(one)}</li>" for one in said)}</ul>'
+
+
 def metrics_table(models: Mapping[str, Mapping[str, float]], names: Sequence[str], *, caption: str = "") -> str:
     """A line a model, a column a metric; the best of each column stands out."""
     best = {name: max(figures[name] for figures in models.values()) for name in names}
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in ("model", *names))
-    lines = []
-    for model, figures in models.items():
-        cells = "".join(
-            f"<td{' class=best' if figures[name] == best[name] else ''}>{figures[name]:.4f}</td>" for name in names
-        )
-        lines.append(f'<tr><th scope="row">{_text(model)}</th>{cells}</tr>')
-    said = f"<caption>{_text(caption)}</caption>" if caption else ""
-    table = f"<table>{said}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return f'<div class="wide">{table}</div>'
+    lines = [[model, *(f"{figures[name]:.4f}" for name in names)] for model, figures in models.items()]
+    strong = [
+        (line, column)
+        for line, figures in enumerate(models.values())
+        for column, name in enumerate(names, start=1)
+        if figures[name] == best[name]
+    ]
+    return table(["model", *names], lines, strong=strong, caption=caption)
 
 
 def mosaic(pictures: Iterable[tuple[Path, str]], gallery: Gallery) -> str:
@@ -238,51 +273,6 @@ def row(cards: Iterable[Card], gallery: Gallery, *, label: str = "") -> str:
     return f'{said}<div class="row">{"".join(shown)}</div>'
 
 
-def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str) -> str:
-    """One curve a name over common axes, as SVG; each is named where it ends.
-
-    Raises
-    ------
-    DataError
-        There is no point to draw.
-    """
-    points = [point for line in lines.values() for point in line]
-    if not points:
-        raise DataError("curves: no points; expected at least one line with one point")
-    low, high = min(p[0] for p in points), max(p[0] for p in points)
-    step = _step(max(p[1] for p in points))
-    top = step * max(1, math.ceil(max(p[1] for p in points) / step - 1e-9))
-    left, right, bottom, above = 52, 470, 224, 26
-
-    def at(point: tuple[float, float]) -> tuple[float, float]:
-        share = (point[0] - low) / (high - low) if high > low else 0.5
-        return left + share * (right - left), bottom - point[1] / top * (bottom - above)
-
-    parts = []
-    for tick in range(round(top / step) + 1):
-        height = at((low, tick * step))[1]
-        parts.append(f'<line class="axis" x1="{left}" y1="{height:.1f}" x2="{right}" y2="{height:.1f}"/>')
-        parts.append(f'<text x="{left - 8}" y="{height + 4:.1f}" text-anchor="end">{tick * step:.4g}</text>')
-    columns = sorted({p[0] for p in points})
-    parts += [
-        f'<text x="{at((value, 0))[0]:.1f}" y="{bottom + 18}" text-anchor="middle">{value:g}</text>'
-        for value in columns[:: max(1, math.ceil(len(columns) / 12))]
-    ]
-    parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 36}" text-anchor="middle">{_text(x)}</text>')
-    parts.append(f'<text x="0" y="{above - 14}">{_text(y)}</text>')
-    ends = _apart([at(line[-1])[1] if line else bottom for line in lines.values()])
-    for number, ((name, line), end) in enumerate(zip(lines.items(), ends, strict=True)):
-        path = " ".join(f"{px:.1f},{py:.1f}" for px, py in map(at, line))
-        dots = "".join(
-            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3"><title>{_text(name)}: {p[1]:.4g} at {p[0]:g}</title></circle>'
-            for p, (px, py) in zip(line, map(at, line), strict=True)
-        )
-        said = f'<text class="end" x="{right + 12}" y="{end + 4:.1f}">{_text(name)}</text>'
-        parts.append(f'<g class="c{number % _INKS}"><polyline points="{path}"/>{dots}{said}</g>')
-    label = _text(f"{y} by {x}: {', '.join(lines)}")
-    return f'<svg viewBox="0 0 600 268" width="600" role="img" aria-label="{label}">{"".join(parts)}</svg>'
-
-
 def _shot(picture: Path | None, title: str, gallery: Gallery) -> str:
     name = gallery.name(picture) if picture else None
     if name is None:
@@ -297,20 +287,3 @@ def _text(words: str) -> str:
 def _language(words: str) -> str:
     """What a screen reader must know of words in Chinese alone."""
     return ' lang="zh-Hans"' if _HAN.search(words) and not _LATIN.search(words) else ""
-
-
-def _step(high: float) -> float:
-    """A round number that parts `high` into about five."""
-    if high <= 0:
-        return 1.0
-    size: float = 10.0 ** math.floor(math.log10(high / 5))
-    return next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= high / 5)
-
-
-def _apart(heights: Sequence[float], least: float = 16.0) -> list[float]:
-    """Heights of labels, moved down until none lies on another."""
-    out = list(heights)
-    last = -math.inf
-    for number in sorted(range(len(out)), key=lambda n: heights[n]):
-        last = out[number] = max(out[number], last + least)
-    return out

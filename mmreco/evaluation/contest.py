@@ -1,0 +1,178 @@
+"""Several models on one split, side by side: `compare(models, split)` gives a `Comparison`."""
+
+import gc
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmreco.data.interactions import Interactions
+from mmreco.data.split import Holdout
+from mmreco.errors import DataError, IncompatibleError, MMRecoError
+from mmreco.evaluation.comparison import Comparison, Result
+from mmreco.evaluation.cost import Watch
+from mmreco.evaluation.kept import Kept, mark
+from mmreco.evaluation.known import Known
+from mmreco.evaluation.measure import evaluate
+from mmreco.models import MODELS
+from mmreco.models.base import ScoreModel, VectorModel
+from mmreco.progress import progress as shown_progress
+from mmreco.protocols import Recommends
+
+__all__ = ["compare"]
+
+_logger = logging.getLogger(__name__)
+
+_CUTS = (1, 2, 5, 10, 20)  # measured beside k
+_SHOWN = 6  # shoppers whose answers are kept
+
+Model = ScoreModel | VectorModel
+Fit = Callable[[Interactions], Recommends]
+
+# What the code of a model may raise while it is fitted or asked. One model that cannot be had is no reason to lose the
+# others; what ends the process (an interrupt, say) still does.
+_FAULTS = (
+    MMRecoError,
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def compare(
+    models: Mapping[str, Model | type[Model] | Fit],
+    split: tuple[Interactions, Holdout],
+    *,
+    k: int = 10,
+    baseline: str | None = "Random",
+    known: Known | None = None,
+    folder: str | Path | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> Comparison:
+    """Several models fitted and measured on one split: figures, intervals, paired tests, times and memory.
+
+    One after another, each with a model of its own that is let go before the next. A model that fails is reported
+    (`Comparison.failed`), and the others go on.
+
+    Parameters
+    ----------
+    models : by name
+        A model not fitted yet; or its class, which gets `seed` where it draws; or a callable that takes `train` and
+        gives a fitted model, e.g. `lambda train: SharedSpace().fit(train, content=content)`.
+    split : training and holdout, as the functions of `mmreco.data.split` answer
+    k : 1 or more
+        The cut-off that is tested, as NDCG@k; 1, 2, 5, 10 and 20 are measured as well.
+    baseline : the name of the model that all are held against, or None
+        One of `MODELS` is added where `models` has it not.
+    known : optional
+        What `evaluate` may know beside the split; `Known(train)` when omitted.
+    folder : where results are kept, optional
+        The same call takes them up again after an interruption; models that failed are tried again. A model whose
+        hyper-parameters changed is measured anew; a callable is known by its name alone.
+    seed : of the classes among `models`, and of the draws of intervals and tests
+    progress : optional
+        Whether to show bars.
+
+    Raises
+    ------
+    DataError
+        There is no model, none that could be fitted, no user with a target, or no `baseline` of that name.
+    IncompatibleError
+        `known` or the holdout is of other items than `train`, or `folder` belongs to another comparison.
+
+    Examples
+    --------
+    >>> from mmreco.data.shop import plant
+    >>> from mmreco.data.split import leave_last_out
+    >>> from mmreco.models import MODELS
+    >>> split = leave_last_out(plant(n_items=96, n_users=60).interactions)
+    >>> chosen = {name: MODELS[name] for name in ("Popular", "ItemKNN")}
+    >>> compare(chosen, split, baseline=None).names
+    ['ItemKNN', 'Popular']
+    """
+    train, test = split
+    if k < 1:
+        raise DataError(f"k={k}: expected 1 or more")
+    if train.items != test.histories.items:
+        raise IncompatibleError(f"train over {len(train.items)} items, test over {len(test.histories.items)}")
+    asked = _with_baseline(models, baseline)
+    test = test.take(np.flatnonzero(test.targets.lengths > 0))
+    if not len(test):
+        raise DataError("test: no user has a target; there is nothing to measure")
+    known = Known(train) if known is None else known
+    shown = _spread(len(test), _SHOWN)
+    kept = None if folder is None else Kept(Path(folder), _mark(train, test, k, known, seed))
+    results: dict[str, Result] = {}
+    failed: dict[str, str] = {}
+    for name in shown_progress(asked, description="models", shown=progress):
+        model = _fresh(asked[name], seed)
+        told = repr(model) if isinstance(model, Model) else "callable"
+        found = None if kept is None else kept.load(name, told, test.targets.users)
+        if found is None:
+            try:
+                found = _measured(model, train, test, k, known, shown, progress)
+            except _FAULTS as error:
+                _logger.warning("compare: %s failed", name, exc_info=True)
+                failed[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                continue
+            if kept is not None:
+                kept.save(name, told, found)
+        results[name] = found
+    return Comparison(results, failed, test, f"ndcg@{k}", baseline, seed, shown)
+
+
+def _measured(
+    model: Model | Fit, train: Interactions, test: Holdout, k: int, known: Known, shown: np.ndarray, progress: bool
+) -> Result:
+    gc.collect()  # what the model before held is not this one's
+    with Watch() as cost:
+        fitted: Recommends = model.fit(train) if isinstance(model, Model) else model(train)
+    report = evaluate(fitted, test, sorted({*_CUTS, k}), known=known, progress=progress)
+    rows = fitted.recommend(test.histories.take(shown), k).rows
+    return Result(report, cost.seconds, cost.memory_mb, np.array(rows))
+
+
+def _with_baseline(
+    models: Mapping[str, Model | type[Model] | Fit], baseline: str | None
+) -> dict[str, Model | type[Model] | Fit]:
+    if not models:
+        raise DataError("compare: no models; expected a mapping from name to model")
+    if baseline is None or baseline in models:
+        return dict(models)
+    if baseline not in MODELS:
+        raise DataError(f"baseline {baseline!r}: expected None, one of {', '.join(models)}, or of {', '.join(MODELS)}")
+    return {baseline: MODELS[baseline], **models}
+
+
+def _fresh(given: Model | type[Model] | Fit, seed: int) -> Model | Fit:
+    """A model of our own, not fitted yet; or the callable."""
+    if isinstance(given, Model):
+        return replace(given)  # type: ignore[type-var]  # every final model is a dataclass
+    if isinstance(given, type) and issubclass(given, (ScoreModel, VectorModel)):
+        made: type[Any] = given
+        return made(seed=seed) if any(field.name == "seed" for field in fields(made)) else made()  # type: ignore[no-any-return]
+    made_by: Fit = given  # type: ignore[assignment]  # a class that is no model is told so when it is called
+    return made_by
+
+
+def _spread(n: int, many: int) -> np.ndarray:
+    """`many` of the rows `0..n-1` at even distances; all when there are no more."""
+    chosen = ((np.arange(many) + 0.5) * n / many).astype(np.int64)
+    return np.unique(chosen)
+
+
+def _mark(train: Interactions, test: Holdout, k: int, known: Known, seed: int) -> str:
+    categories = known.categories
+    facts = () if categories is None else (categories.names, categories.starts, categories.flat)
+    vectors = () if known.vectors is None else (known.vectors.ids.checksum, known.vectors.vectors)
+    return mark((train, test.histories, test.targets, k, seed, known.train, *facts, *vectors))

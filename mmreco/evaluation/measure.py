@@ -1,0 +1,216 @@
+"""How well a model foretells what users did next: `evaluate(model, test, k)` gives a `Report`."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mmreco import metrics
+from mmreco.arrays import I64, Bool
+from mmreco.data.interactions import Interactions
+from mmreco.data.ranking import Ranking
+from mmreco.data.split import Holdout
+from mmreco.errors import DataError, IncompatibleError
+from mmreco.evaluation.known import Known
+from mmreco.evaluation.report import Report
+from mmreco.evaluation.sampling import among, drawn
+from mmreco.metrics.beyond import inequality
+from mmreco.metrics.judged import F64, answered, judged
+from mmreco.progress import progress as shown_progress
+from mmreco.protocols import Recommends
+
+__all__ = ["evaluate"]
+
+_SAMPLES = 0  # the seed of sampled items: every model meets the same
+
+
+def evaluate(
+    model: Recommends,
+    test: Holdout,
+    k: int | Sequence[int] = 10,
+    *,
+    exclude_seen: bool = True,
+    where: Bool | None = None,
+    known: Known | None = None,
+    sampled: int | None = None,
+    batch_size: int = 1_024,
+    progress: bool = False,
+) -> Report:
+    """How well the model's answers to `test.histories` hold `test.targets`: a `Report`.
+
+    The ranking is always over the full catalogue, unless `sampled` asks otherwise, and then every metric's name says
+    so. Users without targets are not counted, and `Report.skipped` says how many.
+
+    Parameters
+    ----------
+    model : anything that recommends
+    test : histories, and what each of these users did next
+    k : 1 or more, or several
+        Cut-offs; the model is asked once, for the largest. Where that is the number of items or more, `auc` is
+        measured as well.
+    exclude_seen : optional
+        Whether items of the history are left out of the answer. Targets among them can then never be hit.
+    where : shape `(n_items,)` of bool, optional
+        Items that may be answered, e.g. those on sale at the time.
+    known : optional
+        What the measures beyond accuracy, and those by segment, need.
+    sampled : 1 or more, optional
+        Rank each user's targets among this many items drawn evenly from those he has not had, the same for every
+        model. The names become e.g. "ndcg@10 (100 sampled)". Such figures are no estimate of the real ones, and may
+        put models in another order; they serve to compare with papers that have nothing else.
+    batch_size : optional
+        Users asked at a time.
+    progress : optional
+        Whether to show a bar.
+
+    Returns
+    -------
+    Report
+        `ndcg`, `recall`, `precision`, `f1`, `hit_rate`, `mrr`, `map` (means over users), `novelty` (bits, by the
+        popularity in `known.train`, or else in `test.histories`), `coverage` and `gini` (over the catalogue), each
+        `@k`. With `known` also `popularity` (mean share of trained users that have an answer), `popularity_lift`
+        (against the user's own history), `serendipity` (hits beyond the most popular), and where they can be told
+        `diversity` (by vectors), `category_diversity`, `miscalibration`; and `Report.segments`. With `sampled` only the
+        first seven.
+
+    Raises
+    ------
+    DataError
+        A cut-off, `sampled` or `batch_size` is below 1, no user has a target, or a user has fewer than `sampled` items
+        to draw from.
+    IncompatibleError
+        `known` is of other items than `test`.
+
+    Notes
+    -----
+    Source: Krichene, Rendle, "On sampled metrics for item recommendation", 2020.
+    """
+    cutoffs = sorted({int(c) for c in ([k] if isinstance(k, int) else k)})
+    if not cutoffs or cutoffs[0] < 1 or batch_size < 1:
+        raise DataError(f"k={k!r}, batch_size={batch_size}: expected numbers of 1 or more")
+    if sampled is not None and sampled < 1:
+        raise DataError(f"sampled={sampled}: expected 1 or more items to rank the targets among")
+    counted = np.flatnonzero(test.targets.lengths > 0)
+    if not len(counted):
+        raise DataError(f"test: none of {len(test.targets)} users has a target; there is nothing to measure")
+    n_items = len(test.targets.items)
+    if known is not None and known.train.items != test.targets.items:
+        raise IncompatibleError(f"known is of {len(known.train.items)} items, test of {n_items}, and not the same")
+    measured = _Measured(test.histories, known, cutoffs, sampled)
+    rng = np.random.default_rng(_SAMPLES)
+    seconds = 0.0
+    batches = range(0, len(counted), batch_size)
+    for start in shown_progress(batches, description=type(model).__name__, shown=progress):
+        asked = test.take(counted[start : start + batch_size])
+        began = time.perf_counter()
+        width = cutoffs[-1] if sampled is None else n_items
+        ranking = model.recommend(asked.histories, width, exclude_seen=exclude_seen, where=where)
+        seconds += time.perf_counter() - began
+        if sampled is not None:
+            chosen = drawn(asked.histories, asked.targets, sampled, rng, where=where)
+            ranking = among(ranking, chosen, cutoffs[-1])
+        measured.take(ranking, asked, exclude_seen, where)
+    users = test.targets.users.take(counted)
+    arrays = {name: np.concatenate(parts) for name, parts in measured.parts.items()}
+    figures = {name: _mean(array) for name, array in arrays.items()}
+    for cutoff, counts in measured.counts.items():
+        figures[f"coverage@{cutoff}"] = float(np.count_nonzero(counts) / n_items)
+        figures[f"gini@{cutoff}"] = inequality(counts)
+    if "auc" in figures:  # last in the table
+        figures["auc"] = figures.pop("auc")
+    segments = measured.segments(test.histories.take(counted), arrays)
+    return Report(type(model).__name__, figures, arrays, users, len(test.targets) - len(counted), seconds, segments)
+
+
+class _Measured:
+    """What is measured, a batch at a time, so that no ranking of all users is ever held."""
+
+    def __init__(self, seen: Interactions, known: Known | None, cutoffs: Sequence[int], sampled: int | None) -> None:
+        self.known, self.cutoffs, self.sampled = known, cutoffs, sampled
+        self.n_items = len(seen.items)
+        self.bits = known.bits if known is not None else metrics.self_information(seen)
+        self.parts: dict[str, list[F64]] = {}
+        self.by_item: dict[str, dict[str, list[F64]]] = {}
+        self.counts: dict[int, I64] = {}  # how often each item was answered, by cut-off
+        if sampled is None:
+            self.counts = {cutoff: np.zeros(self.n_items, dtype=np.int64) for cutoff in cutoffs}
+
+    def take(self, ranking: Ranking, asked: Holdout, exclude_seen: bool, where: Bool | None) -> None:
+        """Measure one batch."""
+        named = "" if self.sampled is None else f" ({self.sampled} sampled)"
+        _accuracy(self.parts, ranking, asked.targets, self.cutoffs, named)
+        if self.sampled is not None:
+            return
+        if ranking.k >= self.n_items:
+            there = _candidates(asked, exclude_seen, where)
+            self.parts.setdefault("auc", []).append(metrics.auc(ranking, asked.targets, there))
+        plain = None if self.known is None else metrics.obvious(asked.histories, self.known.counts, self.cutoffs[-1])
+        for cutoff in self.cutoffs:
+            top = ranking.top(cutoff)
+            self.counts[cutoff] += answered(top, self.n_items)
+            self._add("novelty", cutoff, metrics.mean_value(top, self.bits))
+            if self.known is not None and plain is not None:
+                self._beyond(self.known, top, plain.top(cutoff), asked)
+        if self.known is not None:
+            for name, mask in self.known.segments.items():
+                wanted = asked.targets.keep(mask[asked.targets.items_flat])
+                _accuracy(self.by_item.setdefault(name, {}), ranking, wanted, self.cutoffs, "")
+
+    def _beyond(self, known: Known, top: Ranking, plain: Ranking, asked: Holdout) -> None:
+        cutoff = top.k
+        self._add("popularity", cutoff, metrics.mean_value(top, known.shares))
+        self._add("popularity_lift", cutoff, metrics.popularity_lift(top, asked.histories, known.shares))
+        self._add("serendipity", cutoff, metrics.serendipity(top, asked.targets, plain))
+        if known.aligned is not None:
+            self._add("diversity", cutoff, metrics.diversity(top, known.aligned))
+        if known.bags is not None:
+            self._add("category_diversity", cutoff, metrics.diversity(top, known.bags))
+            self._add("miscalibration", cutoff, metrics.miscalibration(top, asked.histories, known.bags))
+
+    def _add(self, name: str, cutoff: int, values: F64) -> None:
+        self.parts.setdefault(f"{name}@{cutoff}", []).append(values)
+
+    def segments(self, histories: Interactions, arrays: Mapping[str, F64]) -> dict[str, dict[str, float]]:
+        """Accuracy by segment; the empty ones are left out."""
+        if self.known is None or self.sampled is not None:
+            return {}
+        names = [f"{name}@{cutoff}" for cutoff in self.cutoffs for name in metrics.PER_USER]
+        found = {
+            segment: {name: arrays[name][mask] for name in names}
+            for segment, mask in metrics.user_segments(histories).items()
+        }
+        for segment, parts in self.by_item.items():
+            found[segment] = {name: np.concatenate(parts[name]) for name in names}
+        counted = {segment: int(np.isfinite(of[names[0]]).sum()) for segment, of in found.items()}
+        return {
+            segment: {"users": counted[segment], **{name: _mean(array) for name, array in of.items()}}
+            for segment, of in found.items()
+            if counted[segment]
+        }
+
+
+def _accuracy(
+    parts: dict[str, list[F64]], ranking: Ranking, targets: Interactions, cutoffs: Sequence[int], named: str
+) -> None:
+    """Add every per-user metric at every cut-off; what is right is looked up once."""
+    hits, wanted = judged(ranking, targets)
+    for cutoff in cutoffs:
+        for name, metric in metrics.PER_USER.items():
+            parts.setdefault(f"{name}@{cutoff}{named}", []).append(metric(hits[:, :cutoff], wanted))
+
+
+def _candidates(asked: Holdout, exclude_seen: bool, where: Bool | None) -> I64:
+    """How many items could have been answered to each user, shape `(n,)`; targets count even where they could not."""
+    n, n_items = len(asked), len(asked.targets.items)
+    could = np.ones((n, n_items), dtype=np.bool_)
+    if where is not None:
+        could &= where
+    if exclude_seen:
+        could[asked.histories.users_flat, asked.histories.items_flat] = False
+    could[asked.targets.users_flat, asked.targets.items_flat] = True
+    return np.asarray(could.sum(axis=1), dtype=np.int64)
+
+
+def _mean(values: F64) -> float:
+    known = values[~np.isnan(values)]  # a user without any answer has no novelty
+    return float(known.mean()) if len(known) else 0.0
