@@ -34,6 +34,7 @@ Modality = Literal["text", "image"]
 KINDS = {
     "ImageEncoder": "mmreco.encoders.image",
     "LexicalEncoder": "mmreco.encoders.lexical",
+    "StaticEncoder": "mmreco.encoders.static",
     "TextEncoder": "mmreco.encoders.text",
 }
 

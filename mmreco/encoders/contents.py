@@ -8,17 +8,25 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from mmreco.errors import DataError
 
-__all__ = ["LARGEST_FILE", "LONGEST_TEXT", "ahead", "read"]
+__all__ = ["LARGEST_FILE", "LONGEST_TEXT", "Readable", "ahead", "read"]
 
 LONGEST_TEXT = 1_000_000  # characters; no title or description is longer, and a tokeniser would choke
 LARGEST_FILE = 256 << 20  # bytes
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # the machine is short of something; the file is not to blame
 
 Loaded = TypeVar("Loaded")
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A content that lies elsewhere and is fetched by the thread that needs it."""
+
+    def read(self) -> bytes:
+        """Its bytes; raises DataError when they cannot be had."""
 
 
 def read(content: Any) -> tuple[Any, bytes]:
@@ -36,6 +44,10 @@ def read(content: Any) -> tuple[Any, bytes]:
         content = data = _file(content)
     elif isinstance(content, bytes):
         data = content
+    elif isinstance(content, DataError):
+        raise content  # the source could not give it
+    elif isinstance(content, Readable):
+        content = data = content.read()
     else:
         raise DataError(f"content is a {type(content).__name__}; expected str, Path or bytes")
     return content, hashlib.sha256(data).digest()

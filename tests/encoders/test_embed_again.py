@@ -153,7 +153,7 @@ def test_what_a_complete_run_refused_is_tried_again(tmp_path: Path, monkeypatch:
     assert (seen, done.skipped, done.refused.num_rows) == ([], 2, 1)
     assert verify(store).path == before  # nothing changed, nothing written
     contents_read = contents_module.read
-    monkeypatch.setattr("mmreco.encoders.embed.read", lambda c: ("fine now", contents_read(c)[1]))
+    monkeypatch.setattr("mmreco.encoders.passage.read", lambda c: ("fine now", contents_read(c)[1]))
     done, seen = run(store, ["a", "b", "c"], contents)
     assert (seen, done.embedded, done.refused.num_rows) == (["fine now"], 1, 0)
 

@@ -115,13 +115,13 @@ def test_unit_length_and_zero_for_empty(encoder: TextEncoder) -> None:
 
 def test_equal_texts_are_encoded_once(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
-    inner = encoder._model.encode
+    inner = encoder._batches.encode
 
-    def spy(texts: list[str], **options: Any) -> Any:
+    def spy(texts: list[str], *options: Any) -> Any:
         seen.append(texts)
-        return inner(texts, **options)
+        return inner(texts, *options)
 
-    monkeypatch.setattr(encoder._model, "encode", spy)
+    monkeypatch.setattr(encoder._batches, "encode", spy)
     vectors = encoder.encode(["red dress", "blue shirt", "red dress"])
     assert seen == [["red dress", "blue shirt"]]
     np.testing.assert_array_equal(vectors[0], vectors[2])
@@ -506,3 +506,52 @@ def test_offline_minilm() -> None:
     assert scores[0, 1] > scores[0, 2] + 0.1
     assert encoder.known(["red dress", "紫色台灯"]).tolist() == [1.0, 0.0]
     np.testing.assert_allclose(encoder.encode(["scarlet frock"])[0], vectors[1], atol=1e-5)
+
+
+# ---- batches by tokens, and the numbers a model computes in
+
+
+def test_batches_by_tokens_equal_the_model_s_own(encoder: TextEncoder) -> None:
+    texts = [" ".join(WORDS[row % 7 : row % 7 + 1 + row % 11]) for row in range(60)]
+    assert encoder._batches._plain
+    expected = encoder._model.encode(texts, batch_size=1, show_progress_bar=False, normalize_embeddings=True)
+    for batch_size in (1, 3, 64):
+        np.testing.assert_allclose(encoder.encode(texts, batch_size=batch_size), expected, atol=1e-5)
+
+
+def test_a_batch_holds_no_more_tokens_than_asked(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[int, ...]] = []
+    inner = encoder._model.forward
+
+    def spy(features: dict[str, Any], **options: Any) -> Any:
+        shapes.append(tuple(features["input_ids"].shape))
+        return inner(features, **options)
+
+    monkeypatch.setattr(encoder._model, "forward", spy)
+    texts = ["red " * (1 + row) for row in range(40)]  # 3 to 42 tokens
+    encoder.encode(texts, batch_size=2)  # of 64 tokens at most
+    assert max(n * width for n, width in shapes) <= 2 * 64
+    assert sum(n for n, _ in shapes) == 40
+    assert sum(n * width for n, width in shapes) < 1.2 * sum(3 + row for row in range(40))
+
+
+@pytest.mark.parametrize(("backend", "least"), [("bfloat16", 0.99), ("int8", 0.97)])
+def test_narrow_numbers_stay_close_and_are_told_apart(
+    folder: Path, encoder: TextEncoder, backend: str, least: float
+) -> None:
+    texts = [" ".join(WORDS[row : row + 5]) for row in range(20)]
+    narrow = TextEncoder(folder, device="cpu", backend=backend)
+    vectors = narrow.encode(texts)
+    cosines = (vectors * encoder.encode(texts)).sum(axis=1)
+    assert cosines.mean() > least
+    assert cosines.min() < 1 - 1e-7  # it does compute in other numbers
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert narrow.fingerprint != encoder.fingerprint
+
+
+def test_a_backend_travels_with_the_encoder(folder: Path, tmp_path: Path) -> None:
+    made = TextEncoder(folder, device="cpu", backend="int8")
+    made.save(tmp_path / "kept")
+    assert TextEncoder.load(tmp_path / "kept").fingerprint == made.fingerprint
+    with pytest.raises(DataError, match="backend='int4'; expected one of torch, bfloat16, int8"):
+        TextEncoder(folder, backend="int4")

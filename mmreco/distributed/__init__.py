@@ -1,0 +1,1 @@
+"""More than one machine: training on Ray Train (`training`), embedding on Ray Data (`embedding`)."""

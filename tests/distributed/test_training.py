@@ -1,0 +1,72 @@
+"""fit(): two workers of a local Ray come to the space that one process comes to.
+
+This file run as a program is the job.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.data.split import leave_last_out
+from mmreco.distributed.training import fit
+from mmreco.errors import DataError
+from mmreco.space import SharedSpace
+
+
+def log() -> Interactions:
+    items = IdMap.of([str(i) for i in range(40)])
+    rng = np.random.default_rng(0)
+    histories = [
+        [str((start + step) % 40) for step in range(rng.integers(3, 9))] for start in rng.integers(40, size=200)
+    ]
+    return Interactions.from_histories(histories, items=items)
+
+
+def space() -> SharedSpace:
+    return SharedSpace(
+        dim=8, dropout=0.0, epochs=3, device="cpu"
+    )  # the whole catalogue is contrasted: nothing is drawn
+
+
+def job(folder: Path) -> None:
+    import ray
+
+    logging.disable()
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    train, validation = leave_last_out(log())
+    fit(space(), train, folder=folder, workers=2, validation=validation)
+
+
+def test_workers_are_counted():
+    with pytest.raises(DataError, match="workers=0: expected 1 or more"):
+        fit(space(), log(), folder="nowhere", workers=0)
+
+
+@pytest.mark.timeout(600)
+def test_two_workers_come_to_the_space_of_one(tmp_path):
+    pytest.importorskip("ray.train")
+    train, validation = leave_last_out(log())
+    alone = space().fit(train, validation=validation)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "disabled"}
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path / "space")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    together = SharedSpace.load(tmp_path / "space")
+    np.testing.assert_allclose(together.scores_, alone.scores_, atol=0.01)
+    np.testing.assert_allclose(together.item_embeddings().vectors, alone.item_embeddings().vectors, atol=0.01)
+
+
+if __name__ == "__main__":
+    job(Path(sys.argv[1]))
