@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-gpu docs clean
+.PHONY: help demo test lint bench bench-gpu bench-quality docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,18 @@ bench: $(READY) ## retrieval speed, after equality with brute force
 
 bench-gpu: $(READY) ## index, encoders and training on a CUDA device, if there is one
 	$(BIN)/python benchmarks/gpu.py
+
+QUALITY := $(BIN)/python benchmarks/quality
+RESULTS := benchmarks/quality/results
+bench-quality: export MMRECO_DATA := $(or $(DATA),$(MMRECO_DATA))
+bench-quality: $(READY) ## recommendations against the published tables: make bench-quality DATA=folder (hours)
+	for seed in 0 1 2; do $(QUALITY)/run.py beauty --seed $$seed --out $(RESULTS) || exit 1; done
+	for question in cold strangers missing; do for set in beauty ml1m; do \
+	  $(QUALITY)/reach.py $$question $$set --out $(RESULTS) || exit 1; done; done
+	$(QUALITY)/speed.py --out $(RESULTS)
+	$(QUALITY)/ablation.py --out $(RESULTS)
+	$(BIN)/python examples/movielens.py
+	$(QUALITY)/table.py
 
 docs: $(READY) ## the pages as a site in site/
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

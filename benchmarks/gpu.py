@@ -9,7 +9,7 @@ without a CUDA device it says so, and the exit code is 0.
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +20,7 @@ from mmreco import (
     Embeddings,
     IdMap,
     ImageEncoder,
+    Interactions,
     LexicalEncoder,
     MissingExtraError,
     SharedSpace,
@@ -28,7 +29,13 @@ from mmreco import (
     leave_last_out,
 )
 from mmreco.data.shop import plant
+from mmreco.data.windows import windows
 from mmreco.encoders.channels import encode_catalogue
+from mmreco.nn.loop import train as train_loop
+from mmreco.nn.negatives import Negatives
+from mmreco.space import training
+from mmreco.space.content import item_content
+from mmreco.space.model import _NEGATIVES
 
 
 def timed(work: Callable[[], Any], *, repeats: int) -> float:
@@ -68,6 +75,41 @@ def search(n: int, dim: int, repeats: int) -> dict[str, Any]:
         figures[f"queries_a_second_batch_{batch}"] = round(batch / seconds, 1)
     slow = timed(lambda: cpu.search(queries[:32], 10), repeats=max(1, repeats // 3))
     figures["cpu_queries_a_second_batch_32"] = round(32 / slow, 1)
+    return figures
+
+
+def faiss_on_gpu(n: int, dim: int, repeats: int) -> dict[str, Any]:
+    """FAISS' own flat (fp32, fp16) and IVF indexes on the device, where a build of FAISS for it is installed."""
+    import faiss
+
+    if "GpuIndexFlatIP" not in dir(faiss) or faiss.get_num_gpus() < 1:
+        return {"skipped": "no FAISS for a GPU; pip install 'mmreco[gpu]'"}
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(n, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    queries = vectors[rng.integers(0, n, 1024)] + 0.05 * rng.normal(size=(1024, dim)).astype(np.float32)
+    best = np.argmax(queries[:32] @ vectors.T, axis=1)
+    resources = faiss.StandardGpuResources()
+    half = faiss.GpuIndexFlatConfig()
+    half.useFloat16 = True
+    lists = max(16, int(4 * n**0.5))
+    made = {
+        "flat": lambda: faiss.GpuIndexFlatIP(resources, dim),
+        "flat_fp16": lambda: faiss.GpuIndexFlatIP(resources, dim, half),
+        "lists": lambda: faiss.GpuIndexIVFFlat(resources, dim, lists, faiss.METRIC_INNER_PRODUCT),
+    }
+    figures: dict[str, Any] = {"n": n, "dim": dim}
+    for name, make in made.items():
+        index = make()
+        if name == "lists":
+            index.train(vectors[rng.permutation(n)[: 64 * lists]])
+            index.nprobe = 16
+        index.add(vectors)
+        found = index.search(queries[:32], 10)[1]
+        figures[name] = {"first_is_right": float((found[:, 0] == best).mean())}
+        for batch in (1, 32, 1024):
+            seconds = timed(lambda i=index, b=batch: i.search(queries[:b], 10), repeats=repeats)  # type: ignore[misc]
+            figures[name][f"queries_a_second_batch_{batch}"] = round(batch / seconds, 1)
     return figures
 
 
@@ -131,6 +173,42 @@ def space(users: int, epochs: int) -> dict[str, Any]:
     }
 
 
+def space_at_scale(n_items: int, dim: int, sequences: int) -> dict[str, Any]:
+    """Seconds a step and peak memory of training with a very large catalogue and batch, ids alone."""
+    rng, length = np.random.default_rng(0), 50
+    items = IdMap.of(map(str, range(n_items)))
+    users = np.repeat(np.arange(4 * sequences), length + 1)
+    log = Interactions.from_events(
+        IdMap.of(map(str, range(4 * sequences))), items, users, rng.integers(0, n_items, len(users))
+    )
+    model = SharedSpace(dim=dim, device="cuda")
+    towers = model._towers(n_items, {}, 0, len(log.event_names)).cuda()
+    known = item_content(items, np.arange(n_items), {}, None, towers)
+    negatives = Negatives(torch.arange(n_items, device="cuda"), _NEGATIVES)
+    cut = windows(log, length)
+    seconds: list[float] = []
+
+    def losses(number: int) -> Iterator[torch.Tensor]:
+        for group in np.split(np.arange(len(cut)), 4):
+            torch.cuda.synchronize()
+            start = perf_counter()
+            yield training.batch_loss(towers, known, log, cut[group], negatives)
+            torch.cuda.synchronize()
+            seconds.append(perf_counter() - start)
+
+    torch.cuda.reset_peak_memory_stats()
+    optimiser = training.optimiser(towers, model.learning_rate)
+    train_loop(towers, optimiser, batches=losses, validate=None, epochs=2, patience=None, seed=0, memory=0.997)
+    return {
+        "items": n_items,
+        "dim": dim,
+        "sequences_a_batch": sequences,
+        "seconds_a_step": round(float(np.median(seconds)), 4),
+        "targets_a_second": round(sequences * length / float(np.median(seconds))),
+        "peak_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2),
+    }
+
+
 def main() -> int:
     """Run every part that the device allows."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -145,9 +223,11 @@ def main() -> int:
         "device": torch.cuda.get_device_name(),
         "torch": torch.__version__,
         "search": [search(n, 128, repeats) for n in ((20_000,) if quick else (100_000, 1_000_000))],
+        "faiss": faiss_on_gpu(20_000 if quick else 1_000_000, 128, repeats),
         "pictures": pictures(repeats),
         "texts": texts(500 if quick else 5_000),
         "space": space(500 if quick else 20_000, 1 if quick else 3),
+        "space_at_scale": space_at_scale(*((10_000, 64, 64) if quick else (10_000_000, 256, 4_096))),
     }
     print(json.dumps(figures))
     equal = all(one["equal_to_brute_force"] and one["filter_kept"] for one in figures["search"])

@@ -12,7 +12,9 @@ _NAMES = {
     "Answer": "mmreco.data.answer",
     "Attributes": "mmreco.data.attributes",
     "BehaviourEncoder": "mmreco.encoders.behaviour",
+    "Between": "mmreco.evaluation",
     "Catalogue": "mmreco.data.catalogue",
+    "Comparison": "mmreco.evaluation",
     "DataError": "mmreco.errors",
     "Embedded": "mmreco.encoders.embed",
     "Embeddings": "mmreco.data.embeddings",
@@ -23,6 +25,7 @@ _NAMES = {
     "IncompatibleError": "mmreco.errors",
     "Interactions": "mmreco.data.interactions",
     "ItemKNN": "mmreco.models.itemknn",
+    "Known": "mmreco.evaluation",
     "LexicalEncoder": "mmreco.encoders.lexical",
     "MMRecoError": "mmreco.errors",
     "MODELS": "mmreco.models",
@@ -36,15 +39,23 @@ _NAMES = {
     "Reviews": "mmreco.data.reviews",
     "Searches": "mmreco.protocols",
     "SharedSpace": "mmreco.space",
+    "StaticEncoder": "mmreco.encoders.static",
     "TextEncoder": "mmreco.encoders.text",
+    "Tuned": "mmreco.evaluation",
     "UnknownIdError": "mmreco.errors",
     "VectorIndex": "mmreco.index.vector",
     "by_time": "mmreco.data.split",
     "by_user": "mmreco.data.split",
     "cold_items": "mmreco.data.split",
+    "cold_users": "mmreco.data.split",
+    "compare": "mmreco.evaluation",
     "embed": "mmreco.encoders.embed",
+    "embed_stream": "mmreco.encoders.embed",
     "evaluate": "mmreco.evaluation",
     "leave_last_out": "mmreco.data.split",
+    "missing_modality": "mmreco.data.split",
+    "random_events": "mmreco.data.split",
+    "tune": "mmreco.evaluation",
     "verify": "mmreco.data.artefact",
 }
 
@@ -58,11 +69,21 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.data.interactions import Interactions
     from mmreco.data.ranking import Ranking
     from mmreco.data.reviews import Reviews
-    from mmreco.data.split import Holdout, by_time, by_user, cold_items, leave_last_out
+    from mmreco.data.split import (
+        Holdout,
+        by_time,
+        by_user,
+        cold_items,
+        cold_users,
+        leave_last_out,
+        missing_modality,
+        random_events,
+    )
     from mmreco.encoders.behaviour import BehaviourEncoder
-    from mmreco.encoders.embed import Embedded, embed
+    from mmreco.encoders.embed import Embedded, embed, embed_stream
     from mmreco.encoders.image import ImageEncoder
     from mmreco.encoders.lexical import LexicalEncoder
+    from mmreco.encoders.static import StaticEncoder
     from mmreco.encoders.text import TextEncoder
     from mmreco.errors import (
         DataError,
@@ -72,7 +93,7 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
         NotFittedError,
         UnknownIdError,
     )
-    from mmreco.evaluation import Report, evaluate
+    from mmreco.evaluation import Between, Comparison, Known, Report, Tuned, compare, evaluate, tune
     from mmreco.index.vector import VectorIndex
     from mmreco.models import MODELS
     from mmreco.models.itemknn import ItemKNN
@@ -85,7 +106,9 @@ __all__ = [
     "Answer",
     "Attributes",
     "BehaviourEncoder",
+    "Between",
     "Catalogue",
+    "Comparison",
     "DataError",
     "Embedded",
     "Embeddings",
@@ -96,6 +119,7 @@ __all__ = [
     "IncompatibleError",
     "Interactions",
     "ItemKNN",
+    "Known",
     "LexicalEncoder",
     "MMRecoError",
     "MODELS",
@@ -109,15 +133,23 @@ __all__ = [
     "Reviews",
     "Searches",
     "SharedSpace",
+    "StaticEncoder",
     "TextEncoder",
+    "Tuned",
     "UnknownIdError",
     "VectorIndex",
     "by_time",
     "by_user",
     "cold_items",
+    "cold_users",
+    "compare",
     "embed",
+    "embed_stream",
     "evaluate",
     "leave_last_out",
+    "missing_modality",
+    "random_events",
+    "tune",
     "verify",
 ]
 

@@ -1,0 +1,123 @@
+"""What each ingredient brings on Beauty, strict: the recipe without it, or with what it took the place of.
+
+    python benchmarks/quality/ablation.py --data DATA --seeds 0,1,2 --out benchmarks/quality/results
+
+Each run is kept in `--out` and not done again. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from protocol import CUTOFFS, SETS, Given, figures, line, read
+
+from mmreco import SharedSpace, evaluate, leave_last_out
+from mmreco.nn.attention import CausalTransformer
+from mmreco.nn.fusion import ItemTower
+from mmreco.space import model as recipe
+from mmreco.space import training
+
+Patch = tuple[Any, str, Any]  # owner, name, value in its place
+
+
+def without(*names: str) -> Callable[[Given], Given]:
+    """The data set without these modalities, or its attributes."""
+
+    def taken(given: Given) -> Given:
+        content = {name: vectors for name, vectors in given.content.items() if name not in names}
+        return replace(given, content=content, attributes=None if "attributes" in names else given.attributes)
+
+    return taken
+
+
+def _learnt_positions() -> Patch:
+    rotary = CausalTransformer.__init__
+
+    def learnt(self: CausalTransformer, dim: int, **said: Any) -> None:
+        rotary(self, dim, **{**said, "positions": 200})
+
+    return CausalTransformer, "__init__", learnt
+
+
+ROWS: Mapping[str, tuple[Callable[[Given], Given], dict[str, Any], tuple[Patch, ...]]] = {
+    "the recipe": (without(), {}, ()),
+    "ids alone": (without("text", "words", "attributes"), {}, ()),
+    "ids and attributes": (without("text", "words"), {}, ()),
+    "without attributes": (without("attributes"), {}, ()),
+    "titles by MiniLM alone, not by their words": (without("words"), {}, ()),
+    "titles by their words alone, not by MiniLM": (without("text"), {}, ()),
+    "content not centred": (without(), {}, ((ItemTower, "centre", lambda self, contents: None),)),
+    "weights not averaged": (without(), {}, ((training, "memory", lambda steps: 0.0),)),
+    "ids never hidden": (without(), {}, ((recipe, "_ID_DROPOUT", 0.0),)),
+    "256 shared negatives": (without(), {}, ((recipe, "_NEGATIVES", 256),)),
+    "learnt positions, not rotary": (without(), {}, (_learnt_positions(),)),
+    "GRU in place of the Transformer": (without(), {"reader": "gru"}, ()),
+}
+
+
+@contextmanager
+def patched(patches: tuple[Patch, ...]) -> Iterator[None]:
+    """The library with these names changed for a while."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
+    for owner, name, value in patches:
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+def run(given: Given, row: str, seed: int) -> dict[str, Any]:
+    """One row, strict."""
+    change, fields, patches = ROWS[row]
+    changed = change(given)
+    known, test = leave_last_out(changed.events)
+    train, validation = leave_last_out(known)
+    with patched(patches):
+        space = SharedSpace(max_length=changed.max_length, seed=seed, **fields)
+        space.fit(train, content=changed.content, attributes=changed.attributes, validation=validation)
+        validated = evaluate(space, validation, CUTOFFS)
+        tested = evaluate(space, test, CUTOFFS)
+    return {
+        "row": row,
+        "seed": seed,
+        "validation": figures(validated),
+        "strict": figures(tested),
+        "passes": space.epochs_,
+        "fit_seconds": round(space.seconds_, 1),
+    }
+
+
+def main() -> None:
+    """Run what is not there yet, print all."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", default=os.environ.get("MMRECO_DATA"), help="folder of the data (or MMRECO_DATA)")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--rows", help="some rows, by their place in the list, from 0; all when omitted")
+    parser.add_argument("--work", type=Path, default=Path("build/quality"), help="where encoded titles are kept")
+    parser.add_argument("--out", type=Path, default=Path("build/quality/results"), help="where each run is kept")
+    asked = parser.parse_args()
+    if asked.data is None:
+        parser.error("say where the data is: --data FOLDER, or set MMRECO_DATA")
+    given = read("beauty", *(Path(asked.data) / file for file in SETS["beauty"]), work=asked.work)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    rows = list(ROWS) if asked.rows is None else [list(ROWS)[int(place)] for place in asked.rows.split(",")]
+    found = []
+    for seed in map(int, asked.seeds.split(",")):
+        for row in rows:
+            kept = asked.out / f"ablation-{list(ROWS).index(row)}-{seed}.json"
+            if not kept.exists():
+                kept.write_text(json.dumps(line(**run(given, row, seed))) + "\n", encoding="utf-8")
+            found.append(json.loads(kept.read_text(encoding="utf-8")))
+            print(f"{row}, seed {seed}: validation {found[-1]['validation']['ndcg@10']:.4f}", flush=True)
+    print(json.dumps({"ablation": found}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""How far the space reaches: items nobody clicked, users it never saw, items of which part is missing.
+
+    python benchmarks/quality/reach.py cold beauty --data DATA --seed 0
+    python benchmarks/quality/reach.py strangers beauty ...
+    python benchmarks/quality/reach.py missing ml1m ...
+
+cold: a tenth of the items is held out of training; recall@20 of them among themselves beside chance and beside the
+nearest neighbours of a history by content, and what the known items lose when the new ones may be recommended too.
+strangers: half of the users are never trained on; both halves are asked with their last 1, 2, 5 and 10 events.
+missing: 30 % of each content modality is removed at random, before training.
+The recipe is `SharedSpace` with its defaults. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from protocol import SETS, Given, films, line, read
+
+from mmreco import Embeddings, SharedSpace, evaluate, leave_last_out
+from mmreco.data.split import Holdout, by_user, cold_items, missing_modality
+
+LENGTHS = (1, 2, 5, 10)
+TOGETHER = "all, side by side"
+
+
+def space(given: Given, seed: int) -> SharedSpace:
+    """The recipe."""
+    return SharedSpace(max_length=given.max_length, seed=seed)
+
+
+def nearest(content: dict[str, Embeddings], test: Holdout, cold: np.ndarray) -> dict[str, float]:
+    """Recall@20 of the items whose content is nearest to the mean of a history's, by modality and with all of them."""
+    parts = {}
+    for name, vectors in content.items():
+        values, there = vectors.aligned(test.histories.items)
+        centred = (values - values[there].mean(axis=0)) * there[:, None]
+        parts[name] = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    parts[TOGETHER] = np.concatenate(list(parts.values()), axis=1)
+    found = {}
+    seen, targets = test.histories.matrix(), test.targets
+    for name, vectors in parts.items():
+        scores = (seen @ vectors) @ vectors[cold].T  # (n, cold items)
+        best = np.flatnonzero(cold)[np.argsort(-scores, axis=1, kind="stable")[:, :20]]  # (n, 20)
+        hits = [
+            np.isin(targets.items_flat[targets.starts[u] : targets.starts[u + 1]], best[u]).mean()
+            for u in range(len(targets))
+        ]
+        found[name] = round(float(np.mean(hits)), 4)
+    return found
+
+
+def cold(given: Given, seed: int) -> dict[str, Any]:
+    """New items."""
+    train, test, new = cold_items(given.events, share=0.1, seed=seed)
+    known, last = leave_last_out(train)
+    model = space(given, seed).fit(known, content=given.content, attributes=given.attributes)
+    among = evaluate(model, test, 20, where=new)["recall@20"]
+    alone = evaluate(model, last, 10, where=~new)["ndcg@10"]
+    beside = evaluate(model, last, 10)["ndcg@10"]
+    content = nearest(dict(given.content), test, new)
+    chance = 20 / int(new.sum())
+    return {
+        "new_items": int(new.sum()),
+        "recall@20 of new items among themselves": round(among, 4),
+        "chance": round(chance, 4),
+        "times_chance": round(among / chance, 2),
+        "content_neighbours": content,
+        "times_best_content_neighbours": round(among / max(content.values()), 2),
+        "recall@20 of new items among all": round(evaluate(model, test, 20)["recall@20"], 4),
+        "known_items_ndcg@10": {"new ones shut out": round(alone, 4), "new ones let in": round(beside, 4)},
+        "known_items_lose": round(1 - beside / alone, 4),
+    }
+
+
+def _latest(asked: Holdout, n: int) -> Holdout:
+    """The same question with the last `n` events of each history, of the users who have as many."""
+    able = asked.take(np.flatnonzero(asked.histories.lengths >= n))
+    ends = able.histories.starts[1:]
+    kept = np.zeros(able.histories.n_events, dtype=np.bool_)
+    kept[(ends[:, None] - 1 - np.arange(n)).flatten()] = True
+    return Holdout(able.histories.keep(kept), able.targets)
+
+
+def strangers(given: Given, seed: int) -> dict[str, Any]:
+    """New users."""
+    others, stranger = by_user(given.events, share=0.5, seed=seed)
+    train, trained = leave_last_out(others)
+    model = space(given, seed).fit(train, content=given.content, attributes=given.attributes)
+    curve = {}
+    for n in LENGTHS:
+        found = {
+            who: evaluate(model, _latest(asked, n), 10)
+            for who, asked in (("trained", trained), ("strangers", stranger))
+        }
+        means = {who: report["ndcg@10"] for who, report in found.items()}
+        errors = {who: float(r.per_user["ndcg@10"].std() / np.sqrt(r.n)) / r["ndcg@10"] for who, r in found.items()}
+        curve[str(n)] = {
+            **{who: round(mean, 4) for who, mean in means.items()},
+            "ratio": round(means["strangers"] / means["trained"], 4),
+            "standard_error_of_ratio": round(float(np.hypot(*errors.values())), 4),
+            "users": {who: report.n for who, report in found.items()},
+        }
+    return {"ndcg@10 by events known": curve}
+
+
+def missing(given: Given, seed: int) -> dict[str, Any]:
+    """Items of which part is missing."""
+    known, test = leave_last_out(given.events)
+    train, validation = leave_last_out(known)
+    holed = {
+        name: missing_modality(vectors, share=0.3, seed=seed + (1 if name == "image" else 2))  # a title's two readings
+        for name, vectors in given.content.items()  # go together
+    }
+    found = {}
+    for name, content in (("whole", given.content), ("30 % missing", holed)):
+        model = space(given, seed).fit(train, content=content, attributes=given.attributes, validation=validation)
+        found[name] = round(evaluate(model, test, 10)["ndcg@10"], 4)
+    return {"ndcg@10": found, "kept": round(found["30 % missing"] / found["whole"], 4)}
+
+
+QUESTIONS: dict[str, Callable[[Given, int], dict[str, Any]]] = {
+    "cold": cold,
+    "strangers": strangers,
+    "missing": missing,
+}
+
+
+def main() -> None:
+    """Read, train, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("question", choices=QUESTIONS)
+    parser.add_argument("set", choices=[*SETS, "ml1m"])
+    parser.add_argument("--data", default=os.environ.get("MMRECO_DATA"), help="folder of the data (or MMRECO_DATA)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path("build/quality"), help="where encoded content is kept")
+    parser.add_argument("--out", type=Path, help="a folder for the JSON object too")
+    asked = parser.parse_args()
+    if asked.data is None:
+        parser.error("say where the data is: --data FOLDER, or set MMRECO_DATA")
+    start, data = perf_counter(), Path(asked.data)
+    if asked.set == "ml1m":
+        given = films(data, work=asked.work)
+    else:
+        given = read(asked.set, *(data / file for file in SETS[asked.set]), work=asked.work)
+    found = QUESTIONS[asked.question](given, asked.seed)
+    about = {"question": asked.question, "set": asked.set, "seed": asked.seed}
+    said = json.dumps(line(**about, **found, seconds=round(perf_counter() - start, 1)))
+    if asked.out is not None:
+        asked.out.mkdir(parents=True, exist_ok=True)
+        (asked.out / f"{asked.question}-{asked.set}-{asked.seed}.json").write_text(said + "\n", encoding="utf-8")
+    print(said)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Seconds a pass over the training events, beside the loop people write, at what validation says of either.
+
+    python benchmarks/quality/speed.py --data DATA --dims 64,128 --passes 12
+
+The same towers are trained on Beauty's ids in two ways. Plain: batches of 128 histories padded to 50, and 256 uniform
+negatives gathered for every position. Ours: `SharedSpace.fit`, histories of like length together, only the real steps
+in the loss, items placed once a batch, 2,048 negatives shared by a batch and corrected for how they were drawn, scores
+held a block at a time. One thread, one after the other. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from protocol import SETS, line, read
+from torch import Tensor
+
+from mmreco import Interactions, SharedSpace, evaluate, leave_last_out
+from mmreco.data.split import Holdout
+from mmreco.data.windows import windows
+from mmreco.encoders.behaviour import steps
+from mmreco.nn.loop import train as train_loop
+from mmreco.nn.towers import Towers
+from mmreco.space import model as recipe
+from mmreco.space.content import item_content, placed
+
+HISTORIES, MAX_LENGTH, NEGATIVES, RATE = 128, 50, 256, 0.001
+
+
+class Plain:
+    """The loop people write, around the towers of a space."""
+
+    def __init__(self, train: Interactions, *, dim: int, seed: int) -> None:
+        self.train, self.space = train, SharedSpace(dim=dim, max_length=MAX_LENGTH, seed=seed)
+        torch.manual_seed(seed)
+        self.towers: Towers = self.space._towers(len(train.items), {}, 0, len(train.event_names))
+        self.known = item_content(train.items, np.arange(len(train.items)), {}, None, self.towers)
+        self.cut = windows(train, MAX_LENGTH)
+        self.seed = seed
+        self.space.items_, self.space.towers_ = train.items, self.towers
+        self.space.event_names_, self.space.attribute_names_ = train.event_names, ()
+
+    def losses(self, number: int) -> Iterator[Tensor]:
+        """One pass."""
+        order = np.random.default_rng([self.seed, number]).permutation(len(self.cut))
+        for start in range(0, len(order), HISTORIES):
+            starts, lengths = self.cut[order[start : start + HISTORIES]].T
+            lengths = lengths - 1
+            inside = np.arange(MAX_LENGTH) < lengths[:, None]  # (b, 50)
+            at = np.where(inside, starts[:, None] + np.arange(MAX_LENGTH), 0)
+            rows = torch.from_numpy(self.train.items_flat[at])  # (b, 50)
+            targets = torch.from_numpy(self.train.items_flat[np.where(inside, at + 1, 0)])
+            drawn = torch.randint(len(self.train.items), (*targets.shape, NEGATIVES))  # (b, 50, 256)
+            named = steps(self.train, starts, lengths, np.arange(1, 1 + len(self.train.event_names)))
+            pad = (0, MAX_LENGTH - named.events.shape[1])
+            inputs = self.towers.item_places(self.known.of(rows.flatten())).view(*rows.shape, -1)
+            users = self.towers.user_directions(
+                inputs, F.pad(named.events, pad), F.pad(named.minutes, pad, value=-1.0), torch.ones_like(rows).bool()
+            ).view_as(inputs)  # (b, 50, dim)
+            table = self.towers.item_places(self.known)  # (n_items, dim)
+            right = (users * table[targets]).sum(dim=-1, keepdim=True)  # (b, 50, 1)
+            wrong = (users.unsqueeze(2) * table[drawn]).sum(dim=-1)  # (b, 50, 256)
+            wrong = wrong.masked_fill(drawn == targets.unsqueeze(-1), float("-inf"))
+            scores = torch.cat([right, wrong], dim=-1)[torch.from_numpy(inside)]  # (t, 257)
+            yield F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long))
+
+    def fit(self, passes: int, validation: Holdout) -> tuple[list[float], list[float]]:
+        """Seconds of each pass, and NDCG@10 on validation after it."""
+        seconds: list[float] = []
+
+        def timed(number: int) -> Iterator[Tensor]:
+            began = perf_counter()
+            yield from self.losses(number)
+            seconds.append(perf_counter() - began)
+
+        def ndcg() -> float:
+            self.space._take_places(placed(self.towers, self.known), np.zeros(self.space.dim, dtype=np.float32))
+            return evaluate(self.space, validation, 10)["ndcg@10"]
+
+        optimiser = torch.optim.Adam(self.towers.parameters(), lr=RATE)
+        outcome = train_loop(
+            self.towers, optimiser, batches=timed, validate=ndcg, epochs=passes, patience=None, seed=self.seed
+        )
+        return seconds, outcome.scores
+
+
+def ours(
+    train: Interactions, validation: Holdout, *, dim: int, passes: int, seed: int
+) -> tuple[list[float], list[float]]:
+    """The same of `SharedSpace.fit`: seconds are those of the passes, without validation."""
+    seconds: list[float] = []
+    plain = recipe.batches
+
+    def marked(*given: Any) -> Iterator[Any]:
+        began = perf_counter()
+        yield from plain(*given)
+        seconds.append(perf_counter() - began)
+
+    recipe.batches = marked  # type: ignore[assignment]
+    try:
+        space = SharedSpace(dim=dim, max_length=MAX_LENGTH, epochs=passes, patience=passes, seed=seed)
+        space.fit(train, validation=validation)
+    finally:
+        recipe.batches = plain
+    return seconds, list(space.scores_)
+
+
+def main() -> None:
+    """Train both ways, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--data", default=os.environ.get("MMRECO_DATA"), help="folder of the data sets (or MMRECO_DATA)"
+    )
+    parser.add_argument("--dims", default="64,128")
+    parser.add_argument("--passes", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="a folder for the JSON object too")
+    asked = parser.parse_args()
+    if asked.data is None:
+        parser.error("say where the data is: --data FOLDER, or set MMRECO_DATA")
+    torch.set_num_threads(1)
+    sequences = Path(asked.data) / SETS["beauty"][0]
+    train, _ = leave_last_out(read("beauty", sequences, None, None, work=Path()).events)
+    train, validation = leave_last_out(train)
+    targets = int(windows(train, MAX_LENGTH)[:, 1].sum() - len(windows(train, MAX_LENGTH)))
+    figures: dict[str, Any] = {"targets": targets}
+    for dim in map(int, asked.dims.split(",")):
+        shared = ours(train, validation, dim=dim, passes=asked.passes, seed=asked.seed)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        plain = Plain(train, dim=dim, seed=asked.seed).fit(asked.passes, validation)
+        figures[f"dim {dim}"] = {
+            name: {
+                "seconds_a_pass": round(float(np.median(seconds)), 2),
+                "targets_a_second": round(targets / float(np.median(seconds))),
+                "best_validation_ndcg@10": round(max(scores), 4),
+                "at_pass": 1 + int(np.argmax(scores)),
+            }
+            for name, (seconds, scores) in {"ours": shared, "plain": plain}.items()
+        }
+        times = float(np.median(plain[0]) / np.median(shared[0]))
+        figures[f"dim {dim}"] |= {"times": round(times, 2), "peak_mebibytes_ours": round(peak)}
+        print(json.dumps({f"dim {dim}": figures[f"dim {dim}"]}), flush=True)
+    said = json.dumps(line(**figures, seed=asked.seed))
+    if asked.out is not None:
+        asked.out.mkdir(parents=True, exist_ok=True)
+        (asked.out / "speed.json").write_text(said + "\n", encoding="utf-8")
+    print(said)
+
+
+if __name__ == "__main__":
+    main()

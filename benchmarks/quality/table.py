@@ -1,0 +1,98 @@
+"""The quality tables of docs/benchmarks.md, made from the JSON objects that the other scripts keep.
+
+    python benchmarks/quality/table.py [--results benchmarks/quality/results] [--check]
+
+Everything between the two marks in the page is written anew; `--check` only says whether it would change (exit code 1).
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ablation import ROWS
+from protocol import NAMES
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- quality tables: begin -->", "<!-- quality tables: end -->"
+PUBLISHED = {
+    "beauty": (
+        ("SASRec", "strict", (0.0387, 0.0249, 0.0605, 0.0318), "Rajput et al. (TIGER), 2023"),
+        ("TIGER", "strict", (0.0454, 0.0321, 0.0648, 0.0384), "the same"),
+        ("ActionPiece", "strict", (None, None, 0.0775, 0.0424), "Hou et al., 2025"),
+        ("FDSA", "strict", (0.0570, 0.0412, 0.0777, 0.0478), "as run by GRAM, 2025"),
+        ("GRAM", "strict", (0.0641, 0.0451, 0.0890, 0.0531), "Lee et al., 2025"),
+        ("SASRec, sampled softmax, ids", "refit", (None, None, 0.0921, 0.0531), "eSASRec benchmark, 2025"),
+        ("eSASRec, ids", "refit", (None, None, 0.0928, 0.0523), "the same"),
+    )
+}
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and, of more than one, the standard deviation."""
+    mean = f"{np.mean(values):.4f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.4f}"
+
+
+def kept(results: Path, pattern: str) -> list[dict[str, Any]]:
+    """The objects of these files, in order of their names."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob(pattern))]
+
+
+def rows_of(name: str, runs: list[dict[str, Any]]) -> list[str]:
+    """One data set: the published figures, then ours."""
+    head = "Recall@5 | NDCG@5 | Recall@10 | NDCG@10"
+    lines = [f"| {name}, test | convention | {head} | source |", "|---|---|---|---|---|---|---|"]
+    for who, convention, numbers, source in PUBLISHED.get(name, ()):
+        shown = " | ".join("" if number is None else f"{number:.4f}" for number in numbers)
+        lines.append(f"| {who} | {convention} | {shown} | {source} |")
+    seeds = ", ".join(str(run["seed"]) for run in runs)
+    passes = ", ".join(str(run["passes"]) for run in runs)
+    for convention in ("strict", "refit"):
+        shown = " | ".join(f"**{spread([run[convention][figure] for run in runs])}**" for figure in NAMES)
+        seconds = f"{np.median([run['fit_seconds'][convention] for run in runs]):.0f} s a fit"
+        lines.append(f"| **SharedSpace** | {convention} | {shown} | seeds {seeds}; passes {passes}; {seconds} |")
+    shown = " | ".join(spread([run["validation"][figure] for run in runs]) for figure in NAMES)
+    return [*lines, f"| SharedSpace | validation | {shown} | |"]
+
+
+def ablations(runs: list[dict[str, Any]]) -> list[str]:
+    """What each ingredient brings."""
+    lines = ["| Beauty, strict, NDCG@10 | validation | test | seeds |", "|---|---|---|---|"]
+    for row in ROWS:
+        own = [run for run in runs if run["row"] == row]
+        if own:
+            shown = " | ".join(spread([run[part]["ndcg@10"] for run in own]) for part in ("validation", "strict"))
+            lines.append(f"| {row} | {shown} | {len(own)} |")
+    return lines
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if the page is behind")
+    asked = parser.parse_args()
+    sets: dict[str, list[dict[str, Any]]] = {}
+    for run in kept(asked.results, "*.json"):
+        if "refit" in run:
+            sets.setdefault(run["set"], []).append(run)
+    parts = [rows_of(name, runs) for name, runs in sets.items()]
+    ablation = kept(asked.results, "ablation-*.json")
+    parts += [ablations(ablation)] if ablation else []
+    made = "\n\n".join("\n".join(part) for part in parts)
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    wanted = f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
+    if asked.check:
+        return int(wanted != page)
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
