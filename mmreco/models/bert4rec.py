@@ -41,7 +41,7 @@ class _Network(SequenceNetwork):
         return self.items.weight[: self.gap]
 
     def states(self, rows: Tensor, real: Tensor) -> Tensor:
-        states: Tensor = self.read(self.items(rows) * self.items.embedding_dim**0.5, real)
+        states: Tensor = self.read(self.items(rows), real)
         return states
 
     def last(self, rows: Tensor, real: Tensor) -> Tensor:

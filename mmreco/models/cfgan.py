@@ -1,9 +1,9 @@
 """CFGAN: a generator that writes a user's whole row of the matrix, and a discriminator that is to tell it from his own.
 
 Source: Chae, Kang, Kim, Lee, "CFGAN: a generic collaborative filtering framework based on generative adversarial
-networks", 2018; the user-based form with zero-reconstruction and partial masking (uCFGAN_ZP). Followed: both networks
-are given the user's row as condition; what the generator writes is masked to the items he bought and a share of those
-he did not, and pushed to zero on another share; the two are trained in turn.
+networks", 2018; the user-based form (uCFGAN) with zero-reconstruction, and with partial masking where `masked` asks for
+it. Followed: both networks are given the user's row as condition; what the generator writes is masked to the items he
+bought and a share of those he did not, and pushed to zero on another share; the two are trained in turn.
 
 Deviations: the losses are least squares (Mao et al., "Least squares generative adversarial networks", 2017), whose pull
 on the generator ends where it is believed: under the paper's cross-entropy the discriminator grew sure of itself, and
@@ -83,12 +83,12 @@ class CFGAN(Trained[_Generator], ScoreModel):
 
     epochs: int = 60
     patience: int | None = 8
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     hidden: int = 256
     dropout: float = 0.5
-    masked: float = 0.5
+    masked: float = 0.0
     zeroed: float = 0.5
-    reconstruction: float = 0.1
+    reconstruction: float = 0.02
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -41,7 +41,8 @@ class _Block(nn.Module):
 class MaskedTransformer(nn.Module):
     """State of each step of a sequence, seeing all real steps, those after it too.
 
-    Positions count from the last real step backwards, so that "the latest" is the same place in every history.
+    Steps are expected about as long as positions begin, 1: where items are read louder, their order is lost. Positions
+    count from the last real step backwards, so that "the latest" is the same place in every history.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ class MaskedTransformer(nn.Module):
 
     def __init__(self, dim: int, *, depth: int, heads: int, dropout: float, max_length: int) -> None:
         super().__init__()
-        self.positions = nn.Parameter(torch.empty(max_length, dim).normal_(std=0.02))
+        self.positions = nn.Parameter(torch.empty(max_length, dim).normal_(std=dim**-0.5))
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(dim, heads, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
