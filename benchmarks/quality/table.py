@@ -70,6 +70,37 @@ def ablations(runs: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def reached(runs: list[dict[str, Any]]) -> list[str]:
+    """Items nobody clicked, users never seen, items of which part is missing."""
+    lines = ["| question | set, seed | figures |", "|---|---|---|"]
+    for run in runs:
+        about = f"{run['set']}, {run['seed']}"
+        if run["question"] == "cold":
+            content = max(run["content_neighbours"].values())
+            known = run["known_items_ndcg@10"]
+            among = "recall@20 of new items among themselves"
+            lines.append(
+                f"| {run['new_items']} new items | {about} | Recall@20 among themselves {run[among]:.4f}: "
+                f"{run['times_chance']:.1f} times chance, {run['times_best_content_neighbours']:.2f} times the nearest "
+                f"by content ({content:.4f}); among all items {run['recall@20 of new items among all']:.4f}; "
+                f"known items' NDCG@10 {known['new ones let in']:.4f} beside them, "
+                f"{known['new ones shut out']:.4f} without: {run['known_items_lose']:.1%} lost |"
+            )
+        elif run["question"] == "strangers":
+            curve = run["ndcg@10 by events known"]
+            said = "; ".join(
+                f"{n} known: {one['strangers']:.4f} against {one['trained']:.4f}, "
+                f"ratio {one['ratio']:.2f} ± {one['standard_error_of_ratio']:.2f}"
+                for n, one in curve.items()
+            )
+            lines.append(f"| strangers against trained users, NDCG@10 by events known | {about} | {said} |")
+        else:
+            whole, holed = run["ndcg@10"]["whole"], run["ndcg@10"]["30 % missing"]
+            figure = f"NDCG@10 {holed:.4f} against {whole:.4f}: {run['kept']:.1%} kept"
+            lines.append(f"| 30 % of each modality missing | {about} | {figure} |")
+    return lines
+
+
 def main() -> int:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -83,6 +114,8 @@ def main() -> int:
     parts = [rows_of(name, runs) for name, runs in sets.items()]
     ablation = kept(asked.results, "ablation-*.json")
     parts += [ablations(ablation)] if ablation else []
+    questions = [run for run in kept(asked.results, "*.json") if "question" in run]
+    parts += [reached(questions)] if questions else []
     made = "\n\n".join("\n".join(part) for part in parts)
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)

@@ -49,12 +49,10 @@ def weights(model: SequenceModel) -> dict[str, F64]:  # type: ignore[type-arg]
 
 @pytest.mark.parametrize("name", MODELS)
 def test_strangers_get_the_next_link_of_the_chain(name: str) -> None:
-    both_sides = name == "BERT4Rec"  # learns gaps in the middle too, so that 60 histories leave it in doubt of a link
-    options = TAUGHT | ({"epochs": 150, "depth": 1} if both_sides else {})
+    options = TAUGHT | ({"epochs": 60, "depth": 1} if name == "BERT4Rec" else {})
     model = MODELS[name](**options).fit(chain())
     asked = Interactions.from_histories([[f"i{(u - s) % N}" for s in (3, 2, 1, 0)] for u in range(N)], items=ITEMS)
-    right = model.recommend(asked, 1).rows[:, 0] == (np.arange(N) + 1) % N
-    assert right.sum() >= (N - 3 if both_sides else N)
+    assert model.recommend(asked, 1).rows[:, 0].tolist() == [(u + 1) % N for u in range(N)]
 
 
 def test_a_large_catalogue_is_learnt_from_a_sample() -> None:
