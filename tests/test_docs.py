@@ -124,3 +124,9 @@ def test_a_page_that_lies_is_found() -> None:
     assert "line 9: 1 lines" in run(page.format(kind="console", said="1"), "p")[0]
     with pytest.raises(ZeroDivisionError):
         run("```python\nx = 0\n```\ntext\n```python\n1 / x\n```\n", "p")
+
+
+def test_the_quality_tables_are_those_of_the_kept_results():
+    """Made by `python benchmarks/quality/table.py`."""
+    done = subprocess.run([sys.executable, ROOT / "benchmarks" / "quality" / "table.py", "--check"], check=False)
+    assert done.returncode == 0
