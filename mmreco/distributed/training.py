@@ -66,7 +66,7 @@ def fit(
     beside = path.with_name(f"{path.name}.training")
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
-    on_gpu = space.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= workers  # type: ignore[no-untyped-call]
+    on_gpu = space.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= workers
     told = {"content": content, "attributes": attributes, "validation": validation}
     trainer = TorchTrainer(
         _work,

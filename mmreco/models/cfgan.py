@@ -120,11 +120,12 @@ class CFGAN(Trained[_Generator], ScoreModel):
         true, false = self._judge(own, own), self._judge(written.detach() * shown, own)  # (b,)
         loss = ((true - 1) ** 2).mean() + (false**2).mean()
         self._teach.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._teach.step()
         pushed = (1 - own) * (torch.rand_like(own) < self.zeroed)
         fooled = ((self._judge(written * shown, own) - 1) ** 2).mean()
-        return fooled + self.reconstruction * (written**2 * pushed).sum(dim=1).mean()
+        told: Tensor = fooled + self.reconstruction * (written**2 * pushed).sum(dim=1).mean()
+        return told
 
     def _finish(self, train: Interactions) -> None:
         del self._judge, self._teach
