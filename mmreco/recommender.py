@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from mmreco.arrays import I64, Bool
 from mmreco.data.answer import Answer
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import Artefact, publish, read_artefact
 from mmreco.data.asked import allowed, listed, require_width, strings
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
@@ -346,8 +346,11 @@ class Recommender:
         IncompatibleError
             It holds something else, or was written by a version this one does not read.
         """
-        artefact = open_artefact(folder, cls.__name__)
-        path = artefact.path
+        return read_artefact(folder, cls.__name__, cls._read)
+
+    @classmethod
+    def _read(cls, found: Artefact) -> Self:
+        path = found.path
         catalogue = read_catalogue(path / "catalogue.parquet")
         shelf = _Shelf(
             catalogue,
@@ -356,7 +359,7 @@ class Recommender:
             read_interactions(path / "histories", catalogue.items),
             pq.read_table(path / "refused.parquet"),
         )
-        model = SharedSpace._read(path / "model", dict(artefact.about["model"]))
+        model = SharedSpace._read(path / "model", dict(found.about["model"]))
         return cls(model, Attributes._read(path / "attributes"), _shelf=shelf)
 
 

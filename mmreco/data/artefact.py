@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mmreco.data.locks import hold, reading, unread
+from mmreco.data.locks import hold, reading, sweeping, unread
 from mmreco.errors import DataError, IncompatibleError
 
 __all__ = ["FORMAT", "Artefact", "current", "open_artefact", "publish", "read_artefact", "settled", "verify"]
@@ -137,10 +137,10 @@ def _sweep(top: Path, counts: Path) -> None:
     """Remove what a killed writer left beside the generation `counts`, which was found whole."""
     try:
         if _leftovers(top, counts):
-            with hold(top):
-                if current(top) == counts:
+            with sweeping(top) as still:
+                if still and current(top) == counts:
                     _retire(top, counts)
-    except (DataError, OSError):  # a writer is at work, or the disk is not ours to write to
+    except (DataError, OSError):  # the pointer was damaged meanwhile, or the disk is not ours to write to
         return
 
 
@@ -150,7 +150,7 @@ def _leftovers(top: Path, counts: Path) -> list[Path]:
 
 
 def _retire(top: Path, counts: Path) -> None:
-    """Remove all but the generation `counts` that nobody reads; the caller holds the lock."""
+    """Remove all but the generation `counts` that nobody reads; the caller sees to it that nobody writes."""
     for old in _leftovers(top, counts):
         if old.name == ".CURRENT":
             old.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmreco.arrays import F32, Bool, frozen, require_finite
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import publish, read_artefact
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError, IncompatibleError
 
@@ -29,8 +29,6 @@ _MAPPED = 64 << 20  # bytes; a larger file of vectors is memory-mapped, a smalle
 _BLOCK = 1 << 14  # rows handed to the file at a time
 DTYPES = ("float32", "float16", "int8")
 """How a number of a vector may be stored. In memory it is float32 always."""
-
-_ATTEMPTS = 5  # a reader may meet a generation that a writer has just retired
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,12 +85,7 @@ class Embeddings:
         if (top / "shards").is_dir() and not (top / "CURRENT").exists():
             done = sum((shard / "CURRENT").exists() for shard in (top / "shards").iterdir())
             raise DataError(f"{top}: unfinished, {done} shards so far; run the same embed() on it again to finish")
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return cls._read(open_artefact(top, cls.__name__).path)
-            except FileNotFoundError:  # retired between the check and the reading
-                continue
-        return cls._read(open_artefact(top, cls.__name__).path)
+        return read_artefact(top, cls.__name__, lambda found: cls._read(found.path))
 
     def write(self, folder: str | Path) -> None:
         """Write them to the artefact `folder`, in one step: readers see the old ones until all is there.

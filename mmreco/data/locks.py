@@ -6,6 +6,7 @@ does, however it ends. Where the system has no `flock`, there are none.
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,8 +21,9 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["hold", "reading", "unread"]
+__all__ = ["hold", "reading", "sweeping", "unread"]
 
+_AGAIN = 0.01  # seconds between two tries while somebody sweeps
 _HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 
 
@@ -29,23 +31,40 @@ _HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 def hold(folder: Path) -> Iterator[None]:
     """The right to write to `folder` for the length of the block; a block inside may take it again.
 
+    It waits for those who sweep (their locks are shared, so another shared one tells them from a writer).
+
     Raises
     ------
     DataError
-        Someone else holds it.
+        Another writer holds it.
     """
     name = str(folder.resolve())
     if name in _HELD.get():
         yield
         return
-    with _locked(folder, alone=True, wait=False) as got:
-        if not got:
-            raise DataError(f"{folder}: another writer is at work on it; let it finish, then try again")
-        token = _HELD.set(_HELD.get() | {name})
-        try:
-            yield
-        finally:
-            _HELD.reset(token)
+    while True:
+        with _locked(folder, alone=True, wait=False) as got:
+            if got:
+                token = _HELD.set(_HELD.get() | {name})
+                try:
+                    yield
+                finally:
+                    _HELD.reset(token)
+                return
+        with _locked(folder, alone=False, wait=False) as swept:
+            if not swept:
+                raise DataError(f"{folder}: another writer is at work on it; let it finish, then try again")
+        time.sleep(_AGAIN)
+
+
+@contextmanager
+def sweeping(folder: Path) -> Iterator[bool]:
+    """Whether nobody writes to `folder`, this caller included; writers wait for the block to end."""
+    if str(folder.resolve()) in _HELD.get():
+        yield False
+        return
+    with _locked(folder, alone=False, wait=False) as got:
+        yield got
 
 
 @contextmanager

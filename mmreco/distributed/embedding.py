@@ -17,10 +17,11 @@ import pyarrow as pa
 from mmreco.arrays import F32
 from mmreco.data.ids import IdMap
 from mmreco.data.shards import Refusal, ShardStore
+from mmreco.distributed.cluster import cluster
 from mmreco.encoders.contents import read
 from mmreco.encoders.embed import Embedded
 from mmreco.encoders.passage import Prepares
-from mmreco.errors import DataError, MissingExtraError
+from mmreco.errors import DataError
 from mmreco.protocols import Encoder
 
 __all__ = ["embed_on_ray"]
@@ -74,10 +75,8 @@ def embed_on_ray(
         raise DataError(f"gpus={gpus}: expected 0 or more")
     if len(contents) != len(ids):
         raise DataError(f"{len(contents)} contents for {len(ids)} ids; give None where an item has none")
-    ray = _ray()
+    ray = cluster("embedding")
     started = perf_counter()
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
     cpus = int(ray.cluster_resources().get("CPU", 0))
     if cpus <= actors:
         raise DataError(f"actors={actors}: the cluster has {cpus} CPUs; expected more CPUs than actors, one reads")
@@ -114,7 +113,7 @@ class _Worker:
 
     def __init__(self, encoder: Encoder[Any], known: Any) -> None:
         self._encoder = encoder
-        self._known = known if isinstance(known, np.ndarray) else _ray().get(known)
+        self._known = known if isinstance(known, np.ndarray) else cluster("embedding").get(known)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         n = len(batch["row"])
@@ -230,12 +229,3 @@ class _Writer:
 
     def _id(self, row: int) -> str:
         return str(self._ids.array[row].as_py())
-
-
-def _ray() -> Any:
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise MissingExtraError("embedding on many machines needs Ray; run: pip install 'mmreco[ray]'") from error
-    return ray

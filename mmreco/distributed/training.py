@@ -12,7 +12,8 @@ from mmreco.data.attributes import Attributes
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.split import Holdout
-from mmreco.errors import DataError, MissingExtraError
+from mmreco.distributed.cluster import cluster
+from mmreco.errors import DataError
 from mmreco.space import SharedSpace
 
 __all__ = ["fit"]
@@ -56,16 +57,12 @@ def fit(
     """
     if workers < 1:
         raise DataError(f"workers={workers}: expected 1 or more")
-    try:
-        import ray
-        from ray.train import RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
-    except ImportError as error:
-        raise MissingExtraError("training on several machines needs Ray: pip install 'mmreco[ray]'") from error
+    ray = cluster("training")
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
     path = Path(folder).absolute()
     beside = path.with_name(f"{path.name}.training")
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
     on_gpu = space.device != "cpu" and ray.cluster_resources().get("GPU", 0) >= workers
     told = {"content": content, "attributes": attributes, "validation": validation}
     trainer = TorchTrainer(

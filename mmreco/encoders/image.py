@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmreco.arrays import F32
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import publish, read_artefact
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.encoders.image_sources import Network, Preprocessing, fill, network, read_weights
@@ -263,7 +263,7 @@ class ImageEncoder:
         IncompatibleError
             It holds something else, or a network that the installed timm or torchvision builds in another way.
         """
-        return cls._read(open_artefact(folder, cls.__name__).path, device=device)
+        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path, device=device))
 
     def _write(self, path: Path) -> None:
         about = {

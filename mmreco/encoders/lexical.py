@@ -29,7 +29,7 @@ import scipy.sparse as sp
 from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, frozen, require_finite
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import publish, read_artefact
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.segment import is_chinese, segment_all
 
@@ -208,7 +208,7 @@ class LexicalEncoder:
         IncompatibleError
             It holds something else, or was written by another version.
         """
-        return cls._read(open_artefact(folder, cls.__name__).path)
+        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
 
     def _write(self, path: Path) -> None:
         idf, components = self._fitted()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, I64, frozen, require_finite
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import publish, read_artefact
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.reviews import Reviews
@@ -252,7 +252,7 @@ class Sentiment:
         IncompatibleError
             It holds something else, or was written by another version.
         """
-        return cls._read(open_artefact(folder, cls.__name__).path)
+        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
 
     def _write(self, path: Path) -> None:
         numbers = np.array([self.good, self.bad, self.strength, self.offset_, self.prior_])

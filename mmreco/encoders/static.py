@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from mmreco.arrays import F32, frozen, require_finite
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import publish, read_artefact
 from mmreco.encoders.text import TextEncoder
 from mmreco.errors import DataError, IncompatibleError
 
@@ -185,7 +185,7 @@ class StaticEncoder:
         IncompatibleError
             It holds something else.
         """
-        return cls._read(open_artefact(folder, cls.__name__).path)
+        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
 
     def _write(self, path: Path) -> None:
         (path / "tokenizer.json").write_text(self._tokenizer.to_str(), encoding="utf-8")

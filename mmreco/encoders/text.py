@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmreco.arrays import F32, require_finite
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import publish, read_artefact
 from mmreco.encoders.text_backends import BACKENDS, narrowed
 from mmreco.encoders.text_batches import TokenBatches
 from mmreco.encoders.text_sources import found, loaded, positions
@@ -269,7 +269,7 @@ class TextEncoder:
         IncompatibleError
             The artefact holds something else, or the model of that name is another one now.
         """
-        return cls._read(open_artefact(folder, cls.__name__).path)
+        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
 
     def _write(self, path: Path) -> None:
         about = {"name": self._name, "fingerprint": self._fingerprint, **self._options}

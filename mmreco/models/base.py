@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, I64, Bool, frozen
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import publish, read_artefact
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
@@ -78,8 +78,7 @@ class _Model(ABC):
         IncompatibleError
             It holds another kind of model, or hyper-parameters this version does not know.
         """
-        artefact = open_artefact(folder, cls.__name__)
-        return cls._read(artefact.path, dict(artefact.about))
+        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path, dict(found.about)))
 
     def _config(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload,no-any-return]

@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mmreco.data.artefact import open_artefact, publish
+from mmreco.data.artefact import Artefact, publish, read_artefact
 from mmreco.errors import IncompatibleError
 
 __all__ = ["FolderCheckpoint"]
@@ -42,10 +42,12 @@ class FolderCheckpoint:
         """
         if not (self.folder / "CURRENT").exists():
             return None
-        artefact = open_artefact(self.folder, "Checkpoint")
-        if artefact.about["training"] != self.training:
+        return read_artefact(self.folder, "Checkpoint", self._read)
+
+    def _read(self, found: Artefact) -> dict[str, Tensor]:
+        if found.about["training"] != self.training:
             raise IncompatibleError(
                 f"{self.folder}: the checkpoint of another training; choose another folder, or remove it to start anew"
             )
-        state: dict[str, Tensor] = load_file(artefact.path / "state.safetensors")
+        state: dict[str, Tensor] = load_file(found.path / "state.safetensors")
         return state

@@ -17,13 +17,13 @@ def test_seconds_are_those_of_the_block() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 def test_memory_is_the_most_that_was_held_and_not_what_came_before() -> None:
-    np.ones(60 << 20, dtype=np.uint8).sum()  # a peak before the block
+    np.ones(160 << 20, dtype=np.uint8).sum()  # a peak before the block
     with Watch() as cost:
-        held = np.ones(30 << 20, dtype=np.uint8)
+        held = np.ones(80 << 20, dtype=np.uint8)  # above 32 MiB the allocator asks the system: nothing freed serves it
         del held
     if np.isnan(cost.memory_mb):
         pytest.skip("this system does not let a process reset its peak")
-    assert 20 < cost.memory_mb < 50
+    assert 60 < cost.memory_mb < 120
     with Watch() as idle:
         pass
     assert idle.memory_mb < 10
