@@ -198,13 +198,15 @@ def test_compare_gives_models_the_content_they_need(
 
     def demo(folder: Path, seed: int) -> Contest:
         asked.append((folder, seed))
-        return Contest("A small shop", shop.catalogue, shop.interactions, shop.reviews, seed)
+        return Contest("A small shop", shop.catalogue, shop.interactions, seed)
 
     monkeypatch.setattr("mmreco.cli.contest.demo", demo)
-    said = ask("compare", "demo", "--models", "ContentKNN", "--out", tmp_path, "--seed", 7)
+    said = ask("compare", "demo", "--models", "Popular,ContentKNN,LogisticProfile", "--out", tmp_path, "--seed", 7)
     assert asked == [(tmp_path, 7)]
-    assert set(said["models"]) == {"Random", "ContentKNN"}
-    assert said["models"]["ContentKNN"]["ndcg@10"] > 0
+    found = {name: about["ndcg@10"] for name, about in said["models"].items()}
+    assert set(found) == {"Random", "Popular", "ContentKNN", "LogisticProfile"}
+    assert found["ContentKNN"] > 0
+    assert found["LogisticProfile"] != found["Popular"], "it knows no more than how often an item is clicked"
     with pytest.raises(DataError, match="ContentKNN: the catalogue has neither texts nor pictures"):
         entries(Contest("bare", bare(shop), shop.interactions), ["ContentKNN"])
     assert set(entries(Contest("bare", bare(shop), shop.interactions), None)) == set(MODELS)

@@ -13,7 +13,6 @@ from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
-from mmreco.data.reviews import Reviews
 from mmreco.data.split import Holdout, by_time, leave_last_out
 from mmreco.errors import DataError, MissingExtraError
 from mmreco.evaluation import Known
@@ -35,18 +34,18 @@ PROTOCOLS: dict[str, Callable[[Interactions], tuple[Interactions, Holdout]]] = {
 class Contest:
     """A catalogue with its log, and what can be learnt from its content; encoded once, when first asked for.
 
+    Reviews have no part in it: those of held-out events would tell.
+
     Parameters
     ----------
     title : for the report
     catalogue, events : over the same items
-    reviews : optional
     seed : of whatever is drawn
     """
 
     title: str
     catalogue: Catalogue
     events: Interactions
-    reviews: Reviews | None = None
     seed: int = 0
 
     @cached_property
@@ -60,7 +59,7 @@ class Contest:
         if not written:
             return None
         encoder = LexicalEncoder(seed=self.seed).fit(written)
-        return encode_catalogue({"text": encoder}, shop, self.reviews)[0]["text"]
+        return encode_catalogue({"text": encoder}, shop)[0]["text"]
 
     @cached_property
     def content(self) -> dict[str, Embeddings]:
@@ -76,7 +75,7 @@ class Contest:
                 encoders["text1"] = TextEncoder("offline")
         if sum(path is not None for path in self.catalogue.images()) > 1:
             encoders["image"] = ImageEncoder.fit(self.catalogue, text=self.words, seed=self.seed)
-        content, _ = encode_catalogue(encoders, self._told, self.reviews)
+        content, _ = encode_catalogue(encoders, self._told)
         return {**found, **{name: vectors for name, vectors in content.items() if len(vectors)}}
 
     @cached_property
@@ -112,7 +111,7 @@ def demo(folder: Path, seed: int, *, n_items: int = 1_200, n_users: int = 3_000)
 
     shop = plant(n_items, n_users, seed)
     catalogue = draw(shop, folder / "pictures", seed=seed)
-    return Contest("The planted shop", catalogue, shop.interactions, shop.reviews, seed)
+    return Contest("The planted shop", catalogue, shop.interactions, seed)
 
 
 def movies(folder: Path, seed: int) -> Contest:
@@ -130,18 +129,20 @@ def entries(contest: Contest, names: Sequence[str] | None) -> Mapping[str, Any]:
     DataError
         There is no such model, or one of those named needs content and there is none.
     """
-    every: dict[str, Any] = {**dict.fromkeys(MODELS), "ContentKNN": _content_knn, "SharedSpace": _space}
+    plain: dict[str, Any] = {name: lambda _, name=name: MODELS[name] for name in MODELS}
+    every = {**plain, "LogisticProfile": _profile, "ContentKNN": _content_knn, "SharedSpace": _space}
     unknown = [name for name in names or () if name not in every]
     if unknown:
         raise DataError(f"model {unknown[0]!r}: expected {', '.join(every)}")
-    chosen = {}
-    for name in every if names is None else names:
-        made = every[name]
-        if made is None:
-            chosen[name] = MODELS[name]
-        elif contest.content or names is not None:
-            chosen[name] = made(contest)
-    return chosen
+    if names is None and not contest.content:
+        del every["ContentKNN"], every["SharedSpace"]
+    return {name: every[name](contest) for name in (every if names is None else names)}
+
+
+def _profile(contest: Contest) -> Callable[[Interactions], Recommends]:
+    from mmreco.models.logistic import LogisticProfile
+
+    return lambda train: LogisticProfile(seed=contest.seed).fit(train, catalogue=contest.catalogue)
 
 
 def _content_knn(contest: Contest) -> Callable[[Interactions], Recommends]:
