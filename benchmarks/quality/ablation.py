@@ -17,7 +17,7 @@ from typing import Any
 from protocol import CUTOFFS, SETS, Given, figures, line, read
 
 from mmreco import SharedSpace, evaluate, leave_last_out
-from mmreco.nn.attention import CausalTransformer
+from mmreco.nn.attention import Transformer
 from mmreco.nn.fusion import ItemTower
 from mmreco.space import model as recipe
 from mmreco.space import training
@@ -36,12 +36,12 @@ def without(*names: str) -> Callable[[Given], Given]:
 
 
 def _learnt_positions() -> Patch:
-    rotary = CausalTransformer.__init__
+    rotary = Transformer.__init__
 
-    def learnt(self: CausalTransformer, dim: int, **said: Any) -> None:
+    def learnt(self: Transformer, dim: int, **said: Any) -> None:
         rotary(self, dim, **{**said, "positions": 200})
 
-    return CausalTransformer, "__init__", learnt
+    return Transformer, "__init__", learnt
 
 
 ROWS: Mapping[str, tuple[Callable[[Given], Given], dict[str, Any], tuple[Patch, ...]]] = {

@@ -118,7 +118,9 @@ class Ranking:
 
     def ids(self, items: IdMap) -> list[list[str]]:
         """The item ids of each question, best first, padding left out."""
-        return [items.ids(row[row >= 0]) for row in self.rows]
+        there = self.rows >= 0
+        flat, ends = items.ids(self.rows[there]), np.cumsum(there.sum(axis=1)).tolist()
+        return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _largest(scores: F32, width: int, rows: I64 | None) -> I64:

@@ -71,31 +71,39 @@ class Held:
     def best(self, scan: Scan, asked: Question, width: int, fetched: int) -> I64:
         """Candidates for `width` places, shape `(b, fetched or more)`: allowed, not excluded, -1 padded.
 
-        A query that excludes much, or that the structure finds too little for, is scanned exactly, so `width` places
-        are filled wherever that many items are allowed.
+        A query of whose candidates too many are excluded is asked again for as many more as it excludes, and one that
+        the structure finds too little for is scanned exactly, so `width` places are filled wherever that many items
+        are allowed.
         """
-        fetched = min(asked.n_allowed, max(fetched, int(np.ceil(width * self.effort.fetch))))
-        # as many more as it excludes, in coarse steps: a query's answer must not hang on its neighbours in the batch
-        more = 2 ** np.ceil(np.log2(np.maximum(asked.n_excluded, 32))).astype(np.int64)
-        wide = np.minimum(asked.n_allowed, fetched + np.where(asked.n_excluded > 0, more, 0))
-        wide[wide > _WIDE] = 0
+        needed = int(np.ceil(width * self.effort.fetch))  # not excluded, so that scoring them exactly finds the best
+        fetched = min(asked.n_allowed, fetched - width + needed)
         allowed = self._positions(asked.where)
-        rows = np.full((len(asked), max(fetched, int(wide.max()))), -1, dtype=np.int64)
-        for each in np.unique(wide[wide > 0]):
-            lines = np.flatnonzero(wide == each)
-            part = asked if len(lines) == len(asked) else asked.take(lines)
-            wanted = width + int(each) - min(fetched, int(each))  # with those that will be dropped again
-            found = self.structure.find(part.queries, int(each), self.effort, wanted, allowed)
-            if found is not None:
-                named = found if self._as_they_are else np.where(found < 0, -1, self.rows[found])
-                rows[lines, :each] = np.where(part.excluded.bar(named, part.n_items), -1, named)
-        if len(self.tail):
-            rows = np.concatenate([rows, self._of_tail(scan, asked, fetched)], axis=1)
-        short = np.flatnonzero((rows >= 0).sum(axis=1) < np.minimum(width, asked.available))
+        rows = self._found(scan, asked, fetched, width, allowed)
+        short = _short(rows, asked, needed)
+        if len(short) and len(asked.excluded.rows):
+            # in coarse steps: a query's answer must not hang on its neighbours in the batch
+            more = 2 ** np.ceil(np.log2(np.maximum(asked.n_excluded[short], 32))).astype(np.int64)
+            wide = np.minimum(asked.n_allowed, fetched + more)
+            wide[(wide > _WIDE) | (asked.n_excluded[short] == 0)] = 0
+            for each in np.unique(wide[wide > 0]).tolist():
+                lines = short[wide == each]
+                found = self._found(scan, asked.take(lines), each, width + each - fetched, allowed)
+                rows = np.pad(rows, ((0, 0), (0, max(0, found.shape[1] - rows.shape[1]))), constant_values=-1)
+                rows[lines, : found.shape[1]] = found
+        short = _short(rows, asked, width)
         if len(short):
             rows[short] = -1
             rows[short, :fetched] = scan.best(asked.take(short), fetched)
         return rows
+
+    def _found(self, scan: Scan, asked: Question, k: int, wanted: int, allowed: Bool | None) -> I64:
+        """About the `k` best rows of the structure and as many of the tail, shape `(b, k or 2 k)`, none excluded."""
+        found = self.structure.find(asked.queries, k, self.effort, wanted, allowed)
+        if found is None:
+            return np.full((len(asked), 2 * k if len(self.tail) else k), -1, dtype=np.int64)
+        rows = found if self._as_they_are else np.where(found < 0, -1, self.rows[found])
+        rows = np.where(asked.excluded.bar(rows, asked.n_items), -1, rows)
+        return np.concatenate([rows, self._of_tail(scan, asked, k)], axis=1) if len(self.tail) else rows
 
     def _positions(self, where: Bool | None) -> Bool | None:
         """Which positions may be answered, None for all."""
@@ -168,3 +176,10 @@ class Held:
             raise DataError(f"{path}: {len(there)} rows that are not the {shape[0]} items; build the index again")
         structure = Structure.read(faiss, path / "structure.faiss", factory, (len(rows), shape[1]))
         return cls(structure, frozen(rows, np.int64), frozen(tail, np.int64), effort)
+
+
+def _short(rows: I64, asked: Question, width: int) -> I64:
+    """The queries for which `rows`, -1 padded, hold fewer than `width` items, though more are allowed."""
+    if not rows.size or int(rows.min()) >= 0:
+        return np.zeros(0, dtype=np.int64) if rows.shape[1] >= width else np.arange(len(rows))
+    return np.flatnonzero((rows >= 0).sum(axis=1) < np.minimum(width, asked.available))

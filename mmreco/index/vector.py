@@ -12,7 +12,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.index import binding, change, kept
+from mmreco.index import binding, change, flat, kept
 from mmreco.index.device import TorchScan, choose
 from mmreco.index.held import Held
 from mmreco.index.order import SLACK, ordered
@@ -26,8 +26,6 @@ __all__ = ["VectorIndex"]
 
 _log = logging.getLogger(__name__)
 
-_FLAT_FEW = 3  # queries up to which FAISS' flat scan is the fastest (measured in benchmarks/)
-_FLAT_WIDE = 1_024  # candidates up to which its heap is
 _FLOAT32 = 2.0**-23  # its relative rounding
 _LARGEST = 1e37  # scores beyond it may overflow
 _LEAST = {"high": 96}  # effort below which a word does not go, however good the sample looks
@@ -288,11 +286,13 @@ class VectorIndex:
             raise DataError(
                 f"queries: {given.dtype} of shape {given.shape}; expected numbers of shape (n, {self.embeddings.dim})"
             )
-        with np.errstate(over="ignore"):  # what overflows float32 is found as infinity
-            given = np.ascontiguousarray(given, dtype=np.float32)
-        require_finite(given, "queries")
-        if given.size and self._scan.longest * float(np.abs(given).max()) * np.sqrt(given.shape[1]) > _LARGEST:
-            raise DataError(f"queries: numbers up to {np.abs(given).max():.1e} overflow in float32; scale them down")
+        if given.dtype != np.float32 or not given.flags.c_contiguous:
+            with np.errstate(over="ignore"):  # what overflows float32 is found as infinity
+                given = np.ascontiguousarray(given, dtype=np.float32)
+        largest = float(np.abs(given).max(initial=0.0))  # NaN where there is one
+        if not self._scan.longest * largest * given.shape[1] ** 0.5 <= _LARGEST:
+            require_finite(given, "queries")
+            raise DataError(f"queries: numbers up to {largest:.1e} overflow in float32; scale them down")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
         if where is not None and (np.shape(where) != (len(self),) or np.asarray(where).dtype != np.bool_):
@@ -324,10 +324,8 @@ class VectorIndex:
         if self._held is not None:
             return self._held.best(self._scan, asked, width, fetched), None
         most = fetched + int(asked.n_excluded.max())  # what finds without looking at exclusions must find more
-        if self._faiss is not None and len(asked) <= _FLAT_FEW and asked.where is None and most <= _FLAT_WIDE:
-            metric = self._faiss.METRIC_INNER_PRODUCT
-            rows = self._faiss.knn(asked.queries, self.embeddings.vectors, min(len(self), most), metric=metric)[1]
-            rows = rows.astype(np.int64)
+        if self._faiss is not None and asked.where is None and flat.worth(self._faiss, asked.queries, most):
+            rows = flat.best(self._faiss, self.embeddings.vectors, asked.queries, most)
             return np.where(asked.excluded.bar(rows, asked.n_items), -1, rows), _FLOAT32
         return self._scan.best(asked, fetched), _FLOAT32
 

@@ -1,0 +1,151 @@
+"""Approximate search: what a call costs beside FAISS's own, speed at equal recall beside other graphs, and filters.
+
+Run: `make bench`; `MMRECO_BENCH_PEERS=1` builds the graphs of hnswlib and usearch as well, which takes minutes. Sizes
+and threads: see `clustered`. `python benchmarks/plot.py FILE` draws recall against queries a second from the JSON.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytest
+from clustered import DIM, RECALLED, SIZES, THREADS, K, asked, beside, brute_force, built, recall, shop, turns
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from mmreco.arrays import F32, I64
+from mmreco.index.structure import Effort
+
+WORTH = [n for n in SIZES if n >= 50_000]  # below, the words are exact or nearly so
+EFFORTS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+TARGET = 0.95
+
+Search = Callable[[F32], I64]
+
+pytestmark = pytest.mark.benchmark(max_time=0.3, min_rounds=5, warmup=False, disable_gc=True)
+
+
+@pytest.mark.parametrize("b", [1, 16, 1_024])
+@pytest.mark.parametrize("n", WORTH)
+@pytest.mark.parametrize("quality", ["high", "fast"])
+def test_cost_of_a_call(benchmark: BenchmarkFixture, quality: str, n: int, b: int) -> None:
+    """`search`, also with ids and with what users have seen left out, beside FAISS's call at the same effort."""
+    index, queries = built(n, quality)[0], asked(n, b).queries
+    seen, held = asked(n, b, "seen").exclude, index._held
+    assert held is not None
+    raw, options = held.structure._index, held.structure._options(held.effort.search)
+    ways: dict[str, Callable[[], Any]] = {
+        "mmreco": lambda: index.search(queries, K),
+        "with ids": lambda: index.search(queries, K).ids(index.embeddings.ids),
+        "with seen items left out": lambda: index.search(queries, K, exclude=seen),
+        "FAISS alone": lambda: raw.search(queries, K, params=options),
+    }
+    medians = turns(ways)
+    benchmark.extra_info["of_faiss"] = {
+        name: round(taken / medians["FAISS alone"], 3) for name, taken in medians.items()
+    }
+    benchmark(ways["mmreco"])
+
+
+@pytest.mark.skipif(not os.environ.get("MMRECO_BENCH_PEERS"), reason="builds for minutes; MMRECO_BENCH_PEERS=1")
+@pytest.mark.parametrize("n", WORTH)
+def test_at_equal_recall(benchmark: BenchmarkFixture, n: int) -> None:
+    """Every library with the least effort that finds 95 of the best 100, over queries that are no items."""
+    sample, queries = asked(n, RECALLED).queries, asked(n, 1_024).queries
+    expected = brute_force(n, RECALLED, RECALLED)
+    ways: dict[str, dict[str, Callable[[], Any]]] = {"one": {}, "many": {}}
+    for name, made in LIBRARIES.items():
+        effort, search, seconds = made(n)
+        curve = []
+        for value in EFFORTS:
+            effort(value)
+            reached = recall(expected, search(sample))
+            curve.append([round(reached, 4), round(len(queries) / turns({name: lambda s=search: s(queries)}, 1)[name])])
+            if reached >= TARGET:
+                break
+        assert curve[-1][0] >= TARGET, f"{name}: {curve}"
+        benchmark.extra_info[f"curve {name}"] = curve
+        benchmark.extra_info[f"built in seconds {name}"] = round(seconds, 1)
+        ways["many"][name] = lambda s=search: s(queries)
+        ways["one"][name] = lambda s=search: [s(queries[line : line + 1]) for line in range(100)]
+    for many, of in ways.items():
+        benchmark.extra_info[f"times, {many} at a time"] = beside(turns(of), "mmreco")
+    benchmark.pedantic(ways["many"]["mmreco"], rounds=5)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+@pytest.mark.parametrize("n", WORTH)
+def test_filtered(benchmark: BenchmarkFixture, n: int, share: float) -> None:
+    """Filters beside asking FAISS's same structure for more and throwing away what is not allowed."""
+    index, question = built(n, "high")[0], asked(n, RECALLED, "filter", share)
+    expected = brute_force(n, RECALLED, RECALLED, "filter", share)
+    reached = recall(expected, index.search(question.queries, K, where=question.where).rows)
+    assert reached >= TARGET
+    assert index._held is not None
+    structure, where = index._held.structure, question.where
+    assert where is not None
+
+    def after(wide: int) -> I64:
+        found = structure._index.search(question.queries, wide, params=structure._options(max(wide, 64)))[1]
+        found = np.where((found >= 0) & where[found], found, -1)
+        return np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable")[:, :K], axis=1)
+
+    widths = [int(K / share * more) for more in (1, 1.5, 2, 3, 4)]
+    enough = next((wide for wide in widths if recall(expected, after(wide)) >= TARGET), widths[-1])
+    medians = turns({"mmreco": lambda: index.search(question.queries, K, where=where), "after": lambda: after(enough)})
+    benchmark.extra_info["recall"] = round(reached, 4)
+    benchmark.extra_info["recall, filtered after"] = round(recall(expected, after(enough)), 4)
+    benchmark.extra_info["times"] = beside(medians, "mmreco")
+    benchmark.pedantic(index.search, (question.queries, K), {"where": where}, rounds=3)
+
+
+# ---- libraries: a way to set the effort, the search, and the seconds of building
+
+
+@cache
+def ours(n: int) -> tuple[Callable[[int], None], Search, float]:
+    index, seconds = built(n, "high")
+    tried = index._like(index.embeddings)
+    assert index._held is not None
+    begun = index._held
+
+    def effort(value: int) -> None:  # `tune` chooses by recall; here the same steps as everybody else's
+        tried._held = replace(begun, effort=Effort(value))
+
+    return effort, lambda queries: tried.search(queries, K).rows, seconds
+
+
+@cache
+def hnswlib_graph(n: int) -> tuple[Callable[[int], None], Search, float]:
+    hnswlib = pytest.importorskip("hnswlib")
+    vectors, start = shop(n).vectors, perf_counter()
+    graph = hnswlib.Index("ip", DIM)
+    graph.init_index(n, M=16, ef_construction=200)
+    graph.set_num_threads(THREADS)
+    graph.add_items(vectors)
+    seconds = perf_counter() - start
+    return graph.set_ef, lambda queries: graph.knn_query(queries, K, num_threads=THREADS)[0].astype(np.int64), seconds
+
+
+@cache
+def usearch_graph(n: int) -> tuple[Callable[[int], None], Search, float]:
+    usearch = pytest.importorskip("usearch.index")
+    vectors, start = shop(n).vectors, perf_counter()
+    graph = usearch.Index(ndim=DIM, metric="ip", dtype="f32", expansion_add=128)
+    graph.add(np.arange(n), vectors, threads=THREADS)
+    seconds = perf_counter() - start
+
+    def effort(value: int) -> None:
+        graph.expansion_search = value
+
+    def search(queries: F32) -> I64:
+        keys = np.asarray(graph.search(queries, K, threads=THREADS).keys)
+        return keys.reshape(len(queries), K).astype(np.int64)
+
+    return effort, search, seconds
+
+
+LIBRARIES = {"mmreco": ours, "hnswlib": hnswlib_graph, "usearch": usearch_graph}
