@@ -6,9 +6,10 @@ table of item vectors, a gap at the end of the history when answering. Petrov & 
 replicability study of BERT4Rec", 2022, found that it wants many more passes than its paper gave it: `epochs` is larger
 here than elsewhere.
 
-Deviations: blocks are normalised before each half; items foretold have no bias and no dense layer before them; of every
-batch's histories one in four has the gap at its end alone, as when answering (the paper appends such examples); on a
-large catalogue the softmax is over a sample; the weights that remain are a running average.
+Deviations: positions are rotary (with learnt ones it stayed at what is popular on a shop of 1,500 shoppers); blocks are
+normalised before each half, and one with one head is the default; items foretold have no bias and no dense layer before
+them; of every batch's histories one in four has the gap at its end alone, as when answering (the paper appends such
+examples); on a large catalogue the softmax is over a sample; the weights that remain are a running average.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
 from mmreco.models.trained import require
-from mmreco.nn.masked import MaskedTransformer
+from mmreco.nn.attention import Transformer
 
 __all__ = ["BERT4Rec"]
 
@@ -27,11 +28,12 @@ _AT_END = 0.25  # share of histories with the gap at the end alone
 
 
 class _Network(SequenceNetwork):
-    def __init__(self, n_items: int, dim: int, depth: int, heads: int, dropout: float, max_length: int) -> None:
+    def __init__(self, n_items: int, dim: int, depth: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.items = nn.Embedding(n_items + 1, dim)  # the last row is the gap
         nn.init.normal_(self.items.weight, std=dim**-0.5)
-        self.read = MaskedTransformer(dim, depth=depth, heads=heads, dropout=dropout, max_length=max_length + 1)
+        self.read = Transformer(dim, depth=depth, heads=heads, dropout=dropout, positions=None)
+        self.norm = nn.LayerNorm(dim)
 
     @property
     def gap(self) -> int:
@@ -41,7 +43,7 @@ class _Network(SequenceNetwork):
         return self.items.weight[: self.gap]
 
     def states(self, rows: Tensor, real: Tensor) -> Tensor:
-        states: Tensor = self.read(self.items(rows), real)
+        states: Tensor = self.norm(self.read(self.items(rows) * self.items.embedding_dim**0.5, real))
         return states
 
     def last(self, rows: Tensor, real: Tensor) -> Tensor:
@@ -82,10 +84,10 @@ class BERT4Rec(SequenceModel[_Network]):
     """
 
     epochs: int = 60
-    patience: int | None = 8
-    hidden: float = 0.3
-    depth: int = 2
-    heads: int = 2
+    patience: int | None = 12  # it knows no more than what is popular for the first passes
+    hidden: float = 0.5
+    depth: int = 1
+    heads: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,7 +96,7 @@ class BERT4Rec(SequenceModel[_Network]):
         require(self.heads >= 1 and self.dim % self.heads == 0, "heads", self.heads, f"a divisor of dim={self.dim}")
 
     def _network(self, n_items: int) -> _Network:
-        return _Network(n_items, self.dim, self.depth, self.heads, self.dropout, self.max_length)
+        return _Network(n_items, self.dim, self.depth, self.heads, self.dropout)
 
     def _loss(self, rows: Tensor, real: Tensor) -> Tensor:
         line, last = torch.arange(len(rows), device=rows.device), real.sum(dim=1) - 1

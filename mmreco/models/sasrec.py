@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
 from mmreco.models.trained import require
-from mmreco.nn.attention import CausalTransformer
+from mmreco.nn.attention import Transformer
 
 __all__ = ["SASRec"]
 
@@ -26,7 +26,7 @@ class _Network(SequenceNetwork):
         super().__init__()
         self.items = nn.Embedding(n_items, dim)
         nn.init.normal_(self.items.weight, std=dim**-0.5)
-        self.read = CausalTransformer(dim, depth=depth, heads=heads, dropout=dropout, positions=max_length)
+        self.read = Transformer(dim, depth=depth, heads=heads, dropout=dropout, positions=max_length)
         self.norm = nn.LayerNorm(dim)
 
     def places(self) -> Tensor:

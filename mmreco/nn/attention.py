@@ -1,4 +1,4 @@
-"""Causal self-attention over short sequences, pre-normalised.
+"""Self-attention over short sequences, of each step over those before it or over all, pre-normalised.
 
 Sources: Vaswani et al., "Attention is all you need", 2017; Kang & McAuley, "Self-attentive sequential
 recommendation", 2018 (positions learnt); Su et al., "RoFormer: enhanced transformer with rotary position embedding",
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["CausalTransformer"]
+__all__ = ["Transformer"]
 
 _SLOWEST = 10_000.0  # steps of the slowest turn, over 2 pi
 
@@ -27,20 +27,20 @@ class _Block(nn.Module):
         self.narrow = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor] | None, seen: Tensor | None) -> Tensor:
         b, length, dim = x.shape
         parts = self.queries_keys_values(self.before_attention(x)).view(b, length, 3, self.heads, -1)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # (b, heads, length, dim / heads) each
         if turns is not None:
             queries, keys = _turned(queries, *turns), _turned(keys, *turns)
-        met = F.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+        met = F.scaled_dot_product_attention(queries, keys, values, attn_mask=seen, is_causal=seen is None)
         x = x + self.dropout(self.mix(met.transpose(1, 2).reshape(b, length, dim)))
         refined: Tensor = x + self.dropout(self.narrow(self.dropout(F.gelu(self.wide(self.before_wide(x))))))
         return refined
 
 
-class CausalTransformer(nn.Module):
-    """State after each step of a sequence, seeing that step and those before it.
+class Transformer(nn.Module):
+    """State of each step of a sequence, seeing that step and those before it, or all that are real.
 
     Sequences are padded at the end, so that causality alone keeps the padding out of every real step.
 
@@ -60,16 +60,17 @@ class CausalTransformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(dim, heads, dropout) for _ in range(depth))
 
-    def forward(self, steps: Tensor) -> Tensor:
-        """`(b, length, dim)` -> `(b, length, dim)`."""
+    def forward(self, steps: Tensor, real: Tensor | None = None) -> Tensor:
+        """`(b, length, dim)` -> `(b, length, dim)`; told which steps are real, `(b, length)`, each sees all of them."""
         length, turns = steps.shape[1], None
+        seen = None if real is None else real[:, None, None, :]  # (b, 1, 1, length)
         if self.positions is not None:
             steps = steps + self.positions[:length]
         else:
             turns = _turns(length, self.turning, steps.device)
         x: Tensor = self.dropout(steps)
         for block in self.blocks:
-            x = block(x, turns)
+            x = block(x, turns, seen)
         return x
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mmreco.nn.attention import CausalTransformer
+from mmreco.nn.attention import Transformer
 from mmreco.nn.recurrent import Recurrent
 
 __all__ = ["GAPS", "BehaviourTower", "Reader"]
@@ -36,7 +36,7 @@ class BehaviourTower(nn.Module):
             nn.init.zeros_(table.weight)  # they begin by saying nothing
         self.read: nn.Module
         if reader == "transformer":
-            self.read = CausalTransformer(dim, depth=depth, heads=heads, dropout=dropout, positions=None)
+            self.read = Transformer(dim, depth=depth, heads=heads, dropout=dropout, positions=None)
         else:
             self.read = Recurrent(reader, dim, depth=depth, dropout=dropout)
         self.norm = nn.LayerNorm(dim)

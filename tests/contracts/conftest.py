@@ -49,7 +49,7 @@ _SMALL: dict[str, dict[str, object]] = {  # what learns by gradient, just long e
     "Caser": {"dim": 16, "epochs": 20, "dropout": 0.5, "window": 3, "filters": 4},
     "GRU4Rec": {"dim": 16, "epochs": 25},
     "SASRec": {"dim": 16, "epochs": 25, "depth": 1},
-    "BERT4Rec": {"dim": 16, "epochs": 40, "depth": 1},
+    "BERT4Rec": {"dim": 16, "epochs": 40},
 }
 
 CASES: dict[str, Callable[[], Model]] = {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmreco.nn.attention import CausalTransformer
+from mmreco.nn.attention import Transformer
 
 
 def block_by_hand(module, steps):
@@ -34,7 +34,7 @@ def block_by_hand(module, steps):
 @pytest.mark.parametrize("dim", [7, 8])
 def test_rotary_attention_is_that_of_complex_numbers(dim):
     torch.manual_seed(0)
-    module = CausalTransformer(dim, depth=1, heads=1, dropout=0.5, positions=None).eval()
+    module = Transformer(dim, depth=1, heads=1, dropout=0.5, positions=None).eval()
     steps = torch.randn(2, 6, dim)
     found = module(steps).detach().numpy()
     for line in range(2):
@@ -44,7 +44,7 @@ def test_rotary_attention_is_that_of_complex_numbers(dim):
 @pytest.mark.parametrize("positions", [None, 6])
 def test_order_matters(positions):
     torch.manual_seed(0)
-    module = CausalTransformer(8, depth=1, heads=2, dropout=0.0, positions=positions).eval()
+    module = Transformer(8, depth=1, heads=2, dropout=0.0, positions=positions).eval()
     with torch.no_grad():
         for weights in module.parameters():
             weights.normal_()
@@ -54,5 +54,27 @@ def test_order_matters(positions):
 
 
 def test_rotary_positions_have_no_longest_sequence():
-    module = CausalTransformer(8, depth=1, heads=1, dropout=0.0, positions=None).eval()
+    module = Transformer(8, depth=1, heads=1, dropout=0.0, positions=None).eval()
     assert torch.isfinite(module(torch.randn(1, 500, 8))).all()
+
+
+def both_ways():
+    torch.manual_seed(0)
+    return Transformer(8, depth=2, heads=2, dropout=0.5, positions=None).eval()
+
+
+def test_padding_changes_nothing_where_all_real_steps_are_seen():
+    module, steps = both_ways(), torch.randn(1, 3, 8)
+    alone = module(steps, torch.ones(1, 3, dtype=torch.bool))
+    padded = torch.cat([steps, torch.full((1, 2, 8), 9.0)], dim=1)
+    together = module(padded, torch.tensor([[True, True, True, False, False]]))
+    torch.testing.assert_close(together[:, :3], alone)
+
+
+def test_every_real_step_is_seen_by_every_other():
+    module = both_ways()
+    steps = torch.randn(1, 4, 8, requires_grad=True)
+    states = module(steps, torch.tensor([[True, True, True, False]]))
+    for step in range(3):
+        (seen,) = torch.autograd.grad(states[0, step].pow(2).sum(), steps, retain_graph=True)
+        assert (seen[0].abs().sum(dim=1) > 0).tolist() == [True, True, True, False]
