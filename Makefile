@@ -34,8 +34,9 @@ lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY) ## retrieval speed, after equality with brute force
-	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc benchmarks
+bench: $(READY) ## retrieval speed, after equality with brute force; kept in .benchmarks/ and compared with the last
+	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc --benchmark-autosave \
+	  $(if $(wildcard .benchmarks/*/*.json),--benchmark-compare) benchmarks
 
 bench-gpu: $(READY) ## index, encoders and training on a CUDA device, if there is one
 	$(BIN)/python benchmarks/gpu.py

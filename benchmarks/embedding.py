@@ -1,4 +1,4 @@
-"""Embedding side by side: this library, the loop people write, and one file an item.
+"""Embedding side by side: this library, the loop people write, one file an item; static vectors beside model2vec.
 
 Usage: MMRECO_DATA=folder python benchmarks/embedding.py [--quick]
 
@@ -64,8 +64,8 @@ def unit(vectors: Any) -> np.ndarray:
 # ---- texts
 
 
-def texts(titles: Sequence[str], rounds: int) -> dict[str, Any]:
-    """MiniLM by every way there is here, and what each is worth in finding like titles."""
+def texts(titles: Sequence[str], others: Sequence[str], rounds: int) -> dict[str, Any]:
+    """MiniLM by every way there is here, and what each is worth in finding like titles; `others` are distilled from."""
     from sentence_transformers import SentenceTransformer
 
     def one_file(n: int) -> np.ndarray:
@@ -78,9 +78,8 @@ def texts(titles: Sequence[str], rounds: int) -> dict[str, Any]:
 
     model = TextEncoder("offline", device="cpu")
     plain = SentenceTransformer(str(model.folder), device="cpu")
-    half = len(titles) // 2
     start = perf_counter()
-    student = StaticEncoder.distil(model, titles[:half], dim=min(256, half // 2))
+    student = StaticEncoder.distil(model, others, dim=min(256, len(others) // 2))
     distilling = perf_counter() - start
     n, few = len(titles), min(len(titles), BATCH)
     ways: Ways = {"sentence_transformers": (lambda: unit(plain.encode(list(titles), show_progress_bar=False)), n)}
@@ -89,14 +88,26 @@ def texts(titles: Sequence[str], rounds: int) -> dict[str, Any]:
         narrow = TextEncoder("offline", device="cpu", backend=backend)
         ways[f"mmreco_{backend}"] = (lambda narrow=narrow: narrow.encode(titles), n)  # type: ignore[misc]
     ways["mmreco_static"] = (lambda: student.encode(titles), n)
+    peer = model2vec(model.folder, student.dim)
+    if peer is not None:
+        ways["model2vec"] = (lambda: unit(peer.encode(titles)), n)
     ways["one_file_a_title"] = (lambda: one_file(few), few)
     figures = compared(ways, "sentence_transformers", rounds)
     right = model.encode(titles)
     for name, (work, many) in ways.items():
         if many == n:
-            figures[name]["same_10_nearest"] = round(shared_nearest(work()[half:], right[half:]), 4)
+            figures[name]["same_10_nearest"] = round(shared_nearest(work(), right), 4)
     figures["distilling_seconds"] = round(distilling, 1)
-    return {"titles": n, "distilled_from": half, **figures}
+    return {"titles": n, "distilled_from_others": len(others), **figures}
+
+
+def model2vec(folder: Path, dim: int) -> Any:
+    """The same model distilled by model2vec, at its defaults but for the width; None where it is not installed."""
+    try:
+        from model2vec.distill import distill
+    except ImportError:
+        return None
+    return distill(model_name=str(folder), pca_dims=dim)
 
 
 def shared_nearest(vectors: np.ndarray, right: np.ndarray, k: int = 10) -> float:
@@ -201,9 +212,11 @@ def main() -> int:
     figures: dict[str, Any] = {"torch_threads": torch.get_num_threads(), "cores": os.cpu_count(), "rounds": rounds}
     lines = (data / "amazon_beauty/Beauty_titles.tsv").read_text(encoding="utf-8").splitlines()[1:]
     titles = [title for line in lines if (title := line.split("\t")[-1]).strip()]
-    titles = [titles[row] for row in rng.permutation(len(titles))[: 200 if quick else 2_000]]
+    titles = [titles[row] for row in rng.permutation(len(titles))]
+    few = 200 if quick else 2_000
+    others = titles[few:] if not quick else titles[few : 3 * few]
     try:
-        figures["texts"] = texts(titles, rounds)
+        figures["texts"] = texts(titles[:few], others, rounds)
     except MissingExtraError as error:
         figures["texts"] = {"skipped": str(error)}
     print(json.dumps(figures["texts"], indent=1), file=sys.stderr)

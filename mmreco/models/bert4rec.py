@@ -83,7 +83,7 @@ class BERT4Rec(SequenceModel[_Network]):
     [['sock']]
     """
 
-    epochs: int = 60
+    epochs: int = 40
     patience: int | None = 12  # it knows no more than what is popular for the first passes
     hidden: float = 0.5
     depth: int = 1
