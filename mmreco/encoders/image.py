@@ -8,7 +8,8 @@ scaled to unit length.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from copy import deepcopy
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -240,6 +241,22 @@ class ImageEncoder:
         # a network that sees nothing at all still owes a direction
         vectors = torch.where(lengths > 0, vectors / lengths.clamp(min=1e-30), self._dim**-0.5)
         return vectors.numpy()
+
+    def copied(self) -> Network:
+        """A copy of the network with its preprocessing, to be changed at will; the encoder stays as it is."""
+        return replace(self._network, module=deepcopy(self._network.module))
+
+    def renewed(self, changed: Network) -> "ImageEncoder":
+        """An encoder of a changed network of the same name, on the same device and with the same backend.
+
+        Raises
+        ------
+        DataError
+            It does not take pictures of its size.
+        """
+        encoder = ImageEncoder.__new__(ImageEncoder)
+        encoder._take(changed, self._device, self._backend)
+        return encoder
 
     def save(self, folder: str | Path) -> None:
         """Write an artefact with weights and preprocessing, so that neither a hub nor the file is needed again.

@@ -96,9 +96,12 @@ class Preprocessing:
 
     def normalised(self, pictures: Tensor) -> Tensor:
         """`(b, 3, size, size)` of uint8 -> float32 as the network wants it, where the pictures are."""
+        return self.scaled(pictures.float() / 255)
+
+    def scaled(self, pictures: Tensor) -> Tensor:
+        """As `normalised`, of float32 from 0 (black) to 1 (white)."""
         mean, std = (torch.tensor(v, device=pictures.device).view(3, 1, 1) for v in (self.mean, self.std))
-        scaled = (pictures.float() / 255 - mean) / std
-        return scaled.contiguous(memory_format=torch.channels_last)
+        return ((pictures - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)

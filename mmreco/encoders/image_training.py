@@ -23,7 +23,7 @@ from mmreco.data.catalogue import Catalogue
 from mmreco.encoders.contents import ahead
 from mmreco.encoders.image_sources import OWN, Preprocessing
 from mmreco.errors import DataError
-from mmreco.nn.contrast import pair_contrast, view_contrast
+from mmreco.nn.contrast import alike, pair_contrast, view_contrast
 from mmreco.nn.convolution import PictureCNN, joined
 from mmreco.nn.views import COLOUR, FORM, PRODUCT, view
 from mmreco.progress import progress
@@ -39,7 +39,6 @@ _BATCH = (32, 128)
 _RATE = 3e-3
 _TEMPERATURES = (0.5, 0.5)  # of form and of colour
 _TEXT = 3.0  # how much a text counts against the views
-_ALIKE = 0.999  # cosine above which two texts say the same
 
 
 def held(catalogue: Catalogue, preprocessing: Preprocessing, *, seed: int, shown: bool) -> tuple[Tensor, I64]:
@@ -172,5 +171,6 @@ class _Learner(nn.Module):
         b = len(texts)
         vectors = joined(form[:b], colour[:b])[known]
         said = nn.functional.normalize(texts[known], dim=1)
-        same = said @ said.T > _ALIKE
-        return loss + _TEXT * pair_contrast(vectors, self.text(said), scale=self.scale.exp().clamp(max=100), same=same)
+        return loss + _TEXT * pair_contrast(
+            vectors, self.text(said), scale=self.scale.exp().clamp(max=100), same=alike(said)
+        )

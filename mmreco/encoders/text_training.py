@@ -21,13 +21,11 @@ from mmreco.encoders.text import TextEncoder
 from mmreco.encoders.text_sources import loaded
 from mmreco.errors import DataError
 from mmreco.nn.contrast import pair_contrast
-from mmreco.progress import progress as progress_bar
+from mmreco.nn.tuning import checked, descend, shuffled
 
 __all__ = ["bought_together", "said_of", "tuned"]
 
 _SCALE = 20.0  # multiplies the cosines
-_RISE = 0.1  # share of the steps in which the rate rises
-_NORM = 1.0  # of the gradient at most
 
 Pair = tuple[str, str]
 
@@ -37,9 +35,9 @@ def tuned(
     pairs: Sequence[Pair],
     folder: str | Path,
     *,
-    epochs: int = 1,
+    epochs: int = 3,
     batch_size: int = 32,
-    rate: float = 2e-5,
+    rate: float = 1e-4,
     seed: int = 0,
     progress: bool = False,
 ) -> TextEncoder:
@@ -71,11 +69,7 @@ def tuned(
     FloatingPointError
         The loss is not finite.
     """
-    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 2), ("seed", seed, 0)):
-        if value < least:
-            raise DataError(f"{name}={value}: expected {least} or more")
-    if not rate > 0:
-        raise DataError(f"rate={rate}: expected above 0")
+    checked(epochs=epochs, batch_size=batch_size, rate=rate, seed=seed)
     kept = [(one, other) for one, other in pairs if one.strip() and other.strip() and one != other]
     if len(kept) < 2:
         raise DataError(f"tuned: {len(kept)} of {len(pairs)} pairs are usable; expected 2 or more")
@@ -86,23 +80,17 @@ def tuned(
     device = torch.device(encoder.device)
     # in float32 on a GPU as well: steps of a tuned model are too small for bfloat16
     model = loaded(encoder.folder, str(device)).float()
-    steps = epochs * -(-len(kept) // batch_size)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share(step, steps))
-    draw = np.random.default_rng(seed)
-    batches = [b for _ in range(epochs) for b in np.array_split(draw.permutation(len(kept)), steps // epochs)]
+    batches = shuffled(len(kept), epochs=epochs, batch_size=batch_size, seed=seed)
     model.train()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        for rows in progress_bar(batches, total=len(batches), description="tuning", shown=progress):
-            loss = _loss(model, [kept[row] for row in rows.tolist()], encoder.max_length, device)
-            if not loss.isfinite():
-                raise FloatingPointError(f"the loss of pairs became {loss.item()}")
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), _NORM)
-            optimiser.step()
-            schedule.step()
+        descend(
+            {model: rate},
+            batches,
+            lambda rows: _loss(model, [kept[row] for row in rows.tolist()], encoder.max_length, device),
+            what="pairs",
+            shown=progress,
+        )
     model.eval()
     model.save(str(top), create_model_card=False)
     return encoder.moved(top)
@@ -183,9 +171,3 @@ def _loss(model: Any, pairs: Sequence[Pair], limit: int | None, device: torch.de
     )  # (b,) each
     same = (one[:, None] == one) | (other[:, None] == other) | (one[:, None] == other)  # (b, b)
     return pair_contrast(*sides, scale=_SCALE, same=same)
-
-
-def _share(step: int, steps: int) -> float:
-    """Of the highest rate at this step: up in a line, down in a line."""
-    rise = max(1, round(_RISE * steps))
-    return (step + 1) / rise if step < rise else max(0.0, (steps - step) / max(1, steps - rise))

@@ -8,7 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["pair_contrast", "view_contrast"]
+__all__ = ["alike", "pair_contrast", "view_contrast"]
+
+_ALIKE = 0.999  # cosine above which two texts say the same
+
+
+def alike(vectors: Tensor) -> Tensor:
+    """Which rows of `(b, dim)` say the same, `(b, b)` of bool: their cosine is above 0.999."""
+    unit = F.normalize(vectors, dim=1)
+    return unit @ unit.T > _ALIKE
 
 
 def view_contrast(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmreco.nn.contrast import pair_contrast, view_contrast
+from mmreco.nn.contrast import alike, pair_contrast, view_contrast
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -67,3 +67,10 @@ def test_the_scale_can_be_learnt() -> None:
     pair_contrast(x, x, scale=scale).backward()
     assert scale.grad is not None
     assert scale.grad < 0  # right pairs want it larger
+
+
+def test_rows_of_one_direction_say_the_same() -> None:
+    found = alike(torch.tensor([[1.0, 0.0], [3.0, 0.01], [0.0, 1.0], [-1.0, 0.0]]))
+    assert found.tolist() == [
+        [(row in (0, 1) and other in (0, 1)) or row == other for other in range(4)] for row in range(4)
+    ]
