@@ -99,9 +99,7 @@ def embed(
         contents, reader = list(pictures), image_encoder(encoder, weights)
     else:
         shop = Catalogue.read(str(texts), columns=columns(rename, "items"))
-        if column not in shop.table.column_names:
-            raise DataError(f"{texts}: no column {column!r}; there are {', '.join(shop.table.column_names)}")
-        ids, contents = shop.items, shop.texts([column])
+        ids, contents = shop.items, shop.column(column)
         reader = text_encoder(encoder, contents)
     if tars is None:
         ids, contents = part_of(ids, contents, shard, limit=limit)

@@ -8,6 +8,7 @@ from mmreco.errors import DataError
 
 __all__ = ["curves", "scatter", "whiskers"]
 
+_LABEL = 44.0  # points between the middles of two labels
 _INKS = 6  # colours of curves, named in the page's style
 
 
@@ -35,12 +36,13 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str
     for tick in range(round(top / step) + 1):
         height = at((low, tick * step))[1]
         parts.append(f'<line class="axis" x1="{left}" y1="{height:.1f}" x2="{right}" y2="{height:.1f}"/>')
-        parts.append(f'<text x="{left - 8}" y="{height + 4:.1f}" text-anchor="end">{tick * step:.4g}</text>')
-    columns = sorted({p[0] for p in points})
-    parts += [
-        f'<text x="{at((value, 0))[0]:.1f}" y="{bottom + 18}" text-anchor="middle">{value:g}</text>'
-        for value in columns[:: max(1, math.ceil(len(columns) / 12))]
-    ]
+        parts.append(f'<text x="{left - 8}" y="{height + 4:.1f}" text-anchor="end">{tick * step:,g}</text>')
+    last = -math.inf
+    for value in sorted({p[0] for p in points}):
+        place = at((value, 0))[0]
+        if place - last >= _LABEL:
+            parts.append(f'<text x="{place:.1f}" y="{bottom + 18}" text-anchor="middle">{value:g}</text>')
+            last = place
     parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 36}" text-anchor="middle">{_text(x)}</text>')
     parts.append(f'<text x="0" y="{above - 14}">{_text(y)}</text>')
     ends = _apart([at(line[-1])[1] if line else bottom for line in lines.values()])
