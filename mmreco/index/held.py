@@ -79,7 +79,7 @@ class Held:
         fetched = min(asked.n_allowed, fetched - width + needed)
         allowed = self._positions(asked.where)
         rows = self._found(scan, asked, fetched, width, allowed)
-        short = _short(rows, asked, needed)
+        short = _short(rows[:, :fetched], asked, needed)  # of the structure: what the tail has does not make up for it
         if len(short) and len(asked.excluded.rows):
             # in coarse steps: a query's answer must not hang on its neighbours in the batch
             more = 2 ** np.ceil(np.log2(np.maximum(asked.n_excluded[short], 32))).astype(np.int64)

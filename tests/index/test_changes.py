@@ -172,3 +172,16 @@ def test_bad_changes_are_refused() -> None:
         index.add(Embeddings(IdMap.of(["x"]), clustered(1, dim=8)))
     with pytest.raises(IncompatibleError, match="vectors of the encoder 'b' for an index of 'a'"):
         index.add(some(["x"], fingerprint="b"))
+
+
+def test_poor_new_items_do_not_stand_in_for_good_ones_a_shopper_excludes_the_best_of(quality: str) -> None:
+    queries = clustered(10, seed=5)
+    index = VectorIndex(some(named("i", N)), quality=quality, device="cpu")
+    poor = Embeddings(IdMap.of(named("poor", 100)), -0.01 * clustered(100, seed=6))  # waiting in the tail
+    index = index.add(poor)
+    scores = queries @ index.embeddings.vectors.T  # (10, N + 100)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    users = IdMap.of(named("u", 10))
+    exclude = Interactions.from_events(users, index.embeddings.ids, np.repeat(np.arange(10), 40), order[:, :40].ravel())
+    found = index.search(queries, 10, exclude=exclude).rows
+    assert np.mean([np.isin(a, b).mean() for a, b in zip(order[:, 40:50], found, strict=True)]) >= 0.9
