@@ -46,6 +46,7 @@ FRONT_DOORS = {
 HOMES = {
     "faiss": ("index",),
     "jieba": ("segment",),
+    "joblib": ("evaluation.contest",),  # its processes; its files are pickles and stay out
     "rjieba": ("segment",),
     "narwhals": ("data",),
     "optuna": ("evaluation",),
@@ -58,7 +59,7 @@ HOMES = {
     "transformers": ("encoders",),
     "tqdm": ("progress",),
     "typer": ("cli",),
-    **dict.fromkeys(("pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"), ()),
+    **dict.fromkeys(("pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"), ()),
 }
 # What `nn` works on: tensors; it knows neither ids nor files.
 NN_MAY = {"errors", "arrays", "progress", "nn"}

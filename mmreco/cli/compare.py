@@ -34,6 +34,13 @@ def compare(
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="The cut-off that is tested.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the shop, the models and the tests.")] = 0,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="A model's training ends at its first look at validation after so long.")
+    ] = 20,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Models at a time; if omitted one a processor, four at most, and one with a GPU."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report and the figures.")] = Path("compare-out"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what the folder holds.")] = False,
     as_json: Json = False,
@@ -56,7 +63,8 @@ def compare(
     protocols = _protocols(what, protocol)
     out.mkdir(parents=True, exist_ok=True)
     contest = _contest(what, data, items, events, images, rename, out, seed)
-    chosen = contests.entries(contest, None if models is None else [m.strip() for m in models.split(",") if m.strip()])
+    asked = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
+    chosen = contests.entries(contest, asked, minutes)
     prepared = perf_counter() - begun
     found: dict[str, Comparison] = {}
     for name in protocols:
@@ -65,7 +73,16 @@ def compare(
         if kept.exists() and not resume:
             for old in kept.glob("model-*"):
                 shutil.rmtree(old)
-        found[name] = measured(chosen, split, k=k, known=contest.known(split[0]), folder=kept, seed=seed, progress=True)
+        found[name] = measured(
+            chosen,
+            split,
+            k=k,
+            known=contest.known(split[0]),
+            folder=kept,
+            seed=seed,
+            jobs=_jobs() if jobs is None else jobs,
+            progress=True,
+        )
     path = comparison_page(found, contest.catalogue, out / "report.html", title=contest.title)
     whole = {name: comparison.to_dict() for name, comparison in found.items()}
     (out / "figures.json").write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -75,6 +92,7 @@ def compare(
     figures |= {
         "protocol": protocols[0],
         **_about(first),
+        "minutes": minutes,
         "seed": seed,
         "seconds": {"prepare": round(prepared, 1), "total": round(perf_counter() - begun, 1)},
         "report": str(path),
@@ -106,6 +124,13 @@ def _contest(
         raise DataError("compare: say what on: demo, ml1m --data FOLDER, or --items and --events")
     shop, log = tables(items, events, images, rename)
     return contests.Contest(events.stem, shop, log, seed=seed)
+
+
+def _jobs() -> int:
+    """Models at a time: a GPU is not shared, and four hold enough memory."""
+    import torch
+
+    return 1 if torch.cuda.is_available() else min(4, torch.get_num_threads())
 
 
 def _protocols(what: str | None, given: str | None) -> list[str]:

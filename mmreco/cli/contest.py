@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.split import Holdout, by_time, leave_last_out
 from mmreco.errors import DataError, MissingExtraError
 from mmreco.evaluation import Known
-from mmreco.models import MODELS
+from mmreco.models import MODELS, ScoreModel, VectorModel
 from mmreco.protocols import Recommends
 
 __all__ = ["PROTOCOLS", "Contest", "demo", "entries", "movies"]
@@ -121,22 +121,34 @@ def movies(folder: Path, seed: int) -> Contest:
     return Contest("MovieLens-1M", *movielens(folder), seed=seed)
 
 
-def entries(contest: Contest, names: Sequence[str] | None) -> Mapping[str, Any]:
-    """The models of these names, all when None, as `compare` takes them.
+def entries(contest: Contest, names: Sequence[str] | None, minutes: float | None = None) -> Mapping[str, Any]:
+    """The models of these names, all when None, as `compare` takes them; each may train for so many minutes.
 
     Raises
     ------
     DataError
         There is no such model, or one of those named needs content and there is none.
     """
-    plain: dict[str, Any] = {name: lambda _, name=name: MODELS[name] for name in MODELS}
-    every = {**plain, "LogisticProfile": _profile, "ContentKNN": _content_knn, "SharedSpace": _space}
+    every: dict[str, Callable[[], Any]] = {
+        "SharedSpace": lambda: _space(contest, minutes),  # the longest first
+        **{name: lambda name=name: _plain(name, seed=contest.seed, minutes=minutes) for name in reversed(list(MODELS))},  # type: ignore[misc]
+        "LogisticProfile": lambda: _profile(contest),
+        "ContentKNN": lambda: _content_knn(contest),
+    }
     unknown = [name for name in names or () if name not in every]
     if unknown:
         raise DataError(f"model {unknown[0]!r}: expected {', '.join(every)}")
     if names is None and not contest.content:
         del every["ContentKNN"], every["SharedSpace"]
-    return {name: every[name](contest) for name in (every if names is None else names)}
+    return {name: every[name]() for name in (every if names is None else names)}
+
+
+def _plain(name: str, **options: Any) -> ScoreModel | VectorModel:
+    """A model of `MODELS`, with those of the options that it has."""
+    made: type[Any] = MODELS[name]
+    known = {field.name for field in fields(made)}
+    model: ScoreModel | VectorModel = made(**{key: value for key, value in options.items() if key in known})
+    return model
 
 
 def _profile(contest: Contest) -> Callable[[Interactions], Recommends]:
@@ -154,8 +166,10 @@ def _content_knn(contest: Contest) -> Callable[[Interactions], Recommends]:
     return lambda train: ContentKNN().fit(train, content=content)
 
 
-def _space(contest: Contest) -> Callable[[Interactions], Recommends]:
+def _space(contest: Contest, minutes: float | None) -> Callable[[Interactions], Recommends]:
     from mmreco.space import SharedSpace
 
     content, attributes = contest.content, contest.attributes
-    return lambda train: SharedSpace(seed=contest.seed).fit(train, content=content, attributes=attributes)
+    return lambda train: SharedSpace(seed=contest.seed, minutes=minutes).fit(
+        train, content=content, attributes=attributes
+    )

@@ -2,12 +2,13 @@
 
 import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from mmreco.data.interactions import Interactions
 from mmreco.data.split import Holdout
@@ -57,11 +58,12 @@ def compare(
     known: Known | None = None,
     folder: str | Path | None = None,
     seed: int = 0,
+    jobs: int = 1,
     progress: bool = False,
 ) -> Comparison:
     """Several models fitted and measured on one split: figures, intervals, paired tests, times and memory.
 
-    One after another, each with a model of its own that is let go before the next. A model that fails is reported
+    One after another, or `jobs` at a time; each is let go once it is measured. A model that fails is reported
     (`Comparison.failed`), and the others go on.
 
     Parameters
@@ -80,13 +82,18 @@ def compare(
         The same call takes them up again after an interruption; models that failed are tried again. A model whose
         hyper-parameters changed is measured anew; a callable is known by its name alone.
     seed : of the classes among `models`, and of the draws of intervals and tests
+    jobs : 1 or more
+        How many models are fitted and measured at a time, those that stand first in `models` first. More than one
+        are put in processes of their own (joblib's), which share the processors: less time in all, though each
+        model's own seconds are those of a busy machine.
     progress : optional
         Whether to show bars.
 
     Raises
     ------
     DataError
-        There is no model, none that could be fitted, no user with a target, or no `baseline` of that name.
+        There is no model, none that could be fitted, no user with a target, or no `baseline` of that name; or `k` or
+        `jobs` is below 1.
     IncompatibleError
         `known` or the holdout is of other items than `train`, or `folder` belongs to another comparison.
 
@@ -101,8 +108,9 @@ def compare(
     ['ItemKNN', 'Popular']
     """
     train, test = split
-    if k < 1:
-        raise DataError(f"k={k}: expected 1 or more")
+    for name, number in (("k", k), ("jobs", jobs)):
+        if number < 1:
+            raise DataError(f"{name}={number}: expected 1 or more")
     if train.items != test.histories.items:
         raise IncompatibleError(f"train over {len(train.items)} items, test over {len(test.histories.items)}")
     asked = _with_baseline(models, baseline)
@@ -112,23 +120,50 @@ def compare(
     known = Known(train) if known is None else known
     shown = _spread(len(test), _SHOWN)
     kept = None if folder is None else Kept(Path(folder), _mark(train, test, k, known, seed))
-    results: dict[str, Result] = {}
+    fresh = {name: _fresh(model, seed) for name, model in asked.items()}
+    told = {name: repr(model) if isinstance(model, Model) else "callable" for name, model in fresh.items()}
+    found = {name: None if kept is None else kept.load(name, told[name], test.targets.users) for name in asked}
+    results = {name: result for name, result in found.items() if result is not None}
     failed: dict[str, str] = {}
-    for name in shown_progress(asked, description="models", shown=progress):
-        model = _fresh(asked[name], seed)
-        told = repr(model) if isinstance(model, Model) else "callable"
-        found = None if kept is None else kept.load(name, told, test.targets.users)
-        if found is None:
-            try:
-                found = _measured(model, train, test, k, known, shown, progress)
-            except _FAULTS as error:
-                _logger.warning("compare: %s failed", name, exc_info=True)
-                failed[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                continue
-            if kept is not None:
-                kept.save(name, told, found)
-        results[name] = found
+    left = {name: fresh[name] for name in asked if name not in results}
+    outcomes = _outcomes(left, (train, test, k, known, shown, progress and jobs == 1), jobs)
+    for name, outcome in shown_progress(outcomes, description="models", total=len(left), shown=progress):
+        if isinstance(outcome, str):
+            failed[name] = outcome
+            continue
+        results[name] = outcome
+        if kept is not None:
+            kept.save(name, told[name], outcome)
+    results = {name: results[name] for name in asked if name in results}
     return Comparison(results, failed, test, f"ndcg@{k}", baseline, seed, shown)
+
+
+def _outcomes(
+    models: Mapping[str, Model | Fit], given: tuple[Any, ...], jobs: int
+) -> Iterator[tuple[str, Result | str]]:
+    """Each model by name with what it did, or with why it failed, as they come to their ends."""
+    if jobs == 1 or len(models) < 2:
+        yield from (_tried(name, model, *given) for name, model in models.items())
+        return
+    run = Parallel(n_jobs=min(jobs, len(models)), return_as="generator_unordered", max_nbytes=None, pre_dispatch="all")
+    yield from run(delayed(_tried)(name, model, *given) for name, model in models.items())
+
+
+def _tried(
+    name: str,
+    model: Model | Fit,
+    train: Interactions,
+    test: Holdout,
+    k: int,
+    known: Known,
+    shown: np.ndarray,
+    progress: bool,
+) -> tuple[str, Result | str]:
+    try:
+        return name, _measured(model, train, test, k, known, shown, progress)
+    except _FAULTS as error:
+        _logger.warning("compare: %s failed", name, exc_info=True)
+        return name, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _measured(

@@ -65,7 +65,7 @@ class BERT4Rec(SequenceModel[_Network]):
     depth, heads : 1 or more
         Blocks on top of each other, and attention heads of each; `heads` divides `dim`.
     dim, dropout, max_length, negatives : as `SequenceModel`
-    epochs, patience, learning_rate, seed, device : as `Trained`
+    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
 
     Raises
     ------

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
 from mmreco.models.trained import require
+from mmreco.nn.dropout import Dropout
 
 __all__ = ["Caser"]
 
@@ -35,7 +36,7 @@ class _Network(SequenceNetwork):
         nn.init.normal_(self.foretold.weight, std=dim**-0.5)
         self.across = nn.ModuleList(nn.Conv1d(dim, filters, height) for height in range(1, window + 1))
         self.down = nn.Parameter(torch.empty(window, _VERTICAL).normal_(std=window**-0.5))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.dense = nn.Linear(window * filters + _VERTICAL * dim, dim)
 
     def places(self) -> Tensor:
@@ -68,7 +69,7 @@ class Caser(SequenceModel[_Network]):
         Horizontal filters of each height.
     dim, dropout, max_length, negatives : as `SequenceModel`
         Item and user vectors are twice `dim` wide.
-    epochs, patience, learning_rate, seed, device : as `Trained`
+    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
 
     Raises
     ------

@@ -15,7 +15,7 @@ are a running average of the generator's; the discriminator is gone once `fit` e
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
 from mmreco.models.trained import Trained, require
+from mmreco.nn.dropout import Dropout
 
 __all__ = ["CFGAN"]
 
@@ -35,7 +36,7 @@ _STEPS, _SMALLEST, _LARGEST = 48, 16, 512  # a pass, about; users a batch
 class _Generator(nn.Module):
     def __init__(self, n_items: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.read = nn.Linear(n_items, hidden)
         self.write = nn.Linear(hidden, n_items)
 
@@ -73,13 +74,15 @@ class CFGAN(Trained[_Generator], ScoreModel):
         Shares of the items left alone that the discriminator is shown, and that are pushed to zero.
     reconstruction : 0 or more
         Weight of that push.
-    epochs, patience, learning_rate, seed, device : as `Trained`
+    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
 
     Raises
     ------
     DataError
         A parameter is outside its range.
     """
+
+    _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
     epochs: int = 60
     patience: int | None = 8
@@ -101,8 +104,8 @@ class CFGAN(Trained[_Generator], ScoreModel):
     def _network(self, n_items: int) -> _Generator:
         return _Generator(n_items, self.hidden, self.dropout)
 
-    def _losses(self, train: Interactions, rng: np.random.Generator, number: int) -> Iterator[Tensor]:
-        if number == 0:
+    def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
+        if not done:
             self._judge = _Discriminator(len(train.items), self.hidden).to(self._device)
             self._teach = torch.optim.Adam(self._judge.parameters(), lr=self.learning_rate)
         users = rng.permutation(np.flatnonzero(train.lengths))

@@ -51,7 +51,7 @@ class GRU4Rec(SequenceModel[_Network]):
     depth : 1 or more
         Layers on top of each other.
     dim, dropout, max_length, negatives : as `SequenceModel`
-    epochs, patience, learning_rate, seed, device : as `Trained`
+    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
 
     Raises
     ------

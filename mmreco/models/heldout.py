@@ -5,10 +5,11 @@ import numpy as np
 from mmreco.data.interactions import Interactions
 from mmreco.data.split import Holdout, leave_last_out
 
-__all__ = ["held_out"]
+__all__ = ["held_out", "looks"]
 
 _VALIDATORS = 10_000  # users validated on at most
 _ENOUGH = 50  # users that validation needs to tell passes apart
+_LOOK, _LOOKS = 250_000, 4  # events between two looks at least, about; looks a pass at most
 
 
 def held_out(train: Interactions, seed: int) -> tuple[Interactions, Holdout | None]:
@@ -21,3 +22,8 @@ def held_out(train: Interactions, seed: int) -> tuple[Interactions, Holdout | No
     last = np.zeros(train.n_events, dtype=np.bool_)
     last[train.starts[chosen + 1] - 1] = True
     return train.keep(~last), leave_last_out(train.take(chosen))[1]
+
+
+def looks(train: Interactions) -> int:
+    """How often a pass over `train` stops for a look at validation."""
+    return min(max(1, round(train.n_events / _LOOK)), _LOOKS)

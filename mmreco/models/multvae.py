@@ -11,7 +11,7 @@ from the model, which the paper does not.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +23,7 @@ from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
 from mmreco.models.trained import Trained, require
+from mmreco.nn.dropout import Dropout
 
 __all__ = ["MultVAE"]
 
@@ -33,7 +34,7 @@ _CELLS = 1 << 24  # scores held at a time
 class _Network(nn.Module):
     def __init__(self, n_items: int, hidden: int, dim: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.read = nn.Linear(n_items, hidden)
         self.code = nn.Linear(hidden, 2 * dim)
         self.widen = nn.Linear(dim, hidden)
@@ -81,7 +82,7 @@ class MultVAE(Trained[_Network], ScoreModel):
         Share of a history hidden in training.
     beta : 0 or more
         Weight of the KL term once it is grown.
-    epochs, patience, learning_rate, seed, device : as `Trained`
+    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
 
     Raises
     ------
@@ -97,6 +98,8 @@ class MultVAE(Trained[_Network], ScoreModel):
     >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
+
+    _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
     epochs: int = 60
     learning_rate: float = 0.001
@@ -115,8 +118,8 @@ class MultVAE(Trained[_Network], ScoreModel):
     def _network(self, n_items: int) -> _Network:
         return _Network(n_items, self.hidden, self.dim, self.dropout)
 
-    def _losses(self, train: Interactions, rng: np.random.Generator, number: int) -> Iterator[Tensor]:
-        weight = self.beta * min(1.0, 3 * (number + 1) / self.epochs)
+    def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
+        weight = self.beta * min(1.0, 3 * (done + 1) / self.epochs)
         users = rng.permutation(np.flatnonzero(train.lengths))
         size = int(np.clip(len(users) // _STEPS, _SMALLEST, _LARGEST))
         log = train.matrix()

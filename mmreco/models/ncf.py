@@ -27,6 +27,7 @@ from mmreco.arrays import F32, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
 from mmreco.models.trained import Trained, require
+from mmreco.nn.dropout import Dropout
 
 __all__ = ["NCF"]
 
@@ -49,7 +50,7 @@ class _Network(nn.Module):
         nn.init.normal_(self.items.weight, std=0.1)
         nn.init.zeros_(self.bias.weight)
         self.common = nn.Parameter(torch.ones(self.factors))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.deep = kind != "gmf"
         if self.deep:
             self.of_user = nn.Linear(dim, dim)  # both halves of the first layer: it reads the two vectors side by side
@@ -84,7 +85,7 @@ class NCF(Trained[_Network], ScoreModel):
         Width of a vector, for each half of NeuMF.
     dropout : from 0 to below 1
         Share of the users' vectors hidden in training.
-    epochs, patience, learning_rate, seed, device : as `Trained`
+    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
 
     Raises
     ------
@@ -114,7 +115,7 @@ class NCF(Trained[_Network], ScoreModel):
     def _network(self, n_items: int) -> _Network:
         return _Network(n_items, self.dim, self.kind, self.dropout)
 
-    def _losses(self, train: Interactions, rng: np.random.Generator, number: int) -> Iterator[Tensor]:
+    def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
         seen = _distinct(train)
         seen = seen[rng.permutation(np.flatnonzero(np.diff(seen.indptr) > 1))]
         size = int(np.clip(seen.nnz // _BATCHES, _SMALLEST, _LARGEST))

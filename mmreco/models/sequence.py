@@ -83,7 +83,7 @@ class SequenceModel(Trained[Reader], VectorModel):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
 
-    def _losses(self, train: Interactions, rng: np.random.Generator, number: int) -> Iterator[Tensor]:
+    def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
         cut = windows(train, self.max_length)
         size = batch_size(int(cut[:, 1].sum()), len(train.items))
         for group in batches(cut, size, rng):

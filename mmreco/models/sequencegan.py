@@ -109,7 +109,7 @@ class SequenceGAN(SequenceModel[_Generator]):
     rounds : 0 or more
         Adversarial rounds once the likelihood is learnt; 0 for a generator that no judge has taught.
     dim, dropout, max_length, negatives : as `SequenceModel`
-    epochs, patience, learning_rate, seed, device : as `Trained`
+    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
 
     Attributes
     ----------

@@ -3,6 +3,7 @@
 Validation inside `fit`, seeds, the device, the optimiser, averaged weights, early stopping, and the weights on disk.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from mmreco import metrics
+from mmreco.arrays import I64
 from mmreco.data.interactions import Interactions
 from mmreco.data.split import Holdout
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import ScoreModel, State, VectorModel, _Model
-from mmreco.models.heldout import held_out
+from mmreco.models.heldout import held_out, looks
 from mmreco.nn.device import chosen
 from mmreco.nn.loop import train as train_loop
 from mmreco.progress import progress as shown_progress
@@ -51,17 +53,19 @@ class Trained(_Model, Generic[Network]):
     epochs : 1 or more
         Passes over the events at most.
     patience : 1 or more, or None
-        Passes without a better NDCG@10 on validation before training stops; None trains all `epochs` on all
-        events and looks at no validation.
+        Looks at validation without a better NDCG@10 before training stops; None trains all `epochs` on all events
+        and never looks. There is a look after each pass, and up to three within one of more than 250,000 events.
     learning_rate : above 0
         Step size of Adam.
+    minutes : above 0, or None
+        Training ends at the first look after so long; None for no limit.
     seed, device : as everywhere
         Same seed, same machine, same result. `device` is "auto", "cpu" or "cuda".
 
     Attributes
     ----------
-    scores_ : NDCG@10 on validation after each pass
-    epochs_ : the pass whose weights are kept
+    scores_ : NDCG@10 at each look at validation
+    epochs_ : the pass in or after which the weights were as they are kept
     seconds_ : how long `fit` took; NaN once loaded
 
     Raises
@@ -72,10 +76,12 @@ class Trained(_Model, Generic[Network]):
 
     _MEMORY: ClassVar[float] = 0.997  # the weights that remain are averaged over some hundred steps
     _DECAY: ClassVar[float] = 0.0  # of the weights, a step
+    _PARTED: ClassVar[bool] = True  # whether validation is looked at within a pass over a long log, too
 
     epochs: int = 30
     patience: int | None = 5
     learning_rate: float = 0.003
+    minutes: float | None = None
     seed: int = 0
     device: str = "auto"
 
@@ -83,6 +89,7 @@ class Trained(_Model, Generic[Network]):
         require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
         require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        require(self.minutes is None or self.minutes > 0, "minutes", self.minutes, "above 0, or None")
         chosen(self.device)
 
     # ---- what an author finishes
@@ -92,8 +99,14 @@ class Trained(_Model, Generic[Network]):
         """The network as it begins, its weights drawn from torch's generator."""
 
     @abstractmethod
-    def _losses(self, train: Interactions, rng: np.random.Generator, number: int) -> Iterator[Tensor]:
-        """The losses of pass `number` (from 0) with `self.network_`, one a step, drawn one after the other."""
+    def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
+        """The losses with `self.network_` between two looks, one a step, drawn one after the other.
+
+        Parameters
+        ----------
+        train : what is learnt from until the next look: all users, or a part of them where the log is long
+        done : passes that lie behind, 0 at the start; not whole within a pass of several parts
+        """
 
     def _settle(self) -> None:
         """What answering needs beside the network, made from the weights as they are now."""
@@ -137,25 +150,33 @@ class Trained(_Model, Generic[Network]):
             torch.manual_seed(self.seed)
             self.network_ = self._network(len(train.items)).to(chosen(self.device))
         self.items_ = train.items
-        passes = shown_progress(range(self.epochs), description=type(self).__name__, shown=progress)
+        parts = looks(train) if self._PARTED else 1
+        bar = shown_progress(range(self.epochs * parts), description=type(self).__name__, shown=progress)
 
-        def losses(number: int) -> Iterator[Tensor]:
-            next(passes, None)
-            return self._losses(train, np.random.default_rng([self.seed, number]), number)
+        def losses(look: int) -> Iterator[Tensor]:
+            next(bar, None)
+            part = train if parts == 1 else train.take(_part(len(train), look, parts, self.seed))
+            return self._losses(part, np.random.default_rng([self.seed, look]), look / parts)
 
         outcome = train_loop(
             self.network_,
             torch.optim.AdamW(
-                self.network_.parameters(), lr=self.learning_rate, betas=(0.9, 0.98), weight_decay=self._DECAY
+                self.network_.parameters(),
+                lr=self.learning_rate,
+                betas=(0.9, 0.98),
+                weight_decay=self._DECAY,
+                fused=True,
             ),
             batches=losses,
             validate=None if validation is None else lambda: self._ndcg(validation),
-            epochs=self.epochs,
+            epochs=self.epochs * parts,
             patience=self.patience,
             seed=self.seed,
             memory=self._MEMORY,
+            seconds=None if self.minutes is None else 60 * self.minutes,
         )
-        self.scores_, self.epochs_ = tuple(outcome.scores if validation is not None else ()), outcome.best
+        self.scores_ = tuple(outcome.scores if validation is not None else ())
+        self.epochs_ = math.ceil(outcome.best / parts)
         self._settle()
         self._finish(train)
         self.seconds_ = perf_counter() - begun
@@ -191,3 +212,10 @@ class Trained(_Model, Generic[Network]):
         self.network_.to(chosen(self.device)).eval()
         self.seconds_ = float("nan")
         self._settle()
+
+
+def _part(n: int, look: int, parts: int, seed: int) -> I64:
+    """The rows of the users `look` learns from, each of `0..n-1` in one of the `parts` looks of a pass."""
+    passed, part = divmod(look, parts)
+    mixed = np.random.default_rng([seed, passed, parts]).permutation(n)
+    return np.sort(np.array_split(mixed, parts)[part])

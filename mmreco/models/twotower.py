@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from mmreco.data.interactions import Interactions
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
 from mmreco.models.trained import require
+from mmreco.nn.dropout import Dropout
 from mmreco.nn.losses import sampled_softmax
 
 __all__ = ["TwoTower"]
@@ -37,7 +38,7 @@ class _Network(SequenceNetwork):
         self.sharpness = 1 / temperature
         self.item_tower = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, dim))
         self.user_tower = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(2 * dim, 2 * dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(2 * dim, dim)
+            Dropout(dropout), nn.Linear(2 * dim, 2 * dim), nn.ReLU(), Dropout(dropout), nn.Linear(2 * dim, dim)
         )
 
     def places(self) -> Tensor:
@@ -63,7 +64,7 @@ class TwoTower(SequenceModel[_Network]):
     negatives : 1 or more
         Items drawn over the catalogue beside those of the batch.
     dim, dropout, max_length : as `SequenceModel`
-    epochs, patience, learning_rate, seed, device : as `Trained`
+    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
 
     Raises
     ------
@@ -90,9 +91,9 @@ class TwoTower(SequenceModel[_Network]):
     def _network(self, n_items: int) -> _Network:
         return _Network(n_items, self.dim, self.dropout, self.temperature)
 
-    def _losses(self, train: Interactions, rng: np.random.Generator, number: int) -> Iterator[Tensor]:
+    def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
         self._shares = torch.from_numpy(train.counts() / train.n_events).float().to(self._device)  # (n_items,)
-        yield from super()._losses(train, rng, number)
+        yield from super()._losses(train, rng, done)
 
     def _finish(self, train: Interactions) -> None:
         del self._shares

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmreco.nn.dropout import Dropout
+
 __all__ = ["Transformer"]
 
 _SLOWEST = 10_000.0  # steps of the slowest turn, over 2 pi
@@ -25,7 +27,7 @@ class _Block(nn.Module):
         self.before_wide = nn.LayerNorm(dim)
         self.wide = nn.Linear(dim, dim)
         self.narrow = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, turns: tuple[Tensor, Tensor] | None, seen: Tensor | None) -> Tensor:
         b, length, dim = x.shape
@@ -57,7 +59,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.positions = None if positions is None else nn.Parameter(torch.empty(positions, dim).normal_(std=0.02))
         self.turning = dim // heads // 2  # pairs of numbers of a query or key that are turned
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(dim, heads, dropout) for _ in range(depth))
 
     def forward(self, steps: Tensor, real: Tensor | None = None) -> Tensor:

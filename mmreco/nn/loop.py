@@ -5,6 +5,7 @@ the average forgets, and is corrected for its start as in Adam (Kingma & Ba, 201
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -48,6 +49,7 @@ def train(
     patience: int | None,
     seed: int,
     memory: float = 0.0,
+    seconds: float | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Progress:
     """Trains `module` in place and leaves it with the averaged weights of the best pass.
@@ -66,6 +68,8 @@ def train(
     memory : from 0 to below 1
         Share of the running average of the weights that a step keeps; 0 for the latest weights alone.
         Validation looks at the average, and the average is what remains.
+    seconds : optional
+        No pass begins once the call has taken so long; the first does.
     checkpoint : optional
         Where to keep the state after each pass, and to resume from.
 
@@ -80,7 +84,7 @@ def train(
         A loss is not finite.
     """
     together = crew()
-    progress = Progress()
+    progress, begun = Progress(), time.monotonic()
     average = _Average(module, memory)
     kept: State = {}
     held = checkpoint.load() if checkpoint else None
@@ -93,6 +97,8 @@ def train(
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         for number in range(len(progress.scores), epochs):
             if _finished(progress, patience if validate else None):
+                break
+            if seconds is not None and progress.scores and time.monotonic() - begun >= seconds:
                 break
             torch.manual_seed(seed * 100_003 + number)
             module.train()

@@ -62,10 +62,12 @@ class _SampledSoftmax(torch.autograd.Function):
         by_user, by_right = torch.empty_like(users), torch.empty_like(right)
         by_negative = torch.zeros_like(negatives)
         total = users.new_zeros(())
-        for start in range(0, t, step):
-            part = slice(start, start + step)
+        rows, columns = _met(targets, drawn)  # (p,) each, rows rising
+        ends = torch.searchsorted(rows, torch.arange(0, t + step, step, device=rows.device)).tolist()
+        for number, start in enumerate(range(0, t, step)):
+            part, pairs = slice(start, start + step), slice(ends[number], ends[number + 1])
             scores = torch.addmm(-expected, users[part], negatives.T)  # (b, m)
-            scores.masked_fill_(targets[part, None] == drawn, float("-inf"))
+            scores[rows[pairs] - start, columns[pairs]] = float("-inf")
             most = torch.maximum(scores.amax(dim=1), right[part])  # (b,)
             weights = scores.sub_(most[:, None]).exp_()  # (b, m)
             own = (right[part] - most).exp()  # (b,)
@@ -85,3 +87,14 @@ class _SampledSoftmax(torch.autograd.Function):
         share = gradients[0] / ctx.count
         users, positives, negatives = (share * each for each in ctx.saved_tensors)
         return users, positives, negatives, None, None, None
+
+
+def _met(targets: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a negative is the row's own positive: rows of `targets`, rising, and places in `drawn`, `(p,)` each."""
+    order = drawn.argsort()
+    ordered = drawn[order]
+    first = torch.searchsorted(ordered, targets)
+    times = torch.searchsorted(ordered, targets, right=True) - first  # (t,)
+    rows = torch.repeat_interleave(times)  # (p,)
+    before = times.cumsum(0) - times
+    return rows, order[first[rows] + torch.arange(len(rows), device=rows.device) - before[rows]]

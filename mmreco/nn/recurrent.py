@@ -9,6 +9,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from mmreco.nn.dropout import Dropout
+
 __all__ = ["Recurrent"]
 
 
@@ -26,7 +28,7 @@ class Recurrent(nn.Module):
     def __init__(self, kind: Literal["lstm", "gru"], dim: int, *, depth: int, dropout: float) -> None:
         super().__init__()
         cell = nn.LSTM if kind == "lstm" else nn.GRU
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.cell = cell(dim, dim, num_layers=depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
 
     def forward(self, steps: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ from mmreco.encoders.behaviour import BehaviourEncoder
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import State, VectorModel
 from mmreco.models.checkpoint import FolderCheckpoint
-from mmreco.models.heldout import held_out
+from mmreco.models.heldout import held_out, looks
 from mmreco.models.trained import require
 from mmreco.nn.behaviour import BehaviourTower, Reader
 from mmreco.nn.device import chosen
@@ -87,15 +87,17 @@ class SharedSpace(VectorModel):
     epochs : 1 or more
         Passes over the events at most.
     patience : 1 or more, or None
-        Passes without a better NDCG@10 on validation before training stops; None trains all `epochs` on all
-        events and looks at no validation.
+        Looks at validation without a better NDCG@10 before training stops; None trains all `epochs` on all events
+        and never looks. There is a look after each pass, and up to three within one of more than 250,000 events.
+    minutes : above 0, or None
+        Training ends at the first look after so long; None for no limit.
     seed, device : as everywhere
         Same seed, same machine, same result. `device` is "auto", "cpu" or "cuda".
 
     Attributes
     ----------
-    scores_ : NDCG@10 on validation after each pass
-    epochs_ : the pass whose weights are kept
+    scores_ : NDCG@10 at each look at validation
+    epochs_ : the pass in or after which the weights were as they are kept
     lean_ : how far items without events lean towards the crowd
     seconds_ : how long `fit` took; NaN once loaded
 
@@ -122,6 +124,7 @@ class SharedSpace(VectorModel):
     learning_rate: float = 0.003
     epochs: int = 30
     patience: int | None = 5
+    minutes: float | None = None
     seed: int = 0
     device: str = "auto"
 
@@ -129,6 +132,7 @@ class SharedSpace(VectorModel):
         for name in ("dim", "depth", "max_length", "epochs"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
+        require(self.minutes is None or self.minutes > 0, "minutes", self.minutes, "above 0, or None")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         require(self.reader in get_args(Reader), "reader", self.reader, f"one of {get_args(Reader)}")
@@ -160,7 +164,7 @@ class SharedSpace(VectorModel):
             What tells when to stop. When omitted, the last event of every tenth user is held out for it,
             if that makes 50 users to ask.
         checkpoint : a folder, optional
-            Where the state is kept after each pass; the same call takes it up again after an interruption.
+            Where the state is kept at each look; the same call takes it up again after an interruption.
         progress : optional
             Whether to show a bar for each pass.
 
@@ -181,7 +185,7 @@ class SharedSpace(VectorModel):
         elif validation is None:
             train, validation = held_out(train, self.seed)
         cut = windows(train, self.max_length)
-        n_steps = int(cut[:, 1].sum())
+        n_steps, parts = int(cut[:, 1].sum()), looks(train)
         size = batch_size(n_steps, len(train.items))
         if not len(cut):
             raise DataError(f"{train!r}: nobody has two events; expected histories to learn from")
@@ -198,16 +202,16 @@ class SharedSpace(VectorModel):
         together = crew()
         self.items_, self.towers_, self.attribute_names_ = train.items, towers, names
         self.event_names_ = train.event_names
-
         store = None
         if checkpoint is not None:
             store = FolderCheckpoint(Path(checkpoint), training.mark(self._config(), train, known, validation))
 
-        def losses(number: int) -> Iterator[Tensor]:
-            groups = batches(cut, size, np.random.default_rng([self.seed, number]))
-            for group in shown_progress(groups, description=f"pass {number + 1}", shown=progress):
-                part, share = together.part(cut[group])
-                yield share * training.batch_loss(towers, known, train, part, negatives)
+        def losses(look: int) -> Iterator[Tensor]:
+            number, part = divmod(look, parts)
+            groups = batches(cut, size, np.random.default_rng([self.seed, number]))[part::parts]
+            for group in shown_progress(groups, description=f"pass {1 + look / parts:g}", shown=progress):
+                own, share = together.part(cut[group])
+                yield share * training.batch_loss(towers, known, train, own, negatives)
 
         def ndcg(asked: Holdout) -> float:
             self._settle(known)
@@ -218,13 +222,15 @@ class SharedSpace(VectorModel):
             training.optimiser(towers, self.learning_rate),
             batches=losses,
             validate=None if validation is None else lambda: ndcg(validation),
-            epochs=self.epochs,
+            epochs=self.epochs * parts,
             patience=self.patience,
             seed=self.seed,
             memory=training.memory(n_steps // size),
+            seconds=None if self.minutes is None else 60 * self.minutes,
             checkpoint=store,
         )
-        self.scores_, self.epochs_ = tuple(outcome.scores if validation is not None else ()), outcome.best
+        self.scores_ = tuple(outcome.scores if validation is not None else ())
+        self.epochs_ = -(-outcome.best // parts)
         self._settle(known)
         self._welcome(train, known)
         self.seconds_ = perf_counter() - begun
@@ -316,13 +322,7 @@ class SharedSpace(VectorModel):
         return self.behaviour(items).encode(histories)
 
     def behaviour(self, items: Embeddings | None = None) -> BehaviourEncoder:
-        """The user tower as an encoder of histories over `items`, those fitted on when omitted.
-
-        Raises
-        ------
-        NotFittedError
-            `fit` has not been called.
-        """
+        """The user tower as an encoder of histories over `items`, those fitted on when omitted (see `user_vectors`)."""
         self._require_fitted()
         return BehaviourEncoder(
             tower=self.towers_.users,

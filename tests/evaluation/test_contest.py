@@ -248,3 +248,16 @@ def test_what_cannot_be_compared_is_refused(split: Split) -> None:
 
 def test_a_baseline_of_the_models_by_name_joins(split: Split) -> None:
     assert set(measured({"ItemKNN": ItemKNN}, split, baseline="Popular").names) == {"ItemKNN", "Popular"}
+
+
+def test_two_at_a_time_measure_what_one_after_another_does(tmp_path: Path) -> None:
+    split = leave_last_out(plant(n_items=96, n_users=60).interactions)
+    models = {"Popular": Popular, "ItemKNN": lambda train: ItemKNN().fit(train), "Broken": Broken()}
+    alone = measured(models, split)  # type: ignore[arg-type]
+    beside = measured(models, split, jobs=2, folder=tmp_path)  # type: ignore[arg-type]
+    assert beside.names == alone.names
+    assert beside.failed == alone.failed == {"Broken": "RuntimeError: no convergence"}
+    for name, report in alone.reports.items():
+        assert dict(beside.reports[name]) == dict(report)
+    kept = measured(models, split, jobs=2, folder=tmp_path)  # type: ignore[arg-type]
+    assert [dict(kept.reports[name]) for name in kept.names] == [dict(alone.reports[name]) for name in alone.names]

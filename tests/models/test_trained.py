@@ -1,9 +1,11 @@
 """What all models that learn by gradient share, asked of one of them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
@@ -94,3 +96,29 @@ def test_what_was_learnt_comes_back(tmp_path: Path) -> None:
     assert (loaded.scores_, loaded.epochs_) == (model.scores_, model.epochs_)
     assert model.seconds_ > 0
     assert np.isnan(loaded.seconds_)
+
+
+def test_a_long_log_is_looked_at_within_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = chain()
+    monkeypatch.setattr("mmreco.models.trained.looks", lambda _: 3)
+    seen: list[list[str]] = []
+
+    def remembered(self: GRU4Rec, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
+        seen.append(train.users.array.to_pylist())
+        return losses(self, train, rng, done)
+
+    losses = GRU4Rec._losses
+    monkeypatch.setattr(GRU4Rec, "_losses", remembered)
+    model = small(patience=None, epochs=2).fit(log)
+    assert model.epochs_ == 2
+    everyone = sorted(log.users.array.to_pylist())
+    for first in (0, 3):
+        assert sorted(user for part in seen[first : first + 3] for user in part) == everyone  # each once a pass
+    assert seen[0] != seen[3]  # mixed anew
+
+
+def test_time_that_is_up_ends_training_after_a_look() -> None:
+    model = small(epochs=50, patience=50, minutes=1e-9).fit(chain(n_users=600))
+    assert (len(model.scores_), model.epochs_) == (1, 1)
+    with pytest.raises(DataError, match="minutes=0: expected above 0, or None"):
+        small(minutes=0)
