@@ -12,7 +12,19 @@ import pyarrow.compute as pc
 from mmreco.arrays import Bool
 from mmreco.data.catalogue import Catalogue
 
-__all__ = ["Always", "Junction", "Literal", "Membership", "Name", "Node", "Not", "Comparison", "Unknown", "evaluate"]
+__all__ = [
+    "Always",
+    "Comparison",
+    "Fail",
+    "Junction",
+    "Literal",
+    "Membership",
+    "Name",
+    "Node",
+    "Not",
+    "Unknown",
+    "evaluate",
+]
 
 
 @dataclass(frozen=True)

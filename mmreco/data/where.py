@@ -16,14 +16,27 @@ as '2026-01-31'. Expressions are parsed here and never evaluated as Python.
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 from mmreco.arrays import Bool, frozen
 from mmreco.data.catalogue import Catalogue
-from mmreco.data.conditions import Always, Comparison, Junction, Literal, Membership, Name, Node, Not, Unknown, evaluate
+from mmreco.data.conditions import (
+    Always,
+    Comparison,
+    Fail,
+    Junction,
+    Literal,
+    Membership,
+    Name,
+    Node,
+    Not,
+    Unknown,
+    evaluate,
+)
 from mmreco.errors import DataError
 
-__all__ = ["mask"]
+__all__ = ["mask", "parsed"]
 
 _LONGEST = 10_000  # characters of an expression
 _DEEPEST = 50  # brackets and nots inside one another
@@ -62,6 +75,18 @@ def mask(catalogue: Catalogue, expression: str) -> Bool:
     >>> mask(Catalogue.from_frame(table), "颜色 == '红' and not price >= 200")
     array([ True, False, False])
     """
+    tree, fail = parsed(expression)
+    return frozen(evaluate(tree, catalogue, fail), bool)
+
+
+def parsed(expression: str) -> tuple[Node, Fail]:
+    """The tree of an expression, and what raises a `DataError` that points at a place in it.
+
+    Raises
+    ------
+    DataError
+        The expression does not parse, or is too long.
+    """
     if not isinstance(expression, str):
         raise DataError(f'where: given a {type(expression).__name__}; expected text such as "price < 300"')
     if len(expression) > _LONGEST:
@@ -70,8 +95,7 @@ def mask(catalogue: Catalogue, expression: str) -> Bool:
         expression.encode()
     except UnicodeEncodeError as error:
         raise DataError(f"where: character {error.start + 1} cannot be written as UTF-8") from error
-    tree = _Parser(expression).parse()
-    return frozen(evaluate(tree, catalogue, lambda place, said: _point(expression, place, said)), bool)
+    return _Parser(expression).parse(), partial(_point, expression)
 
 
 def _point(expression: str, place: int, said: str) -> NoReturn:

@@ -18,6 +18,7 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError, MissingExtraError
+from mmreco.index.milvus_filter import NONE, told
 from mmreco.index.question import Excluded
 from mmreco.index.scan import Scan
 from mmreco.index.tuning import Sample
@@ -49,6 +50,10 @@ class MilvusIndex:
         There is no such collection.
     IncompatibleError
         The collection is over other items.
+
+    Attributes
+    ----------
+    columns : the type in Milvus of each field an expression may name
     """
 
     def __init__(self, ids: IdMap, uri: str, name: str = "items") -> None:
@@ -62,6 +67,7 @@ class MilvusIndex:
         if not _is_over(self._client, found, ids):
             raise IncompatibleError(f"{uri}: {name!r} is over other items than these {len(ids)}; build it again")
         self.dim = next(int(f["params"]["dim"]) for f in about["fields"] if f["name"] == "vector")
+        self.columns = {f["name"]: f["type"].name for f in about["fields"] if f["name"] not in ("row", "vector")}
 
     @classmethod
     def build(
@@ -116,15 +122,21 @@ class MilvusIndex:
         return len(self.ids)
 
     def search(
-        self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
+        self, queries: F32, k: int, *, where: Bool | str | None = None, exclude: Interactions | None = None
     ) -> Ranking:
         """The `k` items nearest to each query by inner product, best first; see `VectorIndex.search`.
+
+        Parameters
+        ----------
+        where : a mask over the items, or an expression over `columns` in the language of `mmreco.data.where`
+            Milvus filters by an expression itself; of a mask it is sent the rows, which a large catalogue has too
+            many of.
 
         Raises
         ------
         DataError
-            `queries` is not `(n, dim)` or holds NaN or infinity, `k` < 1, `where` is not a mask over the items,
-            `exclude` has not `n` users, or more than 16,384 answers a query would be needed.
+            `queries` is not `(n, dim)` or holds NaN or infinity, `k` < 1, `where` is neither a mask over the items nor
+            such an expression, `exclude` has not `n` users, or more than 16,384 answers a query would be needed.
         IncompatibleError
             `exclude` is over other items.
         """
@@ -134,8 +146,12 @@ class MilvusIndex:
         require_finite(asked, "queries")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
-        if where is not None and (np.shape(where) != (len(self),) or np.asarray(where).dtype != np.bool_):
-            raise DataError(f"where: of shape {np.shape(where)}; expected bool of shape ({len(self)},)")
+        if isinstance(where, str):
+            expression = told(where, self.columns)
+        else:
+            if where is not None and (np.shape(where) != (len(self),) or np.asarray(where).dtype != np.bool_):
+                raise DataError(f"where: of shape {np.shape(where)}; expected bool of shape ({len(self)},)")
+            expression = _expression(where)
         barred = Excluded.none()
         if exclude is not None:
             if len(exclude) != len(asked):
@@ -149,8 +165,8 @@ class MilvusIndex:
             raise DataError(f"k={k} and {most} exclusions: Milvus answers at most {_WIDEST} a query")
         rows = np.full((len(asked), max(wide, k)), -1, dtype=np.int64)
         scores = np.full(rows.shape, -np.inf, dtype=np.float32)
-        if wide and (where is None or where.any()):
-            _answers(self._client, self.name, asked, wide, _expression(where), rows, scores)
+        if wide:
+            _answers(self._client, self.name, asked, wide, expression, rows, scores)
         drop = barred.bar(rows, len(self))
         return Ranking.from_scores(np.where(drop, np.float32(-np.inf), scores), k, rows=np.where(drop, -1, rows))
 
@@ -254,6 +270,8 @@ def _expression(where: Bool | None) -> str:
     """What Milvus is told of a mask: the rows it allows, or those it does not, whichever are fewer."""
     if where is None or where.all():
         return ""
+    if not where.any():
+        return NONE
     fewer = np.count_nonzero(where) * 2 <= len(where)
     rows = np.flatnonzero(where if fewer else ~where)
     return f"row {'in' if fewer else 'not in'} [{','.join(map(str, rows))}]"

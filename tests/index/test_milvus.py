@@ -14,6 +14,7 @@ from mmreco.data.where import mask
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index import milvus
 from mmreco.index.milvus import MilvusIndex
+from mmreco.index.milvus_filter import told
 from mmreco.index.vector import VectorIndex
 from mmreco.protocols import Searches
 
@@ -38,6 +39,11 @@ def catalogue() -> Catalogue:
                 "item_id": [f"sku-{row}" for row in range(N)],
                 "price": [float(p) if p > 50 else None for p in rng.integers(0, 300, N)],
                 "category": [["dress", "红色", None][c] for c in rng.integers(0, 3, N)],
+                "brand": [["dress", 'O"Neil\\', "", None][c] for c in rng.integers(0, 4, N)],
+                "cost": [float(p) if p > 50 else None for p in rng.integers(0, 300, N)],
+                "stock": pa.array([int(c) if c else None for c in rng.integers(-3, 4, N)]),
+                "sold": [[True, False, None][c] for c in rng.integers(0, 3, N)],
+                "sizes": [["S", "M"]] * N,
             }
         )
     )
@@ -84,6 +90,83 @@ def test_milvus_filters_by_the_stored_columns_itself(index: MilvusIndex, catalog
     assert sorted(hit["item_id"] for hit in stored) == sorted(
         catalogue.items.ids(np.flatnonzero(mask(catalogue, said)))
     )
+
+
+TESTS = [
+    "price < 150",
+    "price != 100.0",
+    "200 >= price",
+    "100 <= price < 200",
+    "price > cost",
+    "category == brand",
+    "category != brand",
+    "category == '红色'",
+    "category != 'dress'",
+    "category >= 'e'",
+    "brand == 'O\"Neil\\\\'",
+    "brand in ['', 'dress']",
+    "brand not in ['', 'dress']",
+    "brand in []",
+    "stock < 1.5",
+    "stock >= -1.5",
+    "stock == 2",
+    "stock == 2.5",
+    "stock != 2.5",
+    "stock in [1, 2.0, 3.5]",
+    "stock not in [1, 3.5]",
+    "stock < 1e30",
+    "stock >= -1e30",
+    "stock > 99999999999999999999",
+    "stock is null",
+    "sold",
+    "sold == false",
+    "sold != true",
+    "sold is not null",
+    "item_id in ['sku-3', 'sku-77', 'none']",
+]
+
+
+def random_expression(rng: np.random.Generator, depth: int) -> str:
+    """Tests joined by and, or, not."""
+    if not depth or rng.random() < 0.2:
+        return str(rng.choice(TESTS))
+    if rng.random() < 0.4:
+        return f"not ({random_expression(rng, depth - 1)})"
+    word = rng.choice(["and", "or"])
+    return "(" + f" {word} ".join(random_expression(rng, depth - 1) for _ in range(int(rng.integers(2, 4)))) + ")"
+
+
+def test_expressions_are_true_of_the_same_items_in_milvus(index: MilvusIndex, catalogue: Catalogue) -> None:
+    rng = np.random.default_rng(3)
+    expressions = [*TESTS, *(f"not {test}" for test in TESTS), *(random_expression(rng, 3) for _ in range(60))]
+    for said in expressions:
+        stored = index._client.query(index.name, filter=told(said, index.columns), output_fields=["row"], limit=N)
+        assert sorted(hit["row"] for hit in stored) == np.flatnonzero(mask(catalogue, said)).tolist(), said
+
+
+def test_an_expression_is_searched_by(index: MilvusIndex, catalogue: Catalogue) -> None:
+    queries = np.random.default_rng(4).standard_normal((5, DIM)).astype(np.float32)
+    for said in ("not (price > 200 or category == 'dress')", "stock == 2.5"):
+        expected = VectorIndex(shop(), device="cpu").search(queries, 10, where=mask(catalogue, said))
+        np.testing.assert_array_equal(index.search(queries, 10, where=said).rows, expected.rows)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("sizes == 'S'", "no field 'sizes' in Milvus; there are item_id, price"),
+        ("row == 1", "no field 'row'"),
+        ("price == 'x'", "price holds number; cannot be compared with 'x'"),
+        ("price == true", "price holds number; cannot be compared with True"),
+        ("price == brand", "price holds number, brand text; cannot compare them"),
+        ("brand", "brand holds text; expected a comparison after it"),
+        ("1 < 2", "two values and no column to compare"),
+        ("price <", "expected a column or a value"),
+    ],
+)
+def test_what_milvus_cannot_be_asked_is_pointed_at(index: MilvusIndex, said: str, error: str) -> None:
+    with pytest.raises(DataError, match=error):
+        index.search(shop().vectors[:1], 3, where=said)
 
 
 def test_a_new_build_takes_the_alias_and_the_old_collection_goes(uri: str) -> None:
