@@ -41,14 +41,17 @@ class Ranking:
         rows, scores = frozen(self.rows, np.int64), frozen(self.scores, np.float32)
         if rows.ndim != 2 or rows.shape != scores.shape:
             raise DataError(f"ranking: rows {rows.shape} and scores {scores.shape}; expected the same (n, k)")
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "scores", scores)
+        falling = scores.size and (scores[:, 1:] <= scores[:, :-1]).all() and (scores[:, -1] > -np.inf).all()
+        if falling and rows.min() >= 0:
+            return  # nothing is padded, as mostly; and NaN is neither larger nor smaller than anything
         if np.isnan(scores).any():
             raise DataError("ranking: a score is NaN; expected numbers, larger is better")
         if ((rows < 0) != np.isneginf(scores)).any() or (rows < -1).any():
             raise DataError("ranking: row -1 and score -inf must go together")
         if (scores[:, 1:] > scores[:, :-1]).any():
             raise DataError("ranking: scores increase along a row; expected best first")
-        object.__setattr__(self, "rows", rows)
-        object.__setattr__(self, "scores", scores)
 
     @classmethod
     def from_scores(cls, scores: F32, k: int, *, rows: I64 | None = None) -> "Ranking":

@@ -80,7 +80,9 @@ class Held:
         allowed = self._positions(asked.where)
         rows = self._found(scan, asked, fetched, width, allowed)
         short = _short(rows[:, :fetched], asked, needed)  # of the structure: what the tail has does not make up for it
-        if len(short) and len(asked.excluded.rows):
+        if not len(short):
+            return rows
+        if len(asked.excluded.rows):
             # in coarse steps: a query's answer must not hang on its neighbours in the batch
             more = 2 ** np.ceil(np.log2(np.maximum(asked.n_excluded[short], 32))).astype(np.int64)
             wide = np.minimum(asked.n_allowed, fetched + more)
@@ -102,7 +104,8 @@ class Held:
         if found is None:
             return np.full((len(asked), 2 * k if len(self.tail) else k), -1, dtype=np.int64)
         rows = found if self._as_they_are else np.where(found < 0, -1, self.rows[found])
-        rows = np.where(asked.excluded.bar(rows, asked.n_items), -1, rows)
+        if len(asked.excluded.rows):
+            rows = np.where(asked.excluded.bar(rows, asked.n_items), -1, rows)
         return np.concatenate([rows, self._of_tail(scan, asked, k)], axis=1) if len(self.tail) else rows
 
     def _positions(self, where: Bool | None) -> Bool | None:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mmreco.arrays import F32, I64, Bool
+from mmreco.arrays import F32, I64, Bool, frozen
 
 __all__ = ["Excluded", "Question"]
 
@@ -31,7 +31,7 @@ class Excluded:
     @classmethod
     def none(cls) -> "Excluded":
         """No pair."""
-        return cls(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+        return _NONE
 
     def between(self, start: int, stop: int) -> "Excluded":
         """The pairs of the queries `start` to `stop`, renumbered from 0."""
@@ -52,6 +52,9 @@ class Excluded:
             at = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
             barred |= keys[at] == asked
         return barred
+
+
+_NONE = Excluded(frozen([], np.int64), frozen([], np.int64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -272,13 +272,15 @@ class VectorIndex:
         """
         queries, where = self._checked(queries, k, where)
         asked = Question(queries, where, self._excluded(len(queries), where, exclude), len(self))
-        rows = np.full((len(queries), k), -1, dtype=np.int64)
-        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         width = min(k, asked.n_allowed)
+        best = np.full((len(queries), 0), -1, dtype=np.int64), np.full((len(queries), 0), -np.inf, dtype=np.float32)
         if len(asked) and width:
             found, precision = self._candidates(asked, width)
-            rows[:, :width], scores[:, :width] = ordered(self._scan, asked, found, width, precision)
-        return Ranking(rows, scores)
+            best = ordered(self._scan, asked, found, width, precision)
+        if best[0].shape[1] < k:
+            missing = ((0, 0), (0, k - best[0].shape[1]))
+            best = np.pad(best[0], missing, constant_values=-1), np.pad(best[1], missing, constant_values=-np.inf)
+        return Ranking(*best)
 
     def _checked(self, queries: F32, k: int, where: Bool | None) -> tuple[F32, Bool | None]:
         given = np.asarray(queries)
