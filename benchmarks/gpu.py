@@ -31,6 +31,7 @@ from mmreco import (
 from mmreco.data.shop import plant
 from mmreco.data.windows import windows
 from mmreco.encoders.channels import encode_catalogue
+from mmreco.index.gpu import available
 from mmreco.nn.loop import train as train_loop
 from mmreco.nn.negatives import Negatives
 from mmreco.space import training
@@ -75,6 +76,69 @@ def search(n: int, dim: int, repeats: int) -> dict[str, Any]:
         figures[f"queries_a_second_batch_{batch}"] = round(batch / seconds, 1)
     slow = timed(lambda: cpu.search(queries[:32], 10), repeats=max(1, repeats // 3))
     figures["cpu_queries_a_second_batch_32"] = round(32 / slow, 1)
+    return figures
+
+
+def search_at_scale(n: int, dim: int, repeats: int) -> dict[str, Any]:
+    """Vectors kept in halves, the best 100: one query beside one reading of the vectors, many beside the bare product.
+
+    Both yardsticks are measured here, with torch, on vectors of the same size and kind.
+    """
+    chance = torch.Generator("cuda").manual_seed(0)
+    vectors = np.empty((n, dim), dtype=np.float32)
+    for start in range(0, n, 1 << 20):
+        drawn = torch.randn(min(1 << 20, n - start), dim, device="cuda", generator=chance)
+        vectors[start : start + len(drawn)] = torch.nn.functional.normalize(drawn).cpu().numpy()
+    queries = vectors[:: max(1, n // 4_096)][:4_096] + np.float32(0.3 / dim**0.5) * np.random.default_rng(0).normal(
+        size=(4_096, dim)
+    ).astype(np.float32)
+    halves = torch.tensor(vectors, device="cuda", dtype=torch.float16)
+    asked = torch.tensor(queries, device="cuda", dtype=torch.float16)
+    part = halves[: 1 << 17]
+    reading = timed(lambda: halves.view(torch.int32).sum(), repeats=repeats)
+    product = timed(lambda: asked @ part.T, repeats=repeats) * n / len(part)
+    wide = torch.tensor(vectors, device="cuda")
+    true = (torch.tensor(queries[:64], device="cuda") @ wide.T).topk(100, dim=1).indices.cpu().numpy()
+    del halves, wide
+    torch.cuda.empty_cache()
+    index = VectorIndex(Embeddings(IdMap.of(map(str, range(n))), vectors), quality="SQfp16", device="cuda")
+    found = index.search(queries[:64], 100).rows
+    one = timed(lambda: index.search(queries[:1], 100), repeats=repeats)
+    many = timed(lambda: index.search(queries, 100), repeats=max(1, repeats // 3))
+    return {
+        "n": n,
+        "dim": dim,
+        "recall_at_100": float(np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)])),
+        "gigabytes_a_second_read": round(2 * n * dim / reading / 1e9),
+        "teraflops_of_the_product": round(2 * len(queries) * n * dim / product / 1e12),
+        "batch_1_ms": round(1e3 * one, 3),
+        "batch_1_in_readings": round(one / reading, 2),
+        "batch_4096_ms": round(1e3 * many, 1),
+        "batch_4096_share_of_the_product": round(product / many, 3),
+    }
+
+
+def lists(n: int, dim: int, repeats: int) -> dict[str, Any]:
+    """`VectorIndex` over lists of FAISS on the device, where a build of FAISS for it is installed."""
+    import faiss
+
+    if not available(faiss):
+        return {"skipped": "no FAISS for a GPU; pip install 'mmreco[gpu]'"}
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(n // 500, dim))
+    vectors = (centres[rng.integers(len(centres), size=n)] + 0.5 * rng.normal(size=(n, dim))).astype(np.float32)
+    queries = vectors[rng.integers(0, n, 1024)] + 0.1 * rng.normal(size=(1024, dim)).astype(np.float32)
+    where = rng.random(n) < 0.5
+    index = VectorIndex(Embeddings(IdMap.of(map(str, range(n))), vectors), quality="IVF4096,SQ8", device="cuda")
+    exact = VectorIndex(index.embeddings, device="cuda")
+    figures: dict[str, Any] = {"n": n, "dim": dim, **{key: index.report()[key] for key in ("kind", "recall", "effort")}}
+    for name, mask in (("recall", None), ("recall_of_half", where)):
+        true, found = (each.search(queries[:256], 10, where=mask).rows for each in (exact, index))
+        figures[f"{name}_seen"] = float(np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]))
+    figures["filter_kept"] = bool(where[index.search(queries, 10, where=where).rows].all())
+    for batch in (1, 32, 1024):
+        seconds = timed(lambda b=batch: index.search(queries[:b], 10), repeats=repeats)  # type: ignore[misc]
+        figures[f"queries_a_second_batch_{batch}"] = round(batch / seconds, 1)
     return figures
 
 
@@ -223,6 +287,8 @@ def main() -> int:
         "device": torch.cuda.get_device_name(),
         "torch": torch.__version__,
         "search": [search(n, 128, repeats) for n in ((20_000,) if quick else (100_000, 1_000_000))],
+        "search_at_scale": search_at_scale(*((100_000, 64) if quick else (10_000_000, 256)), repeats),
+        "lists": lists(50_000 if quick else 1_000_000, 128, repeats),
         "faiss": faiss_on_gpu(20_000 if quick else 1_000_000, 128, repeats),
         "pictures": pictures(repeats),
         "texts": texts(500 if quick else 5_000),

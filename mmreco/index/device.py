@@ -1,86 +1,182 @@
-"""The GPU side of exact search: torch holds the vectors there, and filters are applied by us."""
+"""The GPU side of exact search: torch holds the vectors there, over several GPUs where one has not the room.
+
+A GPU multiplies faster than it can choose: picking the best of millions of scores a query would cost more than the
+product. So scores are looked at in groups first. The groups whose best are greatest hold the best items, and only
+these groups are opened.
+
+Filters are applied by us, as FAISS' GPU indexes ignore them.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmreco.arrays import F32, I64, Bool
+from mmreco.arrays import F32, I64
 from mmreco.errors import DataError
-from mmreco.index.question import Excluded, Question
+from mmreco.index.question import Question
+from mmreco.index.scan import Scan
 
-__all__ = ["TorchScan", "choose"]
+if TYPE_CHECKING:
+    from torch import Tensor
 
-_SCORES = 1 << 28  # scores held at a time: 1 GB
-_QUERIES = 4_096  # queries multiplied together
-_ROOM = 4 << 30  # bytes of the GPU left to everything but the vectors
+__all__ = ["Place", "TorchScan", "choose"]
+
+_SCORES = 1 << 28  # scores held at a time: 1 GB in float32
+_QUERIES = 512  # queries multiplied together: more of them leave less of the items to choose among at a time
+_ROOM = 4 << 30  # bytes of each GPU left to everything but the vectors
+_SLACK_HALF = 64  # candidates beyond those asked for, as halves tell near neighbours less well apart
+_HALF = 2.0**-11  # relative rounding of a half
 
 
-def choose(device: str, n_bytes: int) -> str:
-    """ "cpu" or "cuda", whichever `device` means here for vectors of `n_bytes`.
+@dataclass(frozen=True)
+class Place:
+    """Where vectors are kept.
+
+    Parameters
+    ----------
+    devices : of torch, e.g. `("cuda:0", "cuda:1")`, each with as many of the vectors; empty for the CPU
+    half : whether they are kept in 16 bits a number
+    """
+
+    devices: tuple[str, ...] = ()
+    half: bool = False
+
+    @property
+    def name(self) -> str:
+        """ "cpu" or "cuda"."""
+        return "cuda" if self.devices else "cpu"
+
+
+def choose(device: str, n_bytes: int, *, half: bool = False) -> Place:
+    """Where vectors of `n_bytes` are to be: on one GPU if it has room, over all of them, there in halves, on the CPU.
+
+    Parameters
+    ----------
+    device : "auto", "cpu" or "cuda"
+    half : whether halves are asked for
 
     Raises
     ------
     DataError
-        `device` is none of "auto", "cpu" and "cuda", or is "cuda" and torch sees no GPU.
+        `device` is none of these, or is "cuda" and torch sees no GPU, or none with the room.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise DataError(f"device={device!r}: expected 'auto', 'cpu' or 'cuda'")
     if device == "cpu":
-        return "cpu"
+        return Place()
     import torch  # heavy; only asked when a GPU may be used
 
     if not torch.cuda.is_available():
         if device == "cuda":
             raise DataError("device='cuda': torch sees no GPU; use device='auto' or 'cpu'")
-        return "cpu"
-    if device == "auto" and torch.cuda.mem_get_info()[0] < n_bytes + _ROOM:
-        return "cpu"
-    return "cuda"
+        return Place()
+    free = [max(0, torch.cuda.mem_get_info(number)[0] - _ROOM) for number in range(torch.cuda.device_count())]
+    every = tuple(f"cuda:{number}" for number in range(len(free)))
+    largest = int(np.argmax(free))
+    for in_half in (half, True):
+        needed = n_bytes // 2 if in_half else n_bytes
+        if free[largest] >= needed:
+            return Place((every[largest],), in_half)
+        if min(free) * len(free) >= needed:
+            return Place(every, in_half)
+    if device == "cuda":
+        raise DataError(
+            f"device='cuda': {n_bytes / 1e9:.1f} GB of vectors, {sum(free) / 1e9:.1f} GB free on {len(free)} GPUs"
+        )
+    return Place()
 
 
-class TorchScan:
-    """Exact inner-product search over `vectors`, shape `(n, dim)`, kept on a torch device."""
+class TorchScan(Scan):
+    """Exact inner-product search over `vectors`, shape `(n, dim)`, kept on torch devices as well.
 
-    def __init__(self, vectors: F32, device: str) -> None:
+    Parameters
+    ----------
+    place : the devices; tests say "cpu"
+    """
+
+    def __init__(self, vectors: F32, place: Place) -> None:
         import torch
 
-        self._device = device
-        self._vectors = torch.tensor(vectors, device=device)  # (n, dim)
+        super().__init__(vectors)
+        self._half = place.half
+        self._scale = 1 / self.longest if place.half and self.longest > 0 else 1.0  # halves overflow early
+        kind = torch.float16 if place.half else torch.float32
+        ends = np.linspace(0, len(vectors), len(place.devices) + 1, dtype=np.int64).tolist()
+        self._parts = [
+            (start, torch.tensor(vectors[start:stop] * np.float32(self._scale), dtype=kind, device=device))
+            for device, start, stop in zip(place.devices, ends[:-1], ends[1:], strict=True)
+        ]
 
     @property
     def precision(self) -> float:
-        """The relative rounding of one product: that of float32, or of TF32 where the caller has switched it on."""
+        """The relative rounding of one product: of float32, of TF32 where the caller has switched it on, of halves."""
         import torch
 
+        if self._half:  # of vector, query and sum (twice), each at most so much of the lengths; `ordered` spreads it
+            return float(3 * _HALF / np.sqrt(max(1, self.vectors.shape[1])))
         return 2.0**-23 if torch.get_float32_matmul_precision() == "highest" else 2.0**-9
+
+    @property
+    def slack(self) -> int:
+        """Candidates worth fetching beyond those asked for."""
+        return _SLACK_HALF if self._half else super().slack
 
     def best(self, asked: Question, k: int) -> I64:
         """The rows, shape `(b, k)`, of the `k` best items of each query, in no order; -1 where there are fewer."""
-        parts = []
-        for start in range(0, len(asked), _QUERIES):
-            stop = start + _QUERIES
-            barred = asked.excluded.between(start, stop).by_row()
-            parts.append(self._best(asked.queries[start:stop], k, asked.where, barred))
-        return np.concatenate(parts)
+        found = [self._chosen(asked.between(start, start + _QUERIES), k) for start in range(0, len(asked), _QUERIES)]
+        return np.concatenate(found)
 
-    def _best(self, queries: F32, k: int, where: Bool | None, excluded: Excluded) -> I64:
+    def _chosen(self, asked: Question, k: int) -> I64:
         import torch
 
-        vectors = self._vectors
-        asked = torch.tensor(queries, device=self._device)  # (b, dim)
-        barred = None if where is None else torch.tensor(~where, device=self._device)  # (n,)
-        best_scores = torch.full((len(queries), k), -torch.inf, device=self._device)
-        best_rows = torch.full((len(queries), k), -1, dtype=torch.int64, device=self._device)
-        step = max(1, _SCORES // len(queries))
-        for start in range(0, len(vectors), step):
-            stop = min(start + step, len(vectors))
-            found = asked @ vectors[start:stop].T  # (b, c)
-            if barred is not None:
-                found.masked_fill_(barred[start:stop], -torch.inf)
-            lo, hi = np.searchsorted(excluded.rows, (start, stop))
-            if hi > lo:
-                lines = torch.tensor(excluded.queries[lo:hi], device=self._device)
-                found[lines, torch.tensor(excluded.rows[lo:hi] - start, device=self._device)] = -torch.inf
-            scores, rows = found.topk(min(k, stop - start), dim=1, sorted=False)
-            best_scores, chosen = torch.cat([best_scores, scores], dim=1).topk(k, dim=1, sorted=False)
-            best_rows = torch.cat([best_rows, rows + start], dim=1).gather(1, chosen)
-        best_rows[best_scores == -torch.inf] = -1
-        return np.asarray(best_rows.cpu().numpy(), dtype=np.int64)
+        queries = asked.queries
+        if self._half:
+            lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+            queries = np.divide(queries, lengths, out=np.zeros_like(queries), where=lengths > 0)
+        excluded = asked.excluded.by_row()
+        scores, rows = [], []
+        for first, vectors in self._parts:  # nothing waits for a device before all have their work
+            own = torch.tensor(queries, dtype=vectors.dtype, device=vectors.device)  # (b, dim)
+            step = max(1, _SCORES // len(queries))
+            for start in range(0, len(vectors), step):
+                block = vectors[start : start + step]
+                found = own @ block.T  # (b, c)
+                begin, end = first + start, first + start + len(block)
+                if asked.where is not None:
+                    barred = torch.tensor(~asked.where[begin:end], device=vectors.device)  # (c,)
+                    found.masked_fill_(barred, -torch.inf)
+                lo, hi = np.searchsorted(excluded.rows, (begin, end))
+                if hi > lo:
+                    line = torch.tensor(excluded.queries[lo:hi], device=vectors.device)
+                    found[line, torch.tensor(excluded.rows[lo:hi] - begin, device=vectors.device)] = -torch.inf
+                best, places = _top(found, k)
+                scores.append(best)
+                rows.append(places + begin)
+        home = self._parts[0][1].device
+        all_scores = torch.cat([part.to(home) for part in scores], dim=1)
+        best, chosen = all_scores.topk(min(k, all_scores.shape[1]), dim=1, sorted=False)
+        names = torch.cat([part.to(home) for part in rows], dim=1).gather(1, chosen)
+        names[best == -torch.inf] = -1
+        answer = np.full((len(queries), k), -1, dtype=np.int64)
+        answer[:, : names.shape[1]] = names.cpu().numpy()
+        return answer
+
+
+def _top(found: "Tensor", k: int) -> "tuple[Tensor, Tensor]":
+    """The `k` greatest of each line of scores `(b, c)` and their columns, in no order; fewer where `c` is less."""
+    import torch
+
+    lines, columns = found.shape
+    group = 1 << max(5, int((columns / k) ** 0.5).bit_length() - 1)  # as much is looked at in either stage
+    groups = columns // group
+    if groups < 4 * k:
+        best = found.topk(min(k, columns), dim=1, sorted=False)
+        return best.values, best.indices
+    grouped = found[:, : groups * group].view(lines, groups, group)  # (b, groups, group)
+    opened = grouped.amax(dim=2).topk(k, dim=1, sorted=False).indices  # (b, k): k items reach the least of their bests
+    inside = torch.arange(group, device=found.device)
+    rest = torch.arange(groups * group, columns, device=found.device).expand(lines, -1)
+    places = torch.cat([(opened[:, :, None] * group + inside).flatten(1), rest], dim=1)
+    best = found.gather(1, places).topk(k, dim=1, sorted=False)
+    return best.values, places.gather(1, best.indices)

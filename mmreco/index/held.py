@@ -47,9 +47,9 @@ class Held:
     effort: Effort
 
     @classmethod
-    def build(cls, faiss: Any, factory: str, vectors: F32, effort: Effort) -> "Held":
-        """All of `vectors` in a structure."""
-        structure = Structure.build(faiss, factory, vectors)
+    def build(cls, faiss: Any, factory: str, vectors: F32, effort: Effort, kind: type[Structure] = Structure) -> "Held":
+        """All of `vectors` in a structure of this kind."""
+        structure = kind.build(faiss, factory, vectors)
         return cls(structure, frozen(np.arange(len(vectors)), np.int64), frozen([], np.int64), effort)
 
     @property
@@ -159,7 +159,15 @@ class Held:
         np.save(path / "tail.npy", self.tail, allow_pickle=False)
 
     @classmethod
-    def read(cls, faiss: Any, path: Path, factory: str, effort: Effort, shape: tuple[int, int]) -> "Held":
+    def read(
+        cls,
+        faiss: Any,
+        path: Path,
+        factory: str,
+        effort: Effort,
+        shape: tuple[int, int],
+        kind: type[Structure] = Structure,
+    ) -> "Held":
         """What `write` wrote, over items of this shape.
 
         Raises
@@ -177,7 +185,7 @@ class Held:
         there = np.concatenate([rows[rows >= 0], tail])
         if rows.dtype != np.int64 or tail.dtype != np.int64 or not np.array_equal(np.sort(there), np.arange(shape[0])):
             raise DataError(f"{path}: {len(there)} rows that are not the {shape[0]} items; build the index again")
-        structure = Structure.read(faiss, path / "structure.faiss", factory, (len(rows), shape[1]))
+        structure = kind.read(faiss, path / "structure.faiss", factory, (len(rows), shape[1]))
         return cls(structure, frozen(rows, np.int64), frozen(tail, np.int64), effort)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from mmreco.errors import DataError
 from mmreco.index.held import Held
-from mmreco.index.structure import Effort
+from mmreco.index.structure import Effort, Structure
 
 __all__ = ["Settings", "held", "settings", "write"]
 
@@ -53,7 +53,7 @@ def settings(path: Path) -> Settings:
         raise DataError(f"{path / 'index.json'}: not the settings of an index ({error!r})") from error
 
 
-def held(faiss: Any, path: Path, shape: tuple[int, int]) -> Held | None:
+def held(faiss: Any, path: Path, shape: tuple[int, int], kind: type[Structure]) -> Held | None:
     """The structure in the folder `path` over vectors of this shape, None where there is none.
 
     Raises
@@ -70,7 +70,7 @@ def held(faiss: Any, path: Path, shape: tuple[int, int]) -> Held | None:
         effort = Effort(int(said["effort"]["search"]), float(said["effort"]["fetch"]))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path / 'index.json'}: no effort of a structure ({error!r})") from error
-    return Held.read(faiss, path, str(said["factory"]), effort, shape)
+    return Held.read(faiss, path, str(said["factory"]), effort, shape, kind)
 
 
 def _said(path: Path) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from mmreco.arrays import F32, I64
 from mmreco.index.question import Question
 from mmreco.index.scan import Scan
 
-__all__ = ["SLACK", "ordered", "scored"]
-
-SLACK = 8  # candidates to fetch beyond k, so that settling is rare
+__all__ = ["ordered", "scored"]
 
 _GATHERED = 1 << 16  # numbers of a gathered block of vectors: 256 KB, which stay in a core's own cache
 _ROUNDINGS = 2.0  # standard errors of a sum of products that count as possible

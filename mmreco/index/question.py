@@ -92,6 +92,10 @@ class Question:
         """How many of the allowed items each query must not return, shape `(b,)`."""
         return np.bincount(self.excluded.queries, minlength=len(self)).astype(np.int64)
 
+    def between(self, start: int, stop: int) -> "Question":
+        """The queries `start` to `stop`, renumbered from 0."""
+        return Question(self.queries[start:stop], self.where, self.excluded.between(start, stop), self.n_items)
+
     def take(self, lines: I64) -> "Question":
         """The queries at these lines, ascending, renumbered from 0."""
         at = np.searchsorted(lines, self.excluded.queries).clip(max=max(0, len(lines) - 1))

@@ -33,6 +33,16 @@ class Scan:
         ]
         self.longest = float(np.sqrt(max(squared, default=0.0)))  # the greatest length
 
+    @property
+    def precision(self) -> float:
+        """The relative rounding of one product."""
+        return 2.0**-23
+
+    @property
+    def slack(self) -> int:
+        """Candidates worth fetching beyond those asked for, so that few answers hang on rounding."""
+        return 8
+
     def best(self, asked: Question, k: int) -> I64:
         """The rows, shape `(b, k)`, of the `k` best items of each query, in no order; -1 where there are fewer."""
         allowed = None if asked.where is None else np.flatnonzero(asked.where)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -58,9 +58,10 @@ class Structure:
         graph, lists = isinstance(inner, faiss.IndexHNSW), isinstance(inner, faiss.IndexIVF)
         self.kind = "graph" if graph else "lists" if lists else "other"
         self._selects = self._obeys_selectors()
+        self._most = _MOST_FETCHED
 
     @classmethod
-    def build(cls, faiss: Any, factory: str, vectors: F32) -> "Structure":
+    def build(cls, faiss: Any, factory: str, vectors: F32) -> Self:
         """The structure of these vectors; the same for the same vectors and one thread.
 
         Raises
@@ -87,11 +88,11 @@ class Structure:
             raise DataError(f"{few} ({_said(error)})") from error
         return cls(faiss, index, factory)
 
-    def grown(self, vectors: F32) -> "Structure":
+    def grown(self, vectors: F32) -> Self:
         """Another structure that holds these vectors as well, at the positions that follow."""
         index = self._faiss.deserialize_index(self._faiss.serialize_index(self._index))  # also of a mapped one
         index.add(vectors)
-        return Structure(self._faiss, index, self.factory)
+        return type(self)(self._faiss, index, self.factory)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -130,7 +131,7 @@ class Structure:
         None where an exact scan of what is allowed is quicker, or the structure cannot filter so much away.
         """
         n_allowed = len(self) if allowed is None else int(np.count_nonzero(allowed))
-        if not n_allowed:
+        if not n_allowed or k > self._most:
             return None
         thinner = len(self) / n_allowed
         if self.kind == "other":
@@ -184,7 +185,7 @@ class Structure:
         if allowed is None:
             return self._ask(queries, k, None)
         wide = min(len(self), int(1.5 * k * thinner) + 16)
-        if wide > _MOST_FETCHED or wide * 16 > len(self):
+        if wide > self._most or wide * 16 > len(self):
             return None
         search = 0 if effort is None else int(self._pains(wide, effort, wide))
         rows = self._ask(queries, wide, self._options(search))
@@ -223,7 +224,7 @@ class Structure:
         self._faiss.write_index(self._index, str(path))
 
     @classmethod
-    def read(cls, faiss: Any, path: Path, factory: str, shape: tuple[int, int]) -> "Structure":
+    def read(cls, faiss: Any, path: Path, factory: str, shape: tuple[int, int]) -> Self:
         """The structure that `write` wrote over vectors of this shape, memory-mapped where FAISS can.
 
         Raises

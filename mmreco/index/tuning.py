@@ -10,7 +10,7 @@ import numpy as np
 
 from mmreco.arrays import F32, I64
 from mmreco.index.held import Held
-from mmreco.index.order import SLACK, ordered
+from mmreco.index.order import ordered
 from mmreco.index.question import Excluded, Question
 from mmreco.index.scan import Scan
 from mmreco.index.structure import Effort
@@ -20,7 +20,6 @@ __all__ = ["AT", "Sample", "tuned"]
 AT = 10  # places over which recall is counted
 _QUERIES = 256
 _FETCHES = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)  # candidates an item of the answer
-_FLOAT32 = 2.0**-23
 _GAIN = 0.002  # recall that more effort must bring to be worth trying
 
 
@@ -44,8 +43,8 @@ class Sample:
         self._scan = scan
         self._asked = Question(queries, None, Excluded.none(), n_items)
         self._width = min(AT + int((itself >= 0).any()), n_items)
-        found = scan.best(self._asked, min(n_items, self._width + SLACK))
-        true = ordered(scan, self._asked, found, self._width, _FLOAT32)[0]
+        found = scan.best(self._asked, min(n_items, self._width + scan.slack))
+        true = ordered(scan, self._asked, found, self._width, scan.precision)[0]
         self._true = np.where(true == itself[:, None], -1, true)
 
     @property
@@ -60,7 +59,7 @@ class Sample:
 
     def recall(self, held: Held) -> float:
         """The share of the true answers that `held` finds."""
-        fetched = min(len(self._scan.vectors), self._width + SLACK)
+        fetched = min(len(self._scan.vectors), self._width + self._scan.slack)
         rows = held.best(self._scan, self._asked, self._width, fetched)
         return self.of(ordered(self._scan, self._asked, rows, self._width, None)[0])
 

@@ -1,6 +1,8 @@
 """VectorIndex: the items nearest to a vector, exact where asked, with filters that are always right."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,19 +16,20 @@ from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index import binding, change, flat, kept
 from mmreco.index.device import TorchScan, choose
+from mmreco.index.gpu import GpuStructure, available
 from mmreco.index.held import Held
-from mmreco.index.order import SLACK, ordered
+from mmreco.index.order import ordered
 from mmreco.index.question import Excluded, Question
 from mmreco.index.recipe import QUALITIES, chosen
 from mmreco.index.scan import Scan
-from mmreco.index.structure import Effort
+from mmreco.index.structure import Effort, Structure
 from mmreco.index.tuning import AT, Sample, tuned
 
 __all__ = ["VectorIndex"]
 
 _log = logging.getLogger(__name__)
 
-_FLOAT32 = 2.0**-23  # its relative rounding
+_HALVES = "SQfp16"  # the factory string of 16 bits a number, which a GPU takes at its word
 _LARGEST = 1e37  # scores beyond it may overflow
 _LEAST = {"high": 96}  # effort below which a word does not go, however good the sample looks
 
@@ -41,9 +44,11 @@ class VectorIndex:
         "exact" looks at every allowed item. The others build a structure and look as hard as a sample of the items
         needs: "high" a graph for recall@10 of 0.99, "fast" lists, built in a third of the time, for 0.95, "small"
         lists of codes of a quarter of a byte a number, for 0.95. With fewer than 10,000 items, on a GPU, or without
-        FAISS the words are exact as well. Any other text is handed to FAISS' `index_factory`.
+        FAISS the words are exact as well. Any other text is handed to FAISS' `index_factory`; on a GPU "SQfp16" keeps
+        the vectors there in 16 bits a number, answers stay exact, and lists ("IVF1024,SQ8") need FAISS' build for it.
     device : "auto", "cpu" or "cuda", optional
-        "auto" takes a GPU that torch can use when there is one.
+        "auto" takes a GPU that torch can use when there is one: the vectors go to one GPU that has room for them, or
+        over all there are, or over all in 16 bits a number, or stay on the CPU ("cuda" refuses that).
     memory : bytes, optional
         What the structure may take beside the vectors; a smaller one is built where the word's own does not fit, none
         where none does.
@@ -91,10 +96,10 @@ class VectorIndex:
         self.embeddings = embeddings
         self.quality = quality
         self.memory = memory
-        self.device = choose(device, embeddings.vectors.nbytes)
+        place = choose(device, embeddings.vectors.nbytes, half=quality == _HALVES)
+        self.device = place.name
         self._faiss = binding.faiss()
-        self._scan = Scan(embeddings.vectors)
-        self._gpu = TorchScan(embeddings.vectors, self.device) if self.device == "cuda" else None
+        self._scan = TorchScan(embeddings.vectors, place) if place.devices else Scan(embeddings.vectors)
         self._held: Held | None = None
         self._recall = 1.0
 
@@ -103,8 +108,22 @@ class VectorIndex:
         if not factory:
             return
         target, least = QUALITIES.get(self.quality, 0.95), _LEAST.get(self.quality, 1)
-        held = Held.build(self._faiss, factory, self.embeddings.vectors, Effort(least))
-        self._held, self._recall = tuned(held, Sample(self._scan), target, least=least)
+        with self._exact_where_gpus_refuse(factory):
+            held = Held.build(self._faiss, factory, self.embeddings.vectors, Effort(least), self._kind)
+            self._held, self._recall = tuned(held, Sample(self._scan), target, least=least)
+
+    @property
+    def _kind(self) -> type[Structure]:
+        return GpuStructure if self.device == "cuda" else Structure
+
+    @contextmanager
+    def _exact_where_gpus_refuse(self, factory: str) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:  # of FAISS
+            if self.device != "cuda":
+                raise
+            _log.warning("%s: not on this GPU (%s); searches are exact", factory, str(error)[-160:])
 
     def _rebuild(self) -> None:
         """`_build`, but a scan where so few are left that FAISS cannot train on them."""
@@ -115,7 +134,9 @@ class VectorIndex:
 
     @property
     def _factory(self) -> str:
-        if self._faiss is None or self._gpu is not None or not len(self):
+        if self._faiss is None or not len(self):
+            return ""
+        if self.device == "cuda" and (self.quality in (*QUALITIES, _HALVES) or not available(self._faiss)):
             return ""
         return chosen(self.quality, len(self), self.embeddings.dim, self.memory)
 
@@ -320,16 +341,16 @@ class VectorIndex:
 
     def _candidates(self, asked: Question, width: int) -> tuple[I64, float | None]:
         """Candidates for `width` places, shape `(b, width or more)`, and their choice's rounding (see `ordered`)."""
-        fetched = min(asked.n_allowed, width + SLACK)
-        if self._gpu is not None:
-            return self._gpu.best(asked, fetched), self._gpu.precision
+        scan = self._scan
+        fetched = min(asked.n_allowed, width + scan.slack)
         if self._held is not None:
-            return self._held.best(self._scan, asked, width, fetched), None
+            return self._held.best(scan, asked, width, fetched), None
         most = fetched + int(asked.n_excluded.max())  # what finds without looking at exclusions must find more
-        if self._faiss is not None and asked.where is None and flat.worth(self._faiss, asked.queries, most):
+        plain = self._faiss is not None and asked.where is None and type(scan) is Scan
+        if plain and flat.worth(self._faiss, asked.queries, most):
             rows = flat.best(self._faiss, self.embeddings.vectors, asked.queries, most)
-            return np.where(asked.excluded.bar(rows, asked.n_items), -1, rows), _FLOAT32
-        return self._scan.best(asked, fetched), _FLOAT32
+            return np.where(asked.excluded.bar(rows, asked.n_items), -1, rows), scan.precision
+        return scan.best(asked, fetched), scan.precision
 
     # ---- kept
 
@@ -370,8 +391,9 @@ class VectorIndex:
         index._begin(embeddings, settings.quality, device, settings.memory)
         if index._factory:
             shape = (len(embeddings), embeddings.dim)
-            index._held = kept.held(index._faiss, path, shape)
-            index._recall = settings.recall
-            if index._held is None:  # written where there was no FAISS
-                index._build()
+            with index._exact_where_gpus_refuse(index._factory):
+                index._held = kept.held(index._faiss, path, shape, index._kind)
+                index._recall = settings.recall
+                if index._held is None:  # written where there was no FAISS
+                    index._build()
         return index

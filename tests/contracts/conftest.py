@@ -14,7 +14,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.encoders.lexical import LexicalEncoder
 from mmreco.encoders.static import StaticEncoder
 from mmreco.encoders.text import TextEncoder
-from mmreco.index.device import TorchScan
+from mmreco.index.device import Place, TorchScan
 from mmreco.index.vector import VectorIndex
 from mmreco.models import MODELS
 from mmreco.models.base import ScoreModel, VectorModel
@@ -132,7 +132,7 @@ def _exact_without_faiss(embeddings: Embeddings) -> VectorIndex:
 
 def _exact_by_torch(embeddings: Embeddings) -> VectorIndex:
     index = VectorIndex(embeddings, device="cpu")
-    index._gpu = TorchScan(embeddings.vectors, "cpu")  # what a GPU runs, here
+    index._scan = TorchScan(embeddings.vectors, Place(("cpu",)))  # what a GPU runs, here
     return index
 
 

@@ -15,7 +15,7 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index import binding, scan, structure
-from mmreco.index.device import TorchScan
+from mmreco.index.device import Place, TorchScan
 from mmreco.index.vector import VectorIndex
 
 DIM = 16
@@ -62,11 +62,16 @@ def without_faiss(index: VectorIndex) -> VectorIndex:
 
 
 def on_torch(index: VectorIndex) -> VectorIndex:
-    index._gpu = TorchScan(index.embeddings.vectors, "cpu")  # what a GPU runs, here
+    index._scan = TorchScan(index.embeddings.vectors, Place(("cpu",)))  # what a GPU runs, here
     return index
 
 
-PATHS = {"faiss": lambda index: index, "matrix": without_faiss, "torch": on_torch}
+def on_three_in_halves(index: VectorIndex) -> VectorIndex:
+    index._scan = TorchScan(index.embeddings.vectors, Place(("cpu", "cpu", "cpu"), half=True))
+    return index
+
+
+PATHS = {"faiss": lambda index: index, "matrix": without_faiss, "torch": on_torch, "halves": on_three_in_halves}
 
 
 # ---- exact against brute force

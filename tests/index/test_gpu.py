@@ -1,0 +1,163 @@
+"""Structures on GPUs, played by a FAISS that keeps their rules: no selectors, 2,048 answers, one search at a time."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.index import gpu, vector
+from mmreco.index.device import Place
+from mmreco.index.gpu import GpuStructure
+from mmreco.index.vector import VectorIndex
+
+faiss = pytest.importorskip("faiss")
+N, DIM = 6_000, 16
+
+
+class There:
+    """What lies on the GPUs: a copy of the index."""
+
+    def __init__(self, index: Any) -> None:
+        if isinstance(faiss.downcast_index(index), faiss.IndexHNSW):
+            raise RuntimeError("This index type is not implemented on GPU.")
+        self.index = faiss.clone_index(index)
+        self.busy, self.asked = threading.Lock(), 0
+
+    def search(self, queries: np.ndarray, k: int) -> Any:
+        assert k <= 2_048
+        assert self.busy.acquire(blocking=False), "two searches at once"
+        self.asked += 1
+        try:
+            return self.index.search(queries, k)
+        finally:
+            self.busy.release()
+
+
+class Machine:
+    """faiss, of a build for GPUs, on a machine with two."""
+
+    def __init__(self) -> None:
+        self.copies: list[There] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(faiss, name)
+
+    def get_num_gpus(self) -> int:
+        return 2
+
+    class StandardGpuResources:
+        pass
+
+    class GpuMultipleClonerOptions:
+        useFloat16 = shard = False  # noqa: N815  # FAISS' own name
+
+    class GpuParameterSpace:
+        def set_index_parameter(self, index: There, name: str, value: int) -> None:
+            assert name == "nprobe"
+            faiss.extract_index_ivf(index.index).nprobe = value
+
+    def index_cpu_to_gpu_multiple_py(self, resources: list[Any], index: Any, co: Any, gpus: list[int]) -> There:
+        assert co.useFloat16
+        assert co.shard
+        assert len(resources) == len(gpus) == 2
+        self.copies.append(There(index))
+        return self.copies[-1]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    played = Machine()
+    monkeypatch.setattr(vector.binding, "faiss", lambda: played)
+    monkeypatch.setattr(vector, "choose", lambda *_, half: Place(("cpu", "cpu"), half))
+    return played
+
+
+def shop(n: int = N, seed: int = 0) -> Embeddings:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((40, DIM))
+    rng = np.random.default_rng(seed)
+    vectors = centres[rng.integers(40, size=n)] + 0.4 * rng.standard_normal((n, DIM))
+    return Embeddings(IdMap.of([f"{seed}-{row}" for row in range(n)]), vectors.astype(np.float32))
+
+
+def recall(index: VectorIndex, **given: Any) -> float:
+    queries = shop(60, seed=9).vectors
+    found = index.search(queries, 10, **given).rows
+    true = VectorIndex(index.embeddings, device="cpu").search(queries, 10, **given).rows
+    return float(np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]))
+
+
+def test_lists_on_gpus_answer_as_on_the_cpu(machine: Machine) -> None:
+    index = VectorIndex(shop(), quality="IVF64,SQ8")
+    assert index.device == "cuda"
+    assert index.report()["kind"] == "lists"
+    assert isinstance(index._held.structure, GpuStructure)  # type: ignore[union-attr]
+    asked = machine.copies[-1].asked
+    assert recall(index) >= 0.93
+    assert machine.copies[-1].asked == asked + 1
+
+
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.02, 0.0005])
+def test_filters_and_exclusions_hold_though_gpus_ignore_them(machine: Machine, share: float) -> None:
+    index = VectorIndex(shop(), quality="IVF64,Flat").tune(0.95)
+    where = np.random.default_rng(1).random(N) < share
+    rows = np.random.default_rng(2).integers(N, size=(60, 30))
+    exclude = Interactions.from_histories([index.embeddings.ids.ids(line) for line in rows], items=index.embeddings.ids)
+    found = index.search(shop(60, seed=9).vectors, 10, where=where, exclude=exclude).rows
+    assert where[found[found >= 0]].all()
+    assert not any(np.isin(line, barred).any() for line, barred in zip(found, rows, strict=True))
+    assert ((found >= 0).sum(axis=1) == [min(10, int(where.sum() - where[np.unique(b)].sum())) for b in rows]).all()
+    assert recall(index, where=where, exclude=exclude) >= 0.9
+
+
+def test_more_than_a_gpu_answers_is_exact(machine: Machine) -> None:
+    index = VectorIndex(shop(), quality="IVF64,Flat")
+    asked = machine.copies[-1].asked
+    queries = shop(3, seed=9).vectors
+    expected = VectorIndex(index.embeddings, device="cpu").search(queries, 2_500)
+    np.testing.assert_array_equal(index.search(queries, 2_500).rows, expected.rows)
+    assert machine.copies[-1].asked == asked
+
+
+def test_changes_reach_the_gpus(machine: Machine) -> None:
+    index = VectorIndex(shop(), quality="IVF64,Flat")
+    grown = index.add(shop(5_000, seed=3)).remove([f"0-{row}" for row in range(500)])
+    assert len(machine.copies) == 2  # a larger copy, as the tail was long
+    assert recall(grown) >= 0.93
+
+
+def test_many_threads_search_one_after_another(machine: Machine) -> None:
+    index = VectorIndex(shop(), quality="IVF64,Flat")
+    queries = shop(40, seed=9).vectors
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda line: index.search(queries[line : line + 1], 5).rows[0], range(40)))
+    np.testing.assert_array_equal(np.stack(found), index.search(queries, 5).rows)
+
+
+def test_what_gpus_have_not_is_exact_and_said(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    index = VectorIndex(shop(), quality="HNSW16,Flat")
+    assert "HNSW16,Flat: not on this GPU" in caplog.text
+    assert index.report()["kind"] == "exact"
+    assert recall(index) == 1.0
+    assert VectorIndex(shop(), quality="high").report()["kind"] == "exact"  # words are exact on a GPU
+    assert not machine.copies
+
+
+def test_kept_on_a_gpu_and_loaded_there(machine: Machine, tmp_path: Path) -> None:
+    index = VectorIndex(shop(), quality="IVF64,SQ8")
+    index.save(tmp_path / "index")
+    again = VectorIndex.load(tmp_path / "index")
+    assert isinstance(again._held.structure, GpuStructure)  # type: ignore[union-attr]
+    queries = shop(20, seed=9).vectors
+    np.testing.assert_array_equal(again.search(queries, 10).rows, index.search(queries, 10).rows)
+
+
+def test_a_build_for_the_cpu_has_no_gpus() -> None:
+    assert gpu.available(None) == 0
+    assert gpu.available(faiss) == (faiss.get_num_gpus() if hasattr(faiss, "StandardGpuResources") else 0)
