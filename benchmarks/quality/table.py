@@ -101,6 +101,27 @@ def reached(runs: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def compared(name: str, run: dict[str, Any]) -> list[str]:
+    """All recommenders on one set: the last line of `mmreco compare`, best of the first protocol first."""
+    parts = {run["protocol"]: run}
+    parts |= {key: part for key, part in run.items() if isinstance(part, dict) and "users" in part}
+    heads = (f"{protocol}, {part['users']:,} users | fit, s | users a second" for protocol, part in parts.items())
+    head = " | ".join(heads)
+    lines = [f"| {name}, NDCG@10 | {head} |", "|---" + "|---" * 3 * len(parts) + "|"]
+    for model in sorted(run["models"], key=lambda model: -run["models"][model]["ndcg@10"]):
+        cells = []
+        for part in parts.values():
+            of = part["models"].get(model)
+            if of is None:
+                cells += ["", "", ""]
+                continue
+            low, high = of["interval"]
+            cells += [f"{of['ndcg@10']:.4f} ({low:.4f} to {high:.4f})", f"{of['fit_seconds']:,.1f}"]
+            cells.append(f"{of['users_per_second']:,.0f}")
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    return lines
+
+
 def main() -> int:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -116,6 +137,8 @@ def main() -> int:
     parts += [ablations(ablation)] if ablation else []
     questions = [run for run in kept(asked.results, "*.json") if "question" in run]
     parts += [reached(questions)] if questions else []
+    for path in sorted(asked.results.glob("compare-*.json")):
+        parts.append(compared(path.stem.partition("-")[2], json.loads(path.read_text(encoding="utf-8"))))
     made = "\n\n".join("\n".join(part) for part in parts)
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
