@@ -8,7 +8,7 @@ time spent waiting for company. Put one in front of the index of each GPU.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 
 import numpy as np
 
@@ -55,7 +55,8 @@ class Batched:
             raise DataError(f"most={most}: expected 1 or more")
         self.index, self.most = index, most
         self._waiting: list[_Call] = []
-        self._gate, self._turn = Lock(), Lock()  # of the list; of the index
+        self._searching = False
+        self._gate = Lock()  # of these two
 
     def search(
         self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
@@ -64,12 +65,54 @@ class Batched:
         call = _Call(queries, k, where, exclude)
         with self._gate:
             self._waiting.append(call)
-        with self._turn:
-            while call.answer is None:  # nobody whose turn it was before has answered it
-                self._serve(self._next())
+            if self._searching:
+                first = False
+            else:
+                first = self._searching = True
+        if not first:
+            try:
+                call.woken.wait()
+            except BaseException:
+                self._leave(call)
+                raise
+        if call.answer is None:  # it is this thread's turn to search
+            self._serve(call)
         if isinstance(call.answer, Exception):
             raise call.answer
+        assert call.answer is not None
         return call.answer
+
+    def _serve(self, own: "_Call") -> None:
+        """Search for all that wait, `own` the first of them; then wake who comes next."""
+        calls = self._next()
+        try:
+            alike: dict[object, list[_Call]] = {}
+            for call in calls:
+                alike.setdefault(call.kind, []).append(call)
+            for group in alike.values():
+                self._together(group)
+        finally:  # an interrupt strikes the thread that happened to search: the others go on
+            left = [call for call in calls if call.answer is None and call is not own]
+            with self._gate:
+                self._waiting = left + self._waiting
+                self._hand_on()
+            for call in calls:
+                if call.answer is not None:
+                    call.woken.set()
+
+    def _hand_on(self) -> None:
+        """Wake who has waited longest, to search next; the gate is closed."""
+        self._searching = bool(self._waiting)
+        for call in self._waiting[:1]:
+            call.woken.set()
+
+    def _leave(self, call: "_Call") -> None:
+        """A thread that waited was interrupted: it must not be the one that others wait for."""
+        with self._gate:
+            if call in self._waiting:
+                self._waiting.remove(call)
+                if call.woken.is_set():
+                    self._hand_on()
 
     def _next(self) -> "list[_Call]":
         """Calls that have waited longest, as many as one search takes."""
@@ -78,18 +121,6 @@ class Batched:
             many = max(1, int(np.searchsorted(sizes, self.most, side="right")))
             taken, self._waiting = self._waiting[:many], self._waiting[many:]
         return taken
-
-    def _serve(self, calls: "list[_Call]") -> None:
-        alike: dict[object, list[_Call]] = {}
-        for call in calls:
-            alike.setdefault(call.kind, []).append(call)
-        try:
-            for group in alike.values():
-                self._together(group)
-        except BaseException:  # an interrupt, in the thread that happened to search: the others go on
-            with self._gate:
-                self._waiting = [call for call in calls if call.answer is None] + self._waiting
-            raise
 
     def _together(self, calls: "list[_Call]") -> None:
         first = calls[0]
@@ -119,6 +150,7 @@ class _Call:
     where: Bool | None
     exclude: Interactions | None
     answer: Ranking | Exception | None = field(default=None, init=False)
+    woken: Event = field(default_factory=Event, init=False)
 
     @property
     def size(self) -> int:

@@ -30,7 +30,7 @@ from mmreco.nn.dropout import Dropout
 
 __all__ = ["CFGAN"]
 
-_STEPS, _SMALLEST, _LARGEST = 48, 16, 512  # a pass, about; users a batch
+_STEPS, _SMALLEST, _LARGEST = 192, 16, 512  # a pass, about; users a batch: with larger ones it stays at what is popular
 
 
 class _Generator(nn.Module):

@@ -129,3 +129,32 @@ def test_an_interrupted_search_leaves_the_others_theirs(monkeypatch: pytest.Monk
         batched.search(query, 3)
     assert len(batched.search(query, 3)) == 1
     assert not batched._waiting
+
+
+@pytest.mark.parametrize("woken", [False, True])
+def test_whoever_leaves_while_waiting_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, woken: bool) -> None:
+    """Interrupted before it is its turn, and just after it was told so."""
+    slow = Slow()
+    batched = Batched(slow)
+    query = np.ones((1, DIM), dtype=np.float32)
+
+    wait = threading.Event.wait
+
+    def interrupted(event: threading.Event, timeout: float | None = None) -> bool:
+        if event in (slow.begun, slow.go) or threading.current_thread() is not threading.main_thread():
+            return wait(event, 30)
+        slow.go.set()
+        assert not woken or wait(event, 30)
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(batched.search, query, 3)
+        assert slow.begun.wait(30)
+        monkeypatch.setattr(threading.Event, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            batched.search(query, 3)
+        monkeypatch.setattr(threading.Event, "wait", wait)
+        rest = [pool.submit(batched.search, query, 3) for _ in range(2)]
+        assert [len(call.result(30)) for call in [first, *rest]] == [1, 1, 1]
+    assert not batched._waiting
+    assert not batched._searching
