@@ -98,8 +98,10 @@ def train(
         for number in range(len(progress.scores), epochs):
             if _finished(progress, patience if validate else None):
                 break
-            if seconds is not None and progress.scores and time.monotonic() - begun >= seconds:
-                break
+            if seconds is not None and progress.scores:
+                late = next(module.parameters()).new_tensor(time.monotonic() - begun >= seconds, dtype=torch.float32)
+                if together.sum(late).item():  # processes that train together stop together
+                    break
             torch.manual_seed(seed * 100_003 + number)
             module.train()
             for loss in batches(number):
