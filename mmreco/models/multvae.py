@@ -101,7 +101,8 @@ class MultVAE(Trained[_Network], ScoreModel):
 
     _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
-    epochs: int = 60
+    epochs: int = 40
+    patience: int | None = None  # it climbs so slowly that a tenth of the users stop it by chance, far too early
     learning_rate: float = 0.001
     dim: int = 128
     hidden: int = 256
