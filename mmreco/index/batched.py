@@ -151,20 +151,23 @@ class _Call:
     exclude: Interactions | None
     answer: Ranking | Exception | None = field(default=None, init=False)
     woken: Event = field(default_factory=Event, init=False)
+    size: int = field(default=1, init=False)  # queries
+    kind: object = field(default=None, init=False)  # equal for calls that one search can answer
 
-    @property
-    def size(self) -> int:
-        return len(self.queries) if np.ndim(self.queries) else 1
-
-    @property
-    def kind(self) -> object:
-        """Equal for calls that one search can answer."""
-        given = np.asarray(self.queries)
-        items = None if self.exclude is None else self.exclude.items.checksum
-        mask = None if self.where is None else np.asarray(self.where)
-        where = None if mask is None else (mask.dtype, mask.shape, mask.tobytes())
-        fits = self.exclude is None or len(self.exclude) == self.size  # else it is an error, of this call alone
-        return (given.shape[1:], given.dtype, self.k, where, items) if fits else id(self)
+    def __post_init__(self) -> None:
+        """In the thread that asks, so that what is no question at all troubles no other."""
+        self.kind = id(self)  # to be asked alone
+        try:
+            given = np.asarray(self.queries)
+            items = None if self.exclude is None else self.exclude.items.checksum
+            mask = None if self.where is None else np.asarray(self.where)
+            where = None if mask is None else (mask.dtype, mask.shape, mask.tobytes())
+            kind = (given.shape[1:], given.dtype, self.k, where, items)
+            hash(kind)
+            if given.ndim and (self.exclude is None or len(self.exclude) == len(given)):
+                self.size, self.kind = len(given), kind
+        except (AttributeError, TypeError, ValueError):
+            return
 
 
 def _joined(calls: Sequence[_Call]) -> Interactions | None:

@@ -95,6 +95,33 @@ def test_an_error_is_that_of_who_made_it() -> None:
                 call.result(30)
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"queries": [[1.0], [1.0, 2.0]], "k": 3},
+        {"queries": np.ones((1, DIM)), "k": [3]},
+        {"queries": np.ones((1, DIM)), "k": 3, "exclude": "nothing"},
+        {"queries": None, "k": 3},
+    ],
+)
+def test_what_is_no_question_troubles_nobody_else(bad: dict[str, object]) -> None:
+    slow = Slow()
+    batched = Batched(slow)
+    good = np.ones((1, DIM), dtype=np.float32)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(batched.search, good, 3)
+        assert slow.begun.wait(30)
+        calls = [pool.submit(batched.search, good, 3), pool.submit(batched.search, **bad)]  # type: ignore[arg-type]
+        calls.append(pool.submit(batched.search, good, 3))
+        arrived(batched, 3)
+        slow.go.set()
+        for call in (first, calls[0], calls[2]):
+            assert len(call.result(30)) == 1
+        with pytest.raises((DataError, TypeError, ValueError, AttributeError)):
+            calls[1].result(30)
+    assert not batched._searching
+
+
 def test_no_search_is_larger_than_asked_for() -> None:
     slow = Slow()
     batched = Batched(slow, most=4)
