@@ -100,13 +100,13 @@ class TorchScan(Scan):
 
         super().__init__(vectors)
         self._half = place.half
-        self._scale = 1 / self.longest if place.half and self.longest > 0 else 1.0  # halves overflow early
-        kind = torch.float16 if place.half else torch.float32
         ends = np.linspace(0, len(vectors), len(place.devices) + 1, dtype=np.int64).tolist()
-        self._parts = [
-            (start, torch.tensor(vectors[start:stop] * np.float32(self._scale), dtype=kind, device=device))
-            for device, start, stop in zip(place.devices, ends[:-1], ends[1:], strict=True)
-        ]
+        self._parts: list[tuple[int, Tensor]] = []  # the first row of each, and its vectors
+        for device, start, stop in zip(place.devices, ends[:-1], ends[1:], strict=True):
+            own = vectors[start:stop]
+            if place.half:  # halves overflow early: no vector is longer than 1
+                own = (own / np.float32(self.longest or 1)).astype(np.float16)
+            self._parts.append((start, torch.tensor(own, device=device)))
 
     @property
     def precision(self) -> float:
