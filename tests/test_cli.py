@@ -201,15 +201,18 @@ def test_compare_gives_models_the_content_they_need(
         return Contest("A small shop", shop.catalogue, shop.interactions, seed)
 
     monkeypatch.setattr("mmreco.cli.contest.demo", demo)
-    said = ask("compare", "demo", "--models", "Popular,ContentKNN,LogisticProfile", "--out", tmp_path, "--seed", 7)
+    said = ask(
+        "compare", "demo", "--models", "Popular,ContentKNN,LogisticProfile,Weighted", "--out", tmp_path, "--seed", 7
+    )
     assert asked == [(tmp_path, 7)]
     found = {name: about["ndcg@10"] for name, about in said["models"].items()}
-    assert set(found) == {"Random", "Popular", "ContentKNN", "LogisticProfile"}
+    assert set(found) == {"Random", "Popular", "ContentKNN", "LogisticProfile", "Weighted"}
     assert found["ContentKNN"] > 0
     assert found["LogisticProfile"] != found["Popular"], "it knows no more than how often an item is clicked"
     with pytest.raises(DataError, match="ContentKNN: the catalogue has neither texts nor pictures"):
         entries(Contest("bare", bare(shop), shop.interactions), ["ContentKNN"])
-    assert set(entries(Contest("bare", bare(shop), shop.interactions), None)) == set(MODELS)
+    hybrids = {"Weighted", "ReciprocalRank", "Switching"}
+    assert set(entries(Contest("bare", bare(shop), shop.interactions), None)) == {*MODELS, *hybrids}
 
 
 def bare(shop: PlantedShop) -> Catalogue:

@@ -17,6 +17,7 @@ from mmreco.data.split import Holdout, by_time, leave_last_out
 from mmreco.errors import DataError, MissingExtraError
 from mmreco.evaluation import Known
 from mmreco.models import MODELS, ScoreModel, VectorModel
+from mmreco.models.hybrid import Hybrid, ReciprocalRank, Switching, Weighted
 from mmreco.protocols import Recommends
 
 __all__ = ["PROTOCOLS", "Contest", "demo", "entries", "movies"]
@@ -28,6 +29,12 @@ PROTOCOLS: dict[str, Callable[[Interactions], tuple[Interactions, Holdout]]] = {
     "temporal": lambda events: by_time(events, _TEMPORAL),
 }
 """How events are split, by the name on the command line."""
+
+_HYBRIDS: dict[str, tuple[type[Any], tuple[str, ...], dict[str, Any]]] = {
+    "Weighted": (Weighted, ("EASE", "UserKNN"), {}),
+    "ReciprocalRank": (ReciprocalRank, ("EASE", "UserKNN"), {}),
+    "Switching": (Switching, ("ItemKNN", "EASE"), {"at": (10,)}),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +139,7 @@ def entries(contest: Contest, names: Sequence[str] | None, minutes: float | None
     every: dict[str, Callable[[], Any]] = {
         "SharedSpace": lambda: _space(contest, minutes),  # the longest first
         **{name: lambda name=name: _plain(name, seed=contest.seed, minutes=minutes) for name in reversed(list(MODELS))},  # type: ignore[misc]
+        **{name: lambda name=name: _hybrid(name) for name in _HYBRIDS},  # type: ignore[misc]
         "LogisticProfile": lambda: _profile(contest),
         "ContentKNN": lambda: _content_knn(contest),
     }
@@ -149,6 +157,13 @@ def _plain(name: str, **options: Any) -> ScoreModel | VectorModel:
     known = {field.name for field in fields(made)}
     model: ScoreModel | VectorModel = made(**{key: value for key, value in options.items() if key in known})
     return model
+
+
+def _hybrid(name: str) -> Hybrid:
+    """A hybrid of models that are quick to fit, and differ in what they see."""
+    made, parts, options = _HYBRIDS[name]
+    hybrid: Hybrid = made(parts=[MODELS[part]() for part in parts], **options)
+    return hybrid
 
 
 def _profile(contest: Contest) -> Callable[[Interactions], Recommends]:

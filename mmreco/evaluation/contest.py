@@ -20,6 +20,7 @@ from mmreco.evaluation.known import Known
 from mmreco.evaluation.measure import evaluate
 from mmreco.models import MODELS
 from mmreco.models.base import ScoreModel, VectorModel
+from mmreco.models.hybrid import Hybrid
 from mmreco.progress import progress as shown_progress
 from mmreco.protocols import Recommends
 
@@ -30,7 +31,7 @@ _logger = logging.getLogger(__name__)
 _CUTS = (1, 2, 5, 10, 20)  # measured beside k
 _SHOWN = 6  # shoppers whose answers are kept
 
-Model = ScoreModel | VectorModel
+Model = ScoreModel | VectorModel | Hybrid
 Fit = Callable[[Interactions], Recommends]
 
 # What the code of a model may raise while it is fitted or asked. One model that cannot be had is no reason to lose the
@@ -69,8 +70,8 @@ def compare(
     Parameters
     ----------
     models : by name
-        A model not fitted yet; or its class, which gets `seed` where it draws; or a callable that takes `train` and
-        gives a fitted model, e.g. `lambda train: SharedSpace().fit(train, content=content)`.
+        A model or hybrid not fitted yet; or a model's class, which gets `seed` where it draws; or a callable that
+        takes `train` and gives a fitted model, e.g. `lambda train: SharedSpace().fit(train, content=content)`.
     split : training and holdout, as the functions of `mmreco.data.split` answer
     k : 1 or more
         The cut-off that is tested, as NDCG@k; 1, 2, 5, 10 and 20 are measured as well.
@@ -191,6 +192,9 @@ def _with_baseline(
 
 def _fresh(given: Model | type[Model] | Fit, seed: int) -> Model | Fit:
     """A model of our own, not fitted yet; or the callable."""
+    if isinstance(given, Hybrid):
+        parts: list[Any] = [_fresh(part, seed) if isinstance(part, Model) else part for part in given.parts]
+        return replace(given, parts=parts)
     if isinstance(given, Model):
         return replace(given)  # type: ignore[type-var]  # every final model is a dataclass
     if isinstance(given, type) and issubclass(given, (ScoreModel, VectorModel)):

@@ -19,6 +19,7 @@ from mmreco.evaluation import Comparison, Report, Result, evaluate
 from mmreco.evaluation import compare as measured
 from mmreco.evaluation.significance import holm, paired
 from mmreco.models.base import ScoreModel, State
+from mmreco.models.hybrid import Weighted
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 
@@ -103,6 +104,15 @@ def test_a_class_gets_the_seed_and_a_model_is_not_touched(split: Split) -> None:
     )
     assert len({found.reports[name]["ndcg@10"] for name in ("class", "model", "call")}) == 1
     assert getattr(given, "items_", None) is None
+
+
+def test_a_hybrid_is_fitted_with_parts_of_its_own(split: Split) -> None:
+    parts = [ItemKNN(), Popular()]
+    given = Weighted(parts=parts)
+    found = measured({"both": given}, split, baseline=None)
+    figures = evaluate(Weighted(parts=[ItemKNN(), Popular()]).fit(split[0]), split[1], 10)
+    assert found.reports["both"]["ndcg@10"] == figures["ndcg@10"]
+    assert not any(hasattr(part, "items_") for part in parts), "the caller's own are not touched"
 
 
 def test_intervals_and_tests_are_about_each_user_s_figures(found: Comparison) -> None:
