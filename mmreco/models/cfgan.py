@@ -8,9 +8,11 @@ bought and a share of those he did not, and pushed to zero on another share; the
 Deviations: the losses are least squares (Mao et al., "Least squares generative adversarial networks", 2017), whose pull
 on the generator ends where it is believed: under the paper's cross-entropy the discriminator grew sure of itself, and
 pushed all rows to zeros and ones that no longer ranked. The discriminator reads the row in two parts, what stands where
-the user bought and what stands where he did not, in place of row and condition side by side. A share of the condition
-is hidden from the generator in training (the paper's reads it whole, and learns to copy it). The weights that remain
-are a running average of the generator's; the discriminator is gone once `fit` ends.
+the user bought and what stands where he did not, in place of row and condition side by side, over the root of how much
+he bought. It begins with the same weight for every item and learns slowly: what it says of an item is how hard the
+generator is pulled there, and weights of its own for each, drawn or learnt from few, rank the items by chance. A share
+of the condition is hidden from the generator in training (the paper's reads it whole, and learns to copy it). The
+weights that remain are a running average of the generator's; the discriminator is gone once `fit` ends.
 """
 
 from collections.abc import Iterator
@@ -31,6 +33,8 @@ from mmreco.nn.dropout import Dropout
 __all__ = ["CFGAN"]
 
 _STEPS, _SMALLEST, _LARGEST = 192, 16, 512  # a pass, about; users a batch: with larger ones it stays at what is popular
+_SLOWLY = 1 / 30  # of the generator's learning rate: the discriminator's
+_EVENLY = 0.02  # spread over hidden units of the weight that the discriminator gives all items at first
 
 
 class _Generator(nn.Module):
@@ -50,10 +54,13 @@ class _Discriminator(nn.Module):
     def __init__(self, n_items: int, hidden: int) -> None:
         super().__init__()
         self.read = nn.Linear(2 * n_items, hidden)
+        with torch.no_grad():
+            self.read.weight.copy_((torch.randn(hidden, 1) * _EVENLY).expand(-1, 2 * n_items))
         self.judge = nn.Linear(hidden, 1)
 
     def forward(self, row: Tensor, condition: Tensor) -> Tensor:
         """Two `(b, n_items)` -> 1 where `row` is the user's own, 0 where it is written, or near, `(b,)`."""
+        row = row / condition.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
         parted = torch.cat([row * condition, row * (1 - condition)], dim=1)  # (b, 2 * n_items)
         verdicts: Tensor = self.judge(F.relu(self.read(parted))).squeeze(1)
         return verdicts
@@ -74,7 +81,9 @@ class CFGAN(Trained[_Generator], ScoreModel):
         Shares of the items left alone that the discriminator is shown, and that are pushed to zero.
     reconstruction : 0 or more
         Weight of that push.
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    epochs, patience, minutes, seed, device : as `Trained`
+    learning_rate : above 0
+        Of the generator; the discriminator's is a thirtieth of it.
 
     Raises
     ------
@@ -107,7 +116,7 @@ class CFGAN(Trained[_Generator], ScoreModel):
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
         if not done:
             self._judge = _Discriminator(len(train.items), self.hidden).to(self._device)
-            self._teach = torch.optim.Adam(self._judge.parameters(), lr=self.learning_rate)
+            self._teach = torch.optim.Adam(self._judge.parameters(), lr=self.learning_rate * _SLOWLY)
         users = rng.permutation(np.flatnonzero(train.lengths))
         size = int(np.clip(len(users) // _STEPS, _SMALLEST, _LARGEST))
         log = train.matrix()

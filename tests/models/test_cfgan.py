@@ -46,8 +46,9 @@ def test_the_generator_s_loss_equals_the_slow_twin(monkeypatch: pytest.MonkeyPat
     for u, history in enumerate(([1, 5], [9])):
         own = np.isin(np.arange(N), history)
         written = 1 / (1 + np.exp(-slow_scores(model, history)))
-        bought = [written[i] if own[i] else 0 for i in range(N)]
-        left = [written[i] if not own[i] and shown_at[u, i] < 0.5 else 0 for i in range(N)]
+        read = written / np.sqrt(len(history))
+        bought = [read[i] if own[i] else 0 for i in range(N)]
+        left = [read[i] if not own[i] and shown_at[u, i] < 0.5 else 0 for i in range(N)]
         hidden = np.maximum(w["read.weight"] @ np.concatenate([bought, left]) + w["read.bias"], 0)
         verdict = (w["judge.weight"] @ hidden + w["judge.bias"])[0]
         pushed = sum(written[i] ** 2 for i in range(N) if not own[i] and zeroed_at[u, i] < 0.3)
