@@ -122,6 +122,16 @@ def compared(name: str, run: dict[str, Any]) -> list[str]:
     return lines
 
 
+def beside(run: dict[str, Any]) -> list[str]:
+    """Ours and the best of each independent implementation's runs: the file of `independent.py`."""
+    lines = ["| NDCG@10, last item held out | on | ours | seeds | theirs | | ours to theirs |", "|---" * 7 + "|"]
+    for model, of in run.items():
+        ours, theirs = spread(of["ours"]), spread(of[of["best_peer"]])
+        ratio = f"{of['ours_to_best_peer']:.3f}"
+        lines.append(f"| {model} | {of['on']} | {ours} | {len(of['ours'])} | {theirs} | {of['best_peer']} | {ratio} |")
+    return lines
+
+
 def main() -> int:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -137,6 +147,7 @@ def main() -> int:
     parts += [ablations(ablation)] if ablation else []
     questions = [run for run in kept(asked.results, "*.json") if "question" in run]
     parts += [reached(questions)] if questions else []
+    parts += [beside(run) for run in kept(asked.results, "independent.json")]
     for path in sorted(asked.results.glob("compare-*.json")):
         parts.append(compared(path.stem.partition("-")[2], json.loads(path.read_text(encoding="utf-8"))))
     made = "\n\n".join("\n".join(part) for part in parts)

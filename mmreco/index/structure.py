@@ -28,6 +28,7 @@ _MOST_FETCHED = 4_096  # candidates a structure without filters is asked for
 _CODE_WORDS = 256
 _ROUNDS = 10  # of training code words; 25 find the same
 _LIMIT = 2  # a vector of FAISS' file may claim so many times the file's bytes (neighbours are counted after it)
+_CARE = 100  # candidates among which a graph's links are chosen (efConstruction); FAISS takes 40
 _LOOPS = 1 << 24  # rounds of any loop that a file asks FAISS for
 _READING = Lock()
 
@@ -77,6 +78,8 @@ class Structure:
                 f"({_said(error)}); expected 'exact', 'high', 'fast', 'small' or, say, 'IVF1024,SQ8'"
             ) from error
         inner = _within(faiss, index)
+        if isinstance(inner, faiss.IndexHNSW):
+            inner.hnsw.efConstruction = _CARE
         if isinstance(inner, faiss.IndexIVFPQ):
             inner.do_polysemous_training = False  # most of the time of training, for a search we do not use
             inner.pq.cp.niter, inner.pq.cp.max_points_per_centroid = _ROUNDS, 64

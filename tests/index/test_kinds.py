@@ -105,8 +105,8 @@ def test_more_than_there_are(index: VectorIndex) -> None:
 
 def test_a_word_becomes_a_structure_that_fits_the_memory() -> None:
     assert recipes("exact", 10**6, 64) == recipes("high", 9_999, 64) == ()
-    assert chosen("high", 10**6, 64, None) == "HNSW32,SQ8"
-    assert chosen("high", 10**6, 8, None) == "HNSW32,Flat"
+    assert chosen("high", 10**6, 64, None) == "HNSW24,SQ8"
+    assert chosen("high", 10**6, 8, None) == "HNSW24,Flat"
     assert chosen("high", 10**6, 64, 100 << 20) == "IVF2048,SQ8"
     assert chosen("fast", 10**6, 64, 50 << 20) == "IVF2048,SQ4"
     assert chosen("fast", 10**6, 64, 30 << 20) == "IVF2048,PQ16"
