@@ -1,13 +1,13 @@
 """Our recommenders beside independent implementations, on one split and by one measure.
 
-    pip install cornac implicit, and RecBole as of_recbole.py says
+    pip install cornac implicit, RecBole and Torch-RecHub as of_recbole.py and of_rechub.py say
     python benchmarks/quality/independent.py --data DATA [--models EASE,ALS,MultVAE] [--seeds 3]
 
 Each user's last item held out, all items ranked, the user's own left out; on MovieLens-1M, or on the planted shop
 where the peer would take hours on a film log. The peers: Cornac (Truong, Salah, Lauw, 2020), implicit (Frederickson),
-RecBole (Zhao et al., 2021). Both sides get the same training events, and the same widths and penalties where both have
-them; what is trained by passes is asked after several numbers of them and the peer's best on the test split counts, so
-that it is not the peer that has a handicap. The last line is one JSON object.
+RecBole (Zhao et al., 2021), Torch-RecHub (Datawhale, 2022). Both sides get the same training events, and the same
+widths and penalties where both have them; what is trained by passes is asked after several numbers of them and the
+peer's best on the test split counts, so that it is not the peer that has a handicap. The last line is one JSON object.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from of_recbole import passes as recbole
+from of_rechub import passes as rechub
 
 from mmreco import MODELS, Interactions, evaluate, leave_last_out
 from mmreco.data.formats import movielens
@@ -150,13 +151,22 @@ def ncf(train: Interactions, seed: int) -> Iterator[tuple[str, Scores]]:
         yield f"RecBole, {2 * n} passes", scores
 
 
-def sequence(name: str, epochs: int, **settings: Any) -> Peer:
+def two_tower(train: Interactions, seed: int) -> Iterator[tuple[str, Scores]]:
+    """Torch-RecHub's YoutubeDNN, of the same widths and dropout, at our temperature and at a sharper one."""
+    ours = MODELS["TwoTower"](**_SHORT)
+    like = {"dim": ours.dim, "dropout": ours.dropout, "negatives": ours.negatives, "max_length": _LAST}
+    for temperature in (ours.temperature, 0.05):
+        for n, scores in enumerate(rechub(train, seed, 30, 2, temperature=temperature, **like), 1):
+            yield f"Torch-RecHub, {2 * n} passes at {temperature:g}", scores
+
+
+def sequence(name: str, epochs: int, every: int = 1, **settings: Any) -> Peer:
     """RecBole's model of that name, softmax over all items, on the last 20 of a history unless said otherwise."""
     trained = {"MAX_ITEM_LIST_LENGTH": _LAST, "train_batch_size": 128, "train_neg_sample_args": None, **settings}
 
     def peer(train: Interactions, seed: int) -> Iterator[tuple[str, Scores]]:
-        for n, scores in enumerate(recbole(name, train, seed, epochs, 1, **trained), 1):
-            yield f"RecBole, {n} passes", scores
+        for n, scores in enumerate(recbole(name, train, seed, epochs, every, **trained), 1):
+            yield f"RecBole, {n * every} passes", scores
 
     return peer
 
@@ -167,8 +177,8 @@ _BLOCKS = {"n_heads": 1, "hidden_dropout_prob": 0.2, "attn_dropout_prob": 0.2}
 _CASER = {"MAX_ITEM_LIST_LENGTH": 5, "embedding_size": 32, "nh": 16, "dropout_prob": 0.2}
 
 
-def _sequence(name: str, epochs: int, **settings: Any) -> Check:
-    return Check(sequence(name, epochs, **settings), on="demo", given=_SHORT)
+def _sequence(name: str, epochs: int, every: int = 1, **settings: Any) -> Check:
+    return Check(sequence(name, epochs, every, **settings), on="demo", given=_SHORT)
 
 
 CHECKS = {
@@ -181,9 +191,10 @@ CHECKS = {
     "PureSVD": Check(svd),
     "SLIM": Check(slim, on="demo", drawn=False),
     "NCF": Check(ncf, on="demo"),
-    "GRU4Rec": _sequence("GRU4Rec", 15, hidden_size=64, dropout_prob=0.2),
+    "TwoTower": Check(two_tower, on="demo", given=_SHORT),
+    "GRU4Rec": _sequence("GRU4Rec", 30, every=2, hidden_size=64, dropout_prob=0.2),
     "SASRec": _sequence("SASRec", 15, n_layers=2, **_BLOCKS),
-    "BERT4Rec": _sequence("BERT4Rec", 15, n_layers=1, mask_ratio=0.5, **_BLOCKS),
+    "BERT4Rec": _sequence("BERT4Rec", 48, every=4, n_layers=1, mask_ratio=0.5, **_BLOCKS),
     "Caser": Check(sequence("Caser", 20, **_CASER), on="demo"),  # its user's vector has seen the whole history, too
 }
 

@@ -107,7 +107,7 @@ def leave_last_out(events: Interactions, *, n: int = 1) -> tuple[Interactions, H
     """
     if n < 1:
         raise DataError(f"n={n}: expected 1 or more targets a user")
-    held = _last(events, n) & (events.lengths > n)[events.users_flat]
+    held = last_events(events, n) & (events.lengths > n)[events.users_flat]
     return _trained(events.keep(~held)), _asked(events, held)
 
 
@@ -158,7 +158,7 @@ def by_user(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tuple
     drawn = _drawn("by_user", np.flatnonzero(events.lengths > 1), "users with 2 events or more", share, seed)
     rest = np.setdiff1d(np.arange(len(events)), drawn)
     strangers = events.take(drawn)
-    return _trained(events.take(rest)), _asked(strangers, _last(strangers, 1))
+    return _trained(events.take(rest)), _asked(strangers, last_events(strangers, 1))
 
 
 def cold_items(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tuple[Interactions, Holdout, Bool]:
@@ -212,12 +212,7 @@ def random_events(events: Interactions, *, share: float = 0.2, seed: int = 0) ->
     """
     if not 0 < share < 1:
         raise DataError(f"random_events: share={share!r}; expected a number between 0 and 1")
-    held = np.minimum(np.maximum(np.rint(share * events.lengths), 1), events.lengths - 1)  # (n,)
-    luck = np.random.default_rng(seed).random(events.n_events)
-    order = np.lexsort((luck, events.users_flat))
-    place = np.empty(events.n_events, dtype=np.int64)  # of each event among its user's, by luck
-    place[order] = np.arange(events.n_events) - events.starts[events.users_flat]
-    chosen: Bool = place < held[events.users_flat]
+    chosen = drawn_events(events, share, seed)
     return _trained(events.keep(~chosen)), _asked(events, chosen)
 
 
@@ -279,9 +274,21 @@ def missing_modality(content: Embeddings, *, share: float = 0.5, seed: int = 0) 
     return Embeddings(content.ids.take(kept), content.vectors[kept], content.fingerprint)
 
 
-def _last(events: Interactions, n: int) -> Bool:
+def last_events(events: Interactions, n: int) -> Bool:
+    """Which events are among their user's last `n`, shape `(e,)`."""
     last: Bool = np.repeat(events.starts[1:], events.lengths) - np.arange(events.n_events) <= n  # (e,)
     return last
+
+
+def drawn_events(events: Interactions, share: float, seed: int) -> Bool:
+    """A random `share` of each user's events, at least one and never all, shape `(e,)`."""
+    held = np.minimum(np.maximum(np.rint(share * events.lengths), 1), events.lengths - 1)  # (n,)
+    luck = np.random.default_rng(seed).random(events.n_events)
+    order = np.lexsort((luck, events.users_flat))
+    place = np.empty(events.n_events, dtype=np.int64)  # of each event among its user's, by luck
+    place[order] = np.arange(events.n_events) - events.starts[events.users_flat]
+    chosen: Bool = place < held[events.users_flat]
+    return chosen
 
 
 def _trained(events: Interactions) -> Interactions:

@@ -91,6 +91,7 @@ class CFGAN(Trained[_Generator], ScoreModel):
         A parameter is outside its range.
     """
 
+    _ORDERED: ClassVar[bool] = False
     _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
     epochs: int = 60

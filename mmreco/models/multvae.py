@@ -99,6 +99,7 @@ class MultVAE(Trained[_Network], ScoreModel):
     [['sock']]
     """
 
+    _ORDERED: ClassVar[bool] = False
     _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
     epochs: int = 40

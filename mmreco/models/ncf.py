@@ -14,7 +14,7 @@ not from trained halves. The weights that remain are a running average.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, final, get_args
+from typing import Any, ClassVar, Literal, final, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +101,8 @@ class NCF(Trained[_Network], ScoreModel):
     >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
+
+    _ORDERED: ClassVar[bool] = False
 
     kind: Kind = "neumf"
     dim: int = 64

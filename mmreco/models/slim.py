@@ -27,6 +27,7 @@ from mmreco.models.popular import share_of_users
 __all__ = ["SLIM"]
 
 _DENSE = 8_192  # items up to which all inner products are held: 256 MB
+_SPARSE = 1 << 28  # pairs of events of one user up to which those that are not 0 are held: 2 GB at most
 _CELLS = 1 << 21  # inner products looked at together
 _SWEEPS = 100
 _MOVED = 1e-4
@@ -140,27 +141,44 @@ def _blocks(chosen: sp.csr_array) -> Iterator[tuple[I64, I64, Bool]]:
 
 
 class _Products:
-    """Inner products of items' columns: all of them where they fit, else those asked for."""
+    """Inner products of items' columns: all of them where they fit, dense or sparse, else those asked for."""
 
     def __init__(self, by_user: sp.csr_array) -> None:
         self._by_item = by_user.T.tocsr()
-        self._all: F32 | None = None
+        self._dense: F32 | None = None
+        self._sparse: Any = None
         if by_user.shape[1] <= _DENSE:
-            self._all = (self._by_item @ by_user).toarray()
+            self._dense = (self._by_item @ by_user).toarray()
+        elif np.square(np.diff(by_user.indptr), dtype=np.float64).sum() <= _SPARSE:
+            self._sparse = (self._by_item @ by_user).tocsr()
+            self._place = np.full(by_user.shape[1], -1)  # of an item among those asked for
 
     def of(self, targets: I64, others: I64, there: Bool) -> tuple[F32, F32]:
         """Of each target's others among themselves, `(b, w, w)`, and with the target, `(b, w)`; 0 for padding."""
-        if self._all is not None:
-            square = self._all[others[:, :, None], others[:, None, :]]
-            line = self._all[targets[:, None], others]
-        else:
-            pairs = [self._few(int(t), o) for t, o in zip(targets, others, strict=True)]
-            square, line = np.stack([s for s, _ in pairs]), np.stack([r for _, r in pairs])
-        return square * (there[:, :, None] & there[:, None, :]), line * there
+        if self._dense is not None:
+            square = self._dense[others[:, :, None], others[:, None, :]]
+            line = self._dense[targets[:, None], others]
+            return square * (there[:, :, None] & there[:, None, :]), line * there
+        square = np.zeros((*others.shape, others.shape[1]), dtype=np.float32)
+        line = np.zeros(others.shape, dtype=np.float32)
+        for row, (target, own, w) in enumerate(zip(targets, others, there.sum(axis=1), strict=True)):
+            among = self._among(np.append(own[:w], target))  # (w + 1, w + 1)
+            square[row, :w, :w], line[row, :w] = among[:w, :w], among[w, :w]
+        return square, line
 
-    def _few(self, target: int, others: I64) -> tuple[F32, F32]:
-        rows: Any = self._by_item[others]
-        return (rows @ rows.T).toarray(), (rows @ self._by_item[[target]].T).toarray()[:, 0]
+    def _among(self, items: I64) -> F32:
+        """Of these `w` items with each other, shape `(w, w)`."""
+        if self._sparse is None:
+            columns: Any = self._by_item[items]
+            return (columns @ columns.T).toarray()  # type: ignore[no-any-return]
+        rows = self._sparse[items]
+        self._place[items] = np.arange(len(items))
+        place = self._place[rows.indices]
+        self._place[items] = -1
+        found = np.zeros((len(items), len(items)), dtype=np.float32)
+        known = place >= 0
+        found[np.repeat(np.arange(len(items)), np.diff(rows.indptr))[known], place[known]] = rows.data[known]
+        return found
 
 
 def _regressed(square: F32, line: F32, l1: float, l2: float) -> F32:

@@ -76,6 +76,7 @@ class Trained(_Model, Generic[Network]):
 
     _MEMORY: ClassVar[float] = 0.997  # the weights that remain are averaged over some hundred steps
     _DECAY: ClassVar[float] = 0.0  # of the weights, a step
+    _ORDERED: ClassVar[bool] = True  # whether it reads in what order a history came, and so is asked what comes next
     _PARTED: ClassVar[bool] = True  # whether validation is looked at within a pass over a long log, too
 
     epochs: int = 30
@@ -123,8 +124,8 @@ class Trained(_Model, Generic[Network]):
         ----------
         train : what users did
         validation : optional
-            What tells when to stop. When omitted, the last event of every tenth user is held out for it,
-            if that makes 50 users to ask.
+            What tells when to stop. When omitted, some of the events of every tenth user are held out for it, if
+            that makes 50 users to ask: the last of each, or a fifth of them where the model knows no order.
         progress : optional
             Whether to show a bar over the passes.
 
@@ -143,7 +144,7 @@ class Trained(_Model, Generic[Network]):
         if self.patience is None:
             validation = None
         elif validation is None:
-            train, validation = held_out(train, self.seed)
+            train, validation = held_out(train, self.seed, ordered=self._ORDERED)
         if not (train.lengths > 1).any():
             raise DataError(f"{train!r}: nobody has two events; expected histories to learn from")
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

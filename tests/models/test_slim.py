@@ -10,15 +10,16 @@ from mmreco.models.itemknn import nearest
 from mmreco.models.slim import SLIM
 
 
-@pytest.mark.parametrize("dense", [8_192, 0])  # all products at once, or those asked for
+@pytest.mark.parametrize(("dense", "sparse"), [(8_192, 0), (0, 1 << 28), (0, 0)])  # all products, or those asked for
 @pytest.mark.parametrize(("neighbours", "l1", "l2"), [(24, 0.1, 5.0), (6, 1.0, 5.0), (6, 0.5, 50.0)])
 def test_weights_equal_those_of_scikit_learn(
-    monkeypatch: pytest.MonkeyPatch, log: Interactions, dense: int, neighbours: int, l1: float, l2: float
+    monkeypatch: pytest.MonkeyPatch, log: Interactions, dense: int, sparse: int, neighbours: int, l1: float, l2: float
 ) -> None:
     """Its elastic net halves the squared error over the number of rows, so penalties are divided by that."""
     from sklearn.linear_model import ElasticNet
 
     monkeypatch.setattr(slim, "_DENSE", dense)
+    monkeypatch.setattr(slim, "_SPARSE", sparse)
     monkeypatch.setattr(slim, "_CELLS", 200)  # several blocks
     x = log.matrix().toarray().astype(np.float64)
     chosen = nearest(log, neighbours, 10.0, "cosine").toarray() > 0
