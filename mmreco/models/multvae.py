@@ -103,7 +103,7 @@ class MultVAE(Trained[_Network], ScoreModel):
     _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
     epochs: int = 40
-    patience: int | None = None  # it climbs so slowly that a tenth of the users stop it by chance, far too early
+    patience: int | None = None  # stopped by tastes it foretells last events worse: 0.042 for 0.045, MovieLens-1M
     learning_rate: float = 0.001
     dim: int = 128
     hidden: int = 256
