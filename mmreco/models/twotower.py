@@ -8,7 +8,8 @@ neural networks in recommendations", 2020 (more negatives, drawn evenly over the
 pushed away too).
 
 Deviations: both towers read behaviour alone, from one table of item vectors (content has `SharedSpace`); beside the
-mean stands the last item, so that order is not quite lost; how often an item is expected is counted in the log, not
+mean stands the last item, so that order is not quite lost; a tower adds to what it reads, from nothing at first, so
+that users begin among the items they took; how often an item is expected is counted in the log, not
 estimated in a stream; the weights that remain are a running average.
 """
 
@@ -34,22 +35,30 @@ class _Network(SequenceNetwork):
     def __init__(self, n_items: int, dim: int, dropout: float, temperature: float) -> None:
         super().__init__()
         self.items = nn.Embedding(n_items, dim)
-        nn.init.normal_(self.items.weight)
+        nn.init.normal_(self.items.weight, std=0.02)
         self.sharpness = 1 / temperature
-        self.item_tower = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, dim))
+        self.item_tower = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), _silent(2 * dim, dim))
         self.user_tower = nn.Sequential(
-            Dropout(dropout), nn.Linear(2 * dim, 2 * dim), nn.ReLU(), Dropout(dropout), nn.Linear(2 * dim, dim)
+            Dropout(dropout), nn.Linear(2 * dim, 2 * dim), nn.ReLU(), Dropout(dropout), _silent(2 * dim, dim)
         )
 
     def places(self) -> Tensor:
-        return F.normalize(self.item_tower(self.items.weight), dim=1)
+        return F.normalize(self.items.weight + self.item_tower(self.items.weight), dim=1)
 
     def states(self, rows: Tensor, real: Tensor) -> Tensor:
         vectors = self.items(rows)  # (b, length, dim)
         steps = torch.arange(1, 1 + rows.shape[1], device=rows.device)
         means = vectors.cumsum(dim=1) / steps[:, None]  # (b, length, dim)
-        users = self.user_tower(torch.cat([means, vectors], dim=2))  # (b, length, dim)
+        users = means + vectors + self.user_tower(torch.cat([means, vectors], dim=2))  # (b, length, dim)
         return F.normalize(users, dim=2) * self.sharpness
+
+
+def _silent(wide: int, dim: int) -> nn.Linear:
+    """A layer that answers 0 until it has learnt."""
+    layer = nn.Linear(wide, dim)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 @final
