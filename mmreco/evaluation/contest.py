@@ -143,10 +143,11 @@ def _outcomes(
     models: Mapping[str, Model | Fit], given: tuple[Any, ...], jobs: int
 ) -> Iterator[tuple[str, Result | str]]:
     """Each model by name with what it did, or with why it failed, as they come to their ends."""
-    if jobs == 1 or len(models) < 2:
+    if jobs == 1 or not models:
         yield from (_tried(name, model, *given) for name, model in models.items())
         return
-    run = Parallel(n_jobs=min(jobs, len(models)), return_as="generator_unordered", max_nbytes=None, pre_dispatch="all")
+    # A single model too: its share of the threads, and so its figures and seconds, are those it has among others.
+    run = Parallel(n_jobs=jobs, return_as="generator_unordered", max_nbytes=None, pre_dispatch="all")
     yield from run(delayed(_tried)(name, model, *given) for name, model in models.items())
 
 

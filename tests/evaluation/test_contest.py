@@ -2,12 +2,14 @@
 
 import json
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, final
 
 import numpy as np
 import pytest
+import torch
 
 from mmreco.arrays import F32
 from mmreco.data.artefact import open_artefact
@@ -271,3 +273,16 @@ def test_two_at_a_time_measure_what_one_after_another_does(tmp_path: Path) -> No
         assert dict(beside.reports[name]) == dict(report)
     kept = measured(models, split, jobs=2, folder=tmp_path)  # type: ignore[arg-type]
     assert [dict(kept.reports[name]) for name in kept.names] == [dict(alone.reports[name]) for name in alone.names]
+
+
+def test_a_single_model_gets_the_threads_it_would_have_beside_another(tmp_path: Path) -> None:
+    split = leave_last_out(plant(n_items=96, n_users=60).interactions)
+
+    def fit(train: Interactions) -> Popular:
+        (tmp_path / "threads").write_text(f"{torch.get_num_threads()} {os.getpid()}", encoding="utf-8")
+        return Popular().fit(train)
+
+    measured({"Popular": fit}, split, baseline=None, jobs=2)
+    threads, process = map(int, (tmp_path / "threads").read_text(encoding="utf-8").split())
+    assert process != os.getpid()
+    assert threads <= max(1, (os.cpu_count() or 1) // 2)
