@@ -6,6 +6,7 @@ are added to a copy of the structure, which costs as much as they do; when too m
 it is built anew. Every change makes another `Held`, so whoever searches the old one is not disturbed.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +76,7 @@ class Held:
         the structure finds too little for is scanned exactly, so `width` places are filled wherever that many items
         are allowed.
         """
-        needed = int(np.ceil(width * self.effort.fetch))  # not excluded, so that scoring them exactly finds the best
+        needed = math.ceil(width * self.effort.fetch)  # not excluded, so that scoring them exactly finds the best
         fetched = min(asked.n_allowed, fetched - width + needed)
         allowed = self._positions(asked.where)
         rows = self._found(scan, asked, fetched, width, allowed)

@@ -24,8 +24,8 @@ def scored(vectors: F32, queries: F32, rows: I64) -> F32:
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
         gathered = vectors.take(rows[part], axis=0)  # (b, w, d); quicker than indexing
-        np.einsum("bd,bwd->bw", queries[part], gathered, out=scores[part])  # summed in one order, always
-    scores[rows < 0] = -np.inf
+        np.vecdot(gathered, queries[part, None], out=scores[part])  # pair by pair, summed in one order, always
+    np.copyto(scores, -np.inf, where=rows < 0)
     return scores
 
 
@@ -57,13 +57,14 @@ def ordered(scan: Scan, asked: Question, rows: I64, width: int, precision: float
 
 def _sorted(rows: I64, scores: F32) -> tuple[I64, F32]:
     """The same along each line, best first, lower rows among equals; -1 and -inf go together."""
-    line = np.arange(len(rows))[:, None]
+    first = np.arange(0, rows.size, rows.shape[1])[:, None]  # of each line, counted through all
     order = np.argsort(-scores, axis=1)
-    best = scores[line, order]
-    tied = (best[:, 1:] == best[:, :-1]).any(axis=1)
-    if tied.any():  # seldom, but for padding; the sort of two keys takes ten times as long
+    best = scores.take(order + first)
+    equal = best[:, 1:] == best[:, :-1]
+    if equal.any():  # seldom, but for padding; the sort of two keys takes ten times as long
+        tied = equal.any(axis=1)
         order[tied] = np.lexsort((rows[tied], -scores[tied]), axis=1)
-    return rows[line, order], best
+    return rows.take(order + first), best
 
 
 def _settled(scan: Scan, asked: Question, width: int, at_least: F32) -> tuple[I64, F32]:

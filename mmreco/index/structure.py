@@ -54,6 +54,7 @@ class Structure:
         self._faiss = faiss
         self._index = index
         self.factory = factory
+        self._n = int(index.ntotal)
         self._wrapped = isinstance(index, faiss.IndexPreTransform)
         self._inner = inner = _within(faiss, index)
         graph, lists = isinstance(inner, faiss.IndexHNSW), isinstance(inner, faiss.IndexIVF)
@@ -98,7 +99,7 @@ class Structure:
         return type(self)(self._faiss, index, self.factory)
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return self._n
 
     @property
     def bytes(self) -> int:

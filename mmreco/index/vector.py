@@ -294,14 +294,14 @@ class VectorIndex:
         queries, where = self._checked(queries, k, where)
         asked = Question(queries, where, self._excluded(len(queries), where, exclude), len(self))
         width = min(k, asked.n_allowed)
-        best = np.full((len(queries), 0), -1, dtype=np.int64), np.full((len(queries), 0), -np.inf, dtype=np.float32)
-        if len(asked) and width:
-            found, precision = self._candidates(asked, width)
-            best = ordered(self._scan, asked, found, width, precision)
-        if best[0].shape[1] < k:
-            missing = ((0, 0), (0, k - best[0].shape[1]))
-            best = np.pad(best[0], missing, constant_values=-1), np.pad(best[1], missing, constant_values=-np.inf)
-        return Ranking(*best)
+        if not width or not len(asked):
+            return Ranking.from_scores(np.zeros((len(queries), 0), dtype=np.float32), k)
+        found, precision = self._candidates(asked, width)
+        rows, scores = ordered(self._scan, asked, found, width, precision)
+        if width < k:
+            missing = ((0, 0), (0, k - width))
+            rows, scores = np.pad(rows, missing, constant_values=-1), np.pad(scores, missing, constant_values=-np.inf)
+        return Ranking._ordered(rows, scores)
 
     def _checked(self, queries: F32, k: int, where: Bool | None) -> tuple[F32, Bool | None]:
         given = np.asarray(queries)

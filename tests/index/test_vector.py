@@ -46,7 +46,7 @@ def brute_force(
     rows = np.full((len(queries), k), -1)
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     for line, query in enumerate(queries):
-        score = np.einsum("nd,d->n", vectors, query)
+        score = np.vecdot(vectors, query)
         allowed = np.ones(len(vectors), dtype=bool) if where is None else where.copy()
         if exclude is not None:
             allowed[exclude.history(line)] = False
