@@ -79,7 +79,7 @@ def brute_force(n: int, b: int, lines: int, kind: str = "all", share: float = 0.
     vectors, question = shop(n).vectors, asked(n, b, kind, share)
     rows = np.full((lines, K), -1)
     for line in range(lines):
-        scores = np.einsum("nd,d->n", vectors, question.queries[line])
+        scores = np.vecdot(vectors, question.queries[line])
         if question.where is not None:
             scores[~question.where] = -np.inf
         if question.exclude is not None:

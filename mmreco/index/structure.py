@@ -59,6 +59,7 @@ class Structure:
         self._inner = inner = _within(faiss, index)
         graph, lists = isinstance(inner, faiss.IndexHNSW), isinstance(inner, faiss.IndexIVF)
         self.kind = "graph" if graph else "lists" if lists else "other"
+        self._lists = int(inner.nlist) if lists else 1
         self._selects = self._obeys_selectors()
         self._most = _MOST_FETCHED
 
@@ -110,7 +111,7 @@ class Structure:
             links = hnsw.neighbors.size() * 4 + hnsw.offsets.size() * 8 + hnsw.levels.size() * 4
             return int(links + n * self._faiss.downcast_index(self._inner.storage).sa_code_size())
         if self.kind == "lists":
-            return int(n * (self._inner.code_size + 8) + self._inner.nlist * self._inner.d * 4)
+            return int(n * (self._inner.code_size + 8) + self._lists * self._inner.d * 4)
         return int(n * self._index.sa_code_size())
 
     @property
@@ -119,9 +120,8 @@ class Structure:
         if self.kind == "graph":
             return (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1_024)
         if self.kind == "lists":
-            lists = int(self._inner.nlist)
-            steps = {step for power in range(lists.bit_length()) for step in (1 << power, 3 << power >> 1)}
-            return tuple(sorted(step for step in steps | {lists} if 1 <= step <= lists))
+            steps = {step for power in range(self._lists.bit_length()) for step in (1 << power, 3 << power >> 1)}
+            return tuple(sorted(step for step in steps | {self._lists} if 1 <= step <= self._lists))
         return (1,)
 
     def find(self, queries: F32, k: int, effort: Effort, wanted: int, allowed: Bool | None) -> I64 | None:
@@ -143,9 +143,9 @@ class Structure:
         if allowed is not None and not self._selects:
             return self._fetched(queries, k, allowed, thinner, effort)
         search = math.ceil(self._pains(k, effort, wanted) * thinner)
-        options = self._options(search) if allowed is not None else self._plain_options(search)
-        if options is None or self._slower(options, n_allowed):
+        if self._slower(search, n_allowed):
             return None
+        options = self._options(search) if allowed is not None else self._plain_options(search)
         if allowed is not None:
             bitmap = np.packbits(allowed, bitorder="little")
             selector = self._faiss.IDSelectorBitmap(len(bitmap), self._faiss.swig_ptr(bitmap))  # holds a bare pointer
@@ -171,16 +171,16 @@ class Structure:
             return options
         if self.kind == "lists":
             options = self._faiss.SearchParametersIVF()
-            options.nprobe = min(search, int(self._inner.nlist))
+            options.nprobe = min(search, self._lists)
             return options
         return None
 
-    def _slower(self, options: Any, n_allowed: int) -> bool:
+    def _slower(self, search: int, n_allowed: int) -> bool:
         """Whether an exact scan of `n_allowed` items takes less time."""
         if self.kind == "graph":
-            return bool(options.efSearch * _GRAPH_WORTH > n_allowed)
-        looked_at = options.nprobe * len(self) / int(self._inner.nlist)
-        return bool(n_allowed < len(self) and looked_at > _LIST_WORTH * n_allowed)
+            return search * _GRAPH_WORTH > n_allowed
+        looked_at = min(search, self._lists) * self._n / self._lists
+        return n_allowed < self._n and looked_at > _LIST_WORTH * n_allowed
 
     def _fetched(
         self, queries: F32, k: int, allowed: Bool | None, thinner: float, effort: Effort | None = None
