@@ -9,6 +9,7 @@ nothing beyond torch is needed.
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import numpy as np
 import torch
@@ -103,7 +104,7 @@ def said_of(catalogue: Catalogue, reviews: Reviews, *, column: str = "title", le
     ----------
     column : of the catalogue, optional
     least : characters, optional
-        Shorter reviews ("great!") say nothing of the product and are left out.
+        Shorter reviews ("great!") say nothing of the product and are left out. A Chinese character counts for three.
 
     Raises
     ------
@@ -115,8 +116,12 @@ def said_of(catalogue: Catalogue, reviews: Reviews, *, column: str = "title", le
     return [
         (title, text)
         for row, text in zip(rows.tolist(), reviews.texts, strict=True)
-        if row >= 0 and len(text) >= least and (title := titles[row])
+        if row >= 0 and _says(text, least) and (title := titles[row])
     ]
+
+
+def _says(text: str, least: int) -> bool:
+    return len(text) >= least or len(text) + 2 * sum(east_asian_width(letter) in "WF" for letter in text) >= least
 
 
 def bought_together(

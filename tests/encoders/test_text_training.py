@@ -89,9 +89,13 @@ def test_what_cannot_be_tuned(encoder: TextEncoder, tmp_path: Path) -> None:
 def test_pairs_of_a_shop() -> None:
     items = IdMap.of(["p", "q", "r"])
     shop = Catalogue.from_frame(pa.table({"item_id": ["p", "q", "r"], "title": ["red dress", "blue hat", None]}))
-    said = ["fits like a glove, so soft", "ok", "whatever it is, I like it", "x" * 30]
-    reviews = Reviews.from_rows(items, [0, 1, 2, 1], said)
-    assert said_of(shop, reviews) == [("red dress", "fits like a glove, so soft"), ("blue hat", "x" * 30)]
+    said = ["fits like a glove, so soft", "ok", "whatever it is, I like it", "x" * 30, "面料很舒服", "颜色和照片一样"]
+    reviews = Reviews.from_rows(items, [0, 1, 2, 1, 0, 0], said)
+    assert said_of(shop, reviews) == [
+        ("red dress", said[0]),
+        ("red dress", said[5]),  # seven Chinese characters say as much as 21 letters, five do not
+        ("blue hat", said[3]),
+    ]
     events = Interactions.from_histories([["p", "q", "q", "p"], ["r", "p"], [], ["q"]], items=items)
     assert bought_together(shop, events) == [("red dress", "blue hat"), ("blue hat", "red dress")]
     assert len(bought_together(shop, events, most=1)) == 1
