@@ -71,8 +71,8 @@ class Kept:
         about = artefact.about
         if about["comparison"] != self.comparison:
             raise IncompatibleError(
-                f"{place}: from another comparison (other data, k or seed); choose another folder, or remove it to "
-                "start anew"
+                f"{place}: from another comparison (other data, k or seed, or content encoded on another machine or "
+                "with other threads); choose another folder, or remove it to start anew"
             )
         if about["model"] != model:
             return None

@@ -6,7 +6,9 @@ table of item vectors for reading and foretelling is kept ("constrained embeddin
 
 Deviations: the loss is the softmax over the catalogue (or a sample of it), which the second paper finds among the best
 and the replication of Petrov & Macdonald, 2022, prefers, in place of BPR or TOP1; whole histories are read at once,
-in place of session-parallel batches; an LSTM may take the GRU's place; the weights that remain are a running average.
+in place of session-parallel batches; the state is added to the vector of the last item, and item vectors begin small,
+so that a user begins next to what he took last; an LSTM may take the GRU's place; the weights that remain are a running
+average.
 """
 
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ class _Network(SequenceNetwork):
     def __init__(self, n_items: int, dim: int, cell: Cell, depth: int, dropout: float) -> None:
         super().__init__()
         self.items = nn.Embedding(n_items, dim)
-        nn.init.normal_(self.items.weight, std=dim**-0.5)
+        nn.init.normal_(self.items.weight, std=0.02)
         self.read = Recurrent(cell, dim, depth=depth, dropout=dropout)
         self.norm = nn.LayerNorm(dim)
 
@@ -35,7 +37,8 @@ class _Network(SequenceNetwork):
         return self.items.weight
 
     def states(self, rows: Tensor, real: Tensor) -> Tensor:
-        states: Tensor = self.norm(self.read(self.items(rows) * self.items.embedding_dim**0.5))
+        steps = self.items(rows) * self.items.embedding_dim**0.5  # (b, length, dim)
+        states: Tensor = self.norm(steps + self.read(steps))
         return states
 
 

@@ -128,7 +128,8 @@ def slow_bert4rec(model: BERT4Rec, history: list[int]) -> F64:
 def slow_gru4rec(model: GRU4Rec, history: list[int]) -> F64:
     w = {name.removeprefix("read.cell."): value for name, value in weights(model).items()}
     h, c = np.zeros(4), np.zeros(4)
-    for x in w["items.weight"][history] * 2:
+    steps = w["items.weight"][history] * 2
+    for x in steps:
         given, kept = w["weight_ih_l0"] @ x + w["bias_ih_l0"], w["weight_hh_l0"] @ h + w["bias_hh_l0"]
         if model.cell == "gru":
             (r, z, n), (kr, kz, kn) = np.split(given, 3), np.split(kept, 3)
@@ -138,7 +139,7 @@ def slow_gru4rec(model: GRU4Rec, history: list[int]) -> F64:
             i, f, g, o = np.split(given + kept, 4)
             c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
             h = sigmoid(o) * np.tanh(c)
-    return norm(h, w, "norm")
+    return norm(steps[-1] + h, w, "norm")
 
 
 def slow_caser(model: Caser, history: list[int]) -> F64:

@@ -40,7 +40,7 @@ def test_without_patience_all_passes_are_made_and_nothing_is_held_out() -> None:
 
 
 def test_the_best_pass_is_what_validation_says() -> None:
-    model = small(epochs=8).fit(chain(n_users=600))
+    model = small(epochs=8, learning_rate=0.002).fit(chain(n_users=600))
     assert model.epochs_ == 1 + int(np.argmax(model.scores_))
     assert model.scores_[-1] > model.scores_[0]  # it learns
 
