@@ -32,8 +32,8 @@ class _Network(SequenceNetwork):
         self.window = window
         self.items = nn.Embedding(n_items, dim)
         self.foretold = nn.Embedding(n_items, 2 * dim)
-        nn.init.normal_(self.items.weight, std=dim**-0.5)
-        nn.init.normal_(self.foretold.weight, std=dim**-0.5)
+        for vectors in (self.items, self.foretold):
+            nn.init.normal_(vectors.weight, std=0.02)
         self.across = nn.ModuleList(nn.Conv1d(dim, filters, height) for height in range(1, window + 1))
         self.down = nn.Parameter(torch.empty(window, _VERTICAL).normal_(std=window**-0.5))
         self.dropout = Dropout(dropout)
