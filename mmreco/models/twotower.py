@@ -43,7 +43,11 @@ class _Network(SequenceNetwork):
         )
 
     def places(self) -> Tensor:
-        return F.normalize(self.items.weight + self.item_tower(self.items.weight), dim=1)
+        return self.placed(self.items.weight)
+
+    def placed(self, vectors: Tensor) -> Tensor:
+        """Where the items of these vectors lie, shape `(n, dim)`."""
+        return F.normalize(vectors + self.item_tower(vectors), dim=1)
 
     def states(self, rows: Tensor, real: Tensor) -> Tensor:
         vectors = self.items(rows)  # (b, length, dim)
@@ -109,9 +113,8 @@ class TwoTower(SequenceModel[_Network]):
         super()._finish(train)
 
     def _contrast(self, users: Tensor, targets: Tensor) -> Tensor:
-        places = self.network_.places()  # (n_items, dim)
-        drawn = torch.cat([targets, torch.randint(len(places), (self.negatives,), device=targets.device)])  # (t + m,)
-        expected = len(targets) * self._shares + self.negatives / len(places)  # times in the draw, (n_items,)
-        return sampled_softmax(
-            users, places[targets], places[drawn], targets=targets, drawn=drawn, log_expected=expected[drawn].log()
-        )
+        n_items, t = len(self._shares), len(targets)
+        drawn = torch.cat([targets, torch.randint(n_items, (self.negatives,), device=targets.device)])  # (t + m,)
+        places = self.network_.placed(self.network_.items(drawn))  # (t + m, dim)
+        expected = t * self._shares[drawn] + self.negatives / n_items  # times in the draw, (t + m,)
+        return sampled_softmax(users, places[:t], places, targets=targets, drawn=drawn, log_expected=expected.log())
