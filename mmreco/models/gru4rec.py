@@ -37,8 +37,7 @@ class _Network(SequenceNetwork):
         return self.items.weight
 
     def states(self, rows: Tensor, real: Tensor) -> Tensor:
-        steps = self.items(rows) * self.items.embedding_dim**0.5  # (b, length, dim)
-        states: Tensor = self.norm(steps + self.read(steps))
+        states: Tensor = self.norm(self.read(self.items(rows) * self.items.embedding_dim**0.5))
         return states
 
 

@@ -69,8 +69,7 @@ class _Generator(SequenceNetwork):
         return self.norm(states[:, 0]), memory
 
     def _read(self, rows: Tensor) -> Tensor:
-        read: Tensor = self.read(self._steps(F.pad(rows, (1, 0), value=self.items.num_embeddings - 1)))
-        return read
+        return self.read.memory(self._steps(F.pad(rows, (1, 0), value=self.items.num_embeddings - 1)))
 
     def _steps(self, rows: Tensor) -> Tensor:
         steps: Tensor = self.items(rows) * self.items.embedding_dim**0.5
@@ -86,7 +85,7 @@ class _Discriminator(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Item rows `(b, length)` -> the logit, after each event, of the history being true, `(b, length)`."""
-        logits: Tensor = self.judge(self.read(self.items(rows))).squeeze(2)
+        logits: Tensor = self.judge(self.read.memory(self.items(rows))).squeeze(2)
         return logits
 
 

@@ -15,7 +15,7 @@ __all__ = ["Recurrent"]
 
 
 class Recurrent(nn.Module):
-    """State after each step of a sequence, by LSTM or GRU.
+    """Each step of a sequence with what an LSTM or GRU remembers of those before it added, as blocks of attention add.
 
     Parameters
     ----------
@@ -33,5 +33,9 @@ class Recurrent(nn.Module):
 
     def forward(self, steps: Tensor) -> Tensor:
         """`(b, length, dim)` -> `(b, length, dim)`."""
+        return steps + self.memory(steps)
+
+    def memory(self, steps: Tensor) -> Tensor:
+        """The cell's own state after each step, `(b, length, dim)`."""
         states: Tensor = self.cell(self.dropout(steps))[0]
         return states
