@@ -26,6 +26,7 @@ _GRAPH_WORTH = 64  # items an exact scan looks at in the time of one unit of eff
 _LIST_WORTH = 4  # items of a list skipped by a filter in the time of one item scanned exactly
 _MOST_FETCHED = 4_096  # candidates a structure without filters is asked for
 _CODE_WORDS = 256
+_MEASURED = 11  # candidates for which effort is measured: ten, and the item that is looked for
 _ROUNDS = 10  # of training code words; 25 find the same
 _LIMIT = 2  # a vector of FAISS' file may claim so many times the file's bytes (neighbours are counted after it)
 _CARE = 100  # candidates among which a graph's links are chosen (efConstruction); FAISS takes 40
@@ -155,7 +156,7 @@ class Structure:
     def _pains(self, k: int, effort: Effort, wanted: int) -> float:
         if self.kind == "graph":
             return max(effort.search, k)
-        return effort.search * max(1.0, float((wanted / 10) ** 0.75))  # what is measured is recall@10
+        return effort.search * max(1.0, float((wanted / _MEASURED) ** 0.8))
 
     def _plain_options(self, search: int) -> Any:
         """Options that nobody changes, made once: making them takes as long as a tenth of a search."""

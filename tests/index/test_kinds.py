@@ -135,6 +135,18 @@ def test_a_budget_no_structure_fits_leaves_a_scan() -> None:
     assert (report["kind"], report["recall"]) == ("exact", 1.0)
 
 
+def test_a_search_looks_as_hard_as_it_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")._held
+    assert held is not None
+    asked: list[int] = []
+    looked = held.structure._plain_options
+    monkeypatch.setattr(held.structure, "_plain_options", lambda search: asked.append(search) or looked(search))
+    for effort in (1, 2, 3, 5, 12):
+        for wanted in (10, 11):  # the measure asks for ten and finds the item that is looked for besides
+            held.structure.find(clustered(3, seed=4), wanted + 8, structure.Effort(effort), wanted, None)
+    assert asked[::2] == asked[1::2] == [1, 2, 3, 5, 12]
+
+
 def test_tuning_looks_as_hard_as_it_must() -> None:
     index = VectorIndex(shop(N), quality="IVF32,SQ8", device="cpu")
     queries = clustered(300, seed=3)
