@@ -65,7 +65,7 @@ class _Generator(SequenceNetwork):
 
     def step(self, rows: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """The same one event, `(b,)`, later."""
-        states, memory = self.read.cell(self._steps(rows[:, None]), memory)
+        states, memory = self.read.cells(self._steps(rows[:, None]), memory)
         return self.norm(states[:, 0]), memory
 
     def _read(self, rows: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class Recurrent(nn.Module):
         super().__init__()
         cell = nn.LSTM if kind == "lstm" else nn.GRU
         self.dropout = Dropout(dropout)
-        self.cell = cell(dim, dim, num_layers=depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
+        self.cells = cell(dim, dim, num_layers=depth, batch_first=True, dropout=dropout if depth > 1 else 0.0)
 
     def forward(self, steps: Tensor) -> Tensor:
         """`(b, length, dim)` -> `(b, length, dim)`."""
@@ -37,5 +37,5 @@ class Recurrent(nn.Module):
 
     def memory(self, steps: Tensor) -> Tensor:
         """The cell's own state after each step, `(b, length, dim)`."""
-        states: Tensor = self.cell(self.dropout(steps))[0]
+        states: Tensor = self.cells(self.dropout(steps))[0]
         return states

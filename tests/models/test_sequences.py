@@ -126,7 +126,7 @@ def slow_bert4rec(model: BERT4Rec, history: list[int]) -> F64:
 
 
 def slow_gru4rec(model: GRU4Rec, history: list[int]) -> F64:
-    w = {name.removeprefix("read.cell."): value for name, value in weights(model).items()}
+    w = {name.removeprefix("read.cells."): value for name, value in weights(model).items()}
     h, c = np.zeros(4), np.zeros(4)
     steps = w["items.weight"][history] * 2
     for x in steps:
