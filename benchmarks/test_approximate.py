@@ -50,6 +50,7 @@ def test_cost_of_a_call(benchmark: BenchmarkFixture, quality: str, n: int, b: in
     benchmark(ways["mmreco"])
 
 
+@pytest.mark.timeout(7_200)
 @pytest.mark.skipif(not os.environ.get("MMRECO_BENCH_PEERS"), reason="builds for minutes; MMRECO_BENCH_PEERS=1")
 @pytest.mark.parametrize("n", WORTH)
 def test_at_equal_recall(benchmark: BenchmarkFixture, n: int) -> None:
