@@ -2,8 +2,8 @@
 
 Sources: Hochreiter & Schmidhuber, "Long short-term memory", 1997; Cho et al., "Learning phrase
 representations using RNN encoder-decoder", 2014; Hidasi et al., "Session-based recommendations with
-recurrent neural networks", 2016; Wu et al., "Google's neural machine translation system", 2016 (residual layers, here
-also around a single one).
+recurrent neural networks", 2016; Wu et al., "Google's neural machine translation system", 2016 (residual connections,
+here one around all layers).
 """
 
 from typing import Literal
