@@ -8,7 +8,7 @@ order, without times; histories cut to the last 200, else the same.
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -31,12 +31,14 @@ SETS = {
 
 @dataclass(frozen=True)
 class Given:
-    """What a data set knows: who turned to what, and of the items their titles and attributes where it has them."""
+    """What a data set knows: who turned to what, and of the items their titles, the vectors of what they say and look
+    like, and their attributes, where it has them."""
 
     name: str
     events: Interactions
     content: Mapping[str, Embeddings]
     attributes: Attributes | None
+    titles: Sequence[str | None] = ()
     max_length: int = 50
 
 
@@ -53,7 +55,7 @@ def read(
     """
     if titles is None:
         events = s3rec_interactions(sequences)
-        content = {}
+        texts, content = [], {}
     else:
         catalogue = Catalogue.read(titles)
         events = s3rec_interactions(sequences, items=catalogue.items)
@@ -67,7 +69,7 @@ def read(
             for modality, encoder in encoders.items()
         }
     bags = None if attributes is None else s3rec_attributes(attributes, events.items)
-    return Given(name, events, content, bags)
+    return Given(name, events, content, bags, texts)
 
 
 def films(data: Path, *, work: Path, progress: bool = False) -> Given:
@@ -87,7 +89,7 @@ def films(data: Path, *, work: Path, progress: bool = False) -> Given:
         ).embeddings
         for modality, (encoder, contents) in read_by.items()
     }
-    return Given("ml1m", events, content, None, max_length=200)
+    return Given("ml1m", events, content, None, titles, max_length=200)
 
 
 def figures(report: Report) -> dict[str, float]:

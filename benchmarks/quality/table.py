@@ -76,15 +76,16 @@ def reached(runs: list[dict[str, Any]]) -> list[str]:
     for run in runs:
         about = f"{run['set']}, {run['seed']}"
         if run["question"] == "cold":
-            content = max(run["content_neighbours"].values())
+            content = ", ".join(f"{name} {figure:.4f}" for name, figure in run["content_neighbours"].items())
             known = run["known_items_ndcg@10"]
             among = "recall@20 of new items among themselves"
             lines.append(
                 f"| {run['new_items']} new items | {about} | Recall@20 among themselves {run[among]:.4f}: "
-                f"{run['times_chance']:.1f} times chance, {run['times_best_content_neighbours']:.2f} times the nearest "
-                f"by content ({content:.4f}); among all items {run['recall@20 of new items among all']:.4f}; "
-                f"known items' NDCG@10 {known['new ones let in']:.4f} beside them, "
-                f"{known['new ones shut out']:.4f} without: {run['known_items_lose']:.1%} lost |"
+                f"{run['times_chance']:.1f} times chance, {run['times_best_content_neighbours']:.2f} times the best "
+                f"of what is nearest by content ({content}); among all items "
+                f"{run['recall@20 of new items among all']:.4f}; known items' NDCG@10 "
+                f"{known['new ones let in']:.4f} beside them, {known['new ones shut out']:.4f} without: "
+                f"{run['known_items_lose']:.1%} lost |"
             )
         elif run["question"] == "strangers":
             curve = run["ndcg@10 by events known"]

@@ -162,10 +162,10 @@ def by_user(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tuple
 
 
 def cold_items(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tuple[Interactions, Holdout, Bool]:
-    """Training without any event on a share of the items; these are the targets, and which they are comes along.
+    """Training without any event on a share of the items, and what came before a user's last event on one of them.
 
-    A tested user's history is all he did with other items, earlier or later: the question is whether an
-    item can be placed by its content alone. Users who touched cold items only are left out.
+    A tested user's target is his last event on a cold item, his history what he did with other items before it; what he
+    did later is nowhere, as it would tell training what suited him then. Users with nothing before it are left out.
 
     Parameters
     ----------
@@ -186,9 +186,15 @@ def cold_items(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tu
     drawn = _drawn("cold_items", np.flatnonzero(events.counts()), "items with events", share, seed)
     cold = np.zeros(len(events.items), dtype=np.bool_)
     cold[drawn] = True
-    held = cold[events.items_flat]
+    held, place = cold[events.items_flat], np.arange(events.n_events)
+    asked = np.full(len(events), -1)  # each user's last event on a cold item
+    np.maximum.at(asked, events.users_flat[held], place[held])
+    since = place - asked[events.users_flat]  # (e,), 0 at the event asked for
+    before = ~held & (since < 0)
+    tested = np.bincount(events.users_flat[before], minlength=len(events)) > 0
+    holdout = Holdout(events.keep(before), events.keep(since == 0)).take(np.flatnonzero(tested))
     mask: Bool = frozen(cold, np.bool_)
-    return _trained(events.keep(~held)), _asked(events, held), mask
+    return _trained(events.keep(before | (~held & ~tested[events.users_flat]))), holdout, mask
 
 
 def random_events(events: Interactions, *, share: float = 0.2, seed: int = 0) -> tuple[Interactions, Holdout]:

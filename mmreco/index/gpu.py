@@ -37,6 +37,8 @@ class GpuStructure(Structure):
 
     def __init__(self, faiss: Any, index: Any, factory: str) -> None:
         super().__init__(faiss, index, factory)
+        if self.kind == "graph":
+            raise RuntimeError("graphs are not walked on a GPU")
         self._most = _MOST
         options = faiss.GpuMultipleClonerOptions()
         options.useFloat16, options.shard = True, True

@@ -20,7 +20,7 @@ WORTH_FROM: Final = 10_000  # items from which a structure is worth its building
 QUALITIES: Final = {"exact": 1.0, "high": 0.99, "fast": 0.97, "small": 0.97}
 
 _LINKS = 24  # neighbours of a node in a graph
-_LINK_BYTES = 2 * _LINKS * 4 + 16  # twice as many at the bottom, of 4 bytes; offsets and levels
+_LINK_BYTES = 2 * _LINKS * 4 + 24  # twice as many at the bottom, of 4 bytes; offsets, levels and positions
 _ID_BYTES = 8  # of an item in a list
 _A_LIST = 39  # items a list needs to be trained on
 _CODES_FROM = 32  # numbers a vector from which codes save more than links cost

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -19,6 +20,7 @@ import numpy as np
 
 from mmreco.arrays import F32, I64, Bool
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.index.nearby import LANDMARKS, nearby, together
 
 __all__ = ["Effort", "Structure"]
 
@@ -30,6 +32,7 @@ _MEASURED = 11  # candidates for which effort is measured: ten, and the item tha
 _ROUNDS = 10  # of training code words; 25 find the same
 _LIMIT = 2  # a vector of FAISS' file may claim so many times the file's bytes (neighbours are counted after it)
 _CARE = 100  # candidates among which a graph's links are chosen (efConstruction); FAISS takes 40
+_TOGETHER = 64  # queries from which a graph is asked for them in an order of its own
 _LOOPS = 1 << 24  # rounds of any loop that a file asks FAISS for
 _READING = Lock()
 
@@ -57,6 +60,7 @@ class Structure:
         self.factory = factory
         self._n = int(index.ntotal)
         self._wrapped = isinstance(index, faiss.IndexPreTransform)
+        self._mapped = isinstance(index, faiss.IndexIDMap)
         self._inner = inner = _within(faiss, index)
         graph, lists = isinstance(inner, faiss.IndexHNSW), isinstance(inner, faiss.IndexIVF)
         self.kind = "graph" if graph else "lists" if lists else "other"
@@ -88,7 +92,12 @@ class Structure:
             inner.pq.cp.niter, inner.pq.cp.max_points_per_centroid = _ROUNDS, 64
         try:
             index.train(_sample(faiss, inner, vectors))
-            index.add(vectors)
+            if index is inner and isinstance(inner, faiss.IndexHNSW):
+                order = nearby(faiss, vectors)
+                index = faiss.IndexIDMap(inner)
+                index.add_with_ids(vectors[order], order)
+            else:
+                index.add(vectors)
         except RuntimeError as error:
             few = f"quality={factory!r}: cannot be built over {len(vectors)} vectors"
             raise DataError(f"{few} ({_said(error)})") from error
@@ -97,7 +106,10 @@ class Structure:
     def grown(self, vectors: F32) -> Self:
         """Another structure that holds these vectors as well, at the positions that follow."""
         index = self._faiss.deserialize_index(self._faiss.serialize_index(self._index))  # also of a mapped one
-        index.add(vectors)
+        if self._mapped:
+            index.add_with_ids(vectors, np.arange(len(self), len(self) + len(vectors)))
+        else:
+            index.add(vectors)
         return type(self)(self._faiss, index, self.factory)
 
     def __len__(self) -> int:
@@ -110,6 +122,7 @@ class Structure:
         if self.kind == "graph":
             hnsw = self._inner.hnsw
             links = hnsw.neighbors.size() * 4 + hnsw.offsets.size() * 8 + hnsw.levels.size() * 4
+            links += n * 8 * self._mapped
             return int(links + n * self._faiss.downcast_index(self._inner.storage).sa_code_size())
         if self.kind == "lists":
             return int(n * (self._inner.code_size + 8) + self._lists * self._inner.d * 4)
@@ -151,7 +164,16 @@ class Structure:
             bitmap = np.packbits(allowed, bitorder="little")
             selector = self._faiss.IDSelectorBitmap(len(bitmap), self._faiss.swig_ptr(bitmap))  # holds a bare pointer
             options.sel = selector
-        return self._ask(queries, k, options)
+        if self.kind != "graph" or len(queries) < _TOGETHER:
+            return self._ask(queries, k, options)
+        order, rows = together(queries, self._landmarks), np.empty((len(queries), k), dtype=np.int64)
+        rows[order] = self._ask(queries[order], k, options)
+        return rows
+
+    @cached_property
+    def _landmarks(self) -> F32:
+        places = np.unique(np.linspace(0, len(self) - 1, LANDMARKS).astype(np.int64))
+        return np.asarray(self._inner.reconstruct_batch(places), dtype=np.float32)
 
     def _pains(self, k: int, effort: Effort, wanted: int) -> float:
         if self.kind == "graph":
@@ -246,8 +268,8 @@ class Structure:
                 raise DataError(f"{path}: not a FAISS index ({_said(error)}); build the index again") from error
         if (index.ntotal, index.d) != shape or index.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise IncompatibleError(
-                f"{path}: {type(index).__name__} of {index.ntotal} x {index.d}; expected inner products over "
-                f"{shape[0]} x {shape[1]}"
+                f"{path}: {type(_within(faiss, index)).__name__} of {index.ntotal} x {index.d}; "
+                f"expected inner products over {shape[0]} x {shape[1]}"
             )
         return cls(faiss, index, factory)
 
@@ -267,8 +289,9 @@ def _limited(faiss: Any, size: int) -> Iterator[None]:
 
 
 def _within(faiss: Any, index: Any) -> Any:
-    """The index behind a transformation of the vectors, or the index itself."""
-    return faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
+    """The index behind a transformation of the vectors or behind an order of its own, or the index itself."""
+    outer = isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap))
+    return faiss.downcast_index(index.index) if outer else index
 
 
 def _sample(faiss: Any, inner: Any, vectors: F32) -> F32:

@@ -13,6 +13,7 @@ from mmreco.arrays import F32, I64
 
 __all__ = ["leaning", "lent", "some"]
 
+_WELCOME = 1.0  # lists a new item is let into for each that an average one enters
 _FARTHEST = 2.0
 _HALVINGS = 16
 
@@ -46,7 +47,7 @@ def leaning(users: F32, bars: F32, alone: F32, crowd: F32, *, share: float) -> f
     low, high = -_FARTHEST, _FARTHEST
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if entering(middle) >= share else (middle, high)
+        low, high = (low, middle) if entering(middle) >= _WELCOME * share else (middle, high)
     return high
 
 

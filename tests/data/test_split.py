@@ -152,7 +152,9 @@ class TestByUser:
 
 class TestColdItems:
     @given(logs, SHARES, st.integers(0, 5))
-    def test_cold_items_are_in_targets_only(self, events: Interactions, share: float, seed: int) -> None:
+    def test_the_last_cold_item_is_asked_for_given_what_came_before(
+        self, events: Interactions, share: float, seed: int
+    ) -> None:
         seen = int((events.counts() > 0).sum())
         if seen < 2:
             with pytest.raises(DataError, match="items with events"):
@@ -161,14 +163,15 @@ class TestColdItems:
         train, test, cold = cold_items(events, share=share, seed=seed)
         assert cold.shape == (len(ITEMS),)
         assert cold.sum() == min(max(1, round(share * seen)), seen - 1)
-        assert not cold[train.items_flat].any()
-        assert not cold[test.histories.items_flat].any()
-        assert cold[test.targets.items_flat].all()
         assert train.items == events.items
-        assert bag(train) == [e for e in bag(events) if not cold[e[1]]]
         assert (cold_items(events, share=share, seed=seed)[2] == cold).all()
-        assert (test.histories.lengths > 0).all()
-        assert (test.targets.lengths > 0).all()
+        trained, histories, targets = lists(train), lists(test.histories), lists(test.targets)
+        for user, history in lists(events).items():
+            places = [place for place, item in enumerate(history) if cold[item]]
+            before = [item for item in history[: places[-1]] if not cold[item]] if places else []
+            assert histories.get(user, []) == before
+            assert targets.get(user, []) == ([history[places[-1]]] if before else [])
+            assert trained.get(user, []) == (before or [item for item in history if not cold[item]])
 
     def test_never_clicked_items_are_not_drawn(self) -> None:
         _, _, cold = cold_items(made([[0, 1, 2], [2, 1]]), share=0.5)
