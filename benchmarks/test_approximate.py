@@ -1,6 +1,6 @@
 """Approximate search: what a call costs beside FAISS's own, speed at equal recall beside other graphs, and filters.
 
-Run: `make bench`; `MMRECO_BENCH_PEERS=1` builds the graphs of hnswlib and usearch as well, which takes minutes. Sizes
+Run: `make bench`; `MMRECO_BENCH_PEERS=hnswlib,usearch` builds their graphs as well, which takes minutes. Sizes
 and threads: see `clustered`. `python benchmarks/plot.py FILE` draws recall against queries a second from the JSON.
 """
 
@@ -21,8 +21,9 @@ from mmreco.index.order import scored
 from mmreco.index.structure import Effort
 
 WORTH = [n for n in SIZES if n >= 50_000]  # below, the words are exact or nearly so
-EFFORTS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+EFFORTS = [round(10 * 2 ** (step / 6)) for step in range(35)]  # 10 to 508, each an eighth more than the last
 TARGET = 0.95
+PEERS = [name for name in os.environ.get("MMRECO_BENCH_PEERS", "").split(",") if name]
 
 Search = Callable[[F32], I64]
 
@@ -52,15 +53,15 @@ def test_cost_of_a_call(benchmark: BenchmarkFixture, quality: str, n: int, b: in
 
 
 @pytest.mark.timeout(7_200)
-@pytest.mark.skipif(not os.environ.get("MMRECO_BENCH_PEERS"), reason="builds for minutes; MMRECO_BENCH_PEERS=1")
+@pytest.mark.skipif(not PEERS, reason="builds for minutes; MMRECO_BENCH_PEERS=hnswlib,usearch")
 @pytest.mark.parametrize("n", WORTH)
 def test_at_equal_recall(benchmark: BenchmarkFixture, n: int) -> None:
     """Every library with the least effort that finds 95 of the best 100, over queries that are no items."""
     sample, queries = asked(n, RECALLED).queries, asked(n, 1_024).queries
     expected = brute_force(n, RECALLED, RECALLED)
     ways: dict[str, dict[str, Callable[[], Any]]] = {"one": {}, "many": {}}
-    for name, made in LIBRARIES.items():
-        effort, search, seconds = made(n)
+    for name in ("mmreco", *PEERS):
+        effort, search, seconds = LIBRARIES[name](n)
         curve = []
         for value in EFFORTS:
             effort(value)

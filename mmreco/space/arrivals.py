@@ -3,17 +3,20 @@
 Behaviour teaches an id how popular its item is; content alone cannot know, so a new item would stand behind every
 known one that is liked, however well it fits, or, where content says nearly all, before every known one that is not.
 Leaning mends that: the unit vector of a new item is moved towards the mean user, or away, and brought back to unit
-length. How far is measured, not chosen: as far as lets new items, or known ones placed by their content alone, into as
-many top lists as an average item enters.
+length. How far is measured, not chosen: as far as lets new items, or known ones placed by their content alone, into
+seven tenths as many top lists as an average item enters. Letting them into as many costs what is known 3.5 % of its
+NDCG@10 on Amazon Beauty, a tenth of whose items is new; seven tenths 2.6 %, and find new ones an eighth less often.
 """
 
 import numpy as np
 
 from mmreco.arrays import F32, I64
 
-__all__ = ["leaning", "lent", "some"]
+__all__ = ["WELCOME", "leaning", "lent", "some"]
 
-_WELCOME = 1.0  # lists a new item is let into for each that an average one enters
+WELCOME = 0.7
+"""Lists a new item is let into for each that an average one enters."""
+
 _FARTHEST = 2.0
 _HALVINGS = 16
 
@@ -47,7 +50,7 @@ def leaning(users: F32, bars: F32, alone: F32, crowd: F32, *, share: float) -> f
     low, high = -_FARTHEST, _FARTHEST
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if entering(middle) >= _WELCOME * share else (middle, high)
+        low, high = (low, middle) if entering(middle) >= share else (middle, high)
     return high
 
 

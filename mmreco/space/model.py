@@ -48,7 +48,7 @@ from mmreco.nn.parallel import crew
 from mmreco.nn.towers import ItemContent, Towers
 from mmreco.progress import progress as shown_progress
 from mmreco.space import training
-from mmreco.space.arrivals import leaning, lent, some
+from mmreco.space.arrivals import WELCOME, leaning, lent, some
 from mmreco.space.content import item_content, placed
 
 __all__ = ["SharedSpace"]
@@ -279,7 +279,7 @@ class SharedSpace(VectorModel):
         if len(alone):
             k = min(_LIST, int(clicked.sum()))
             bars = self.recommend(asked, k, where=clicked).scores[:, -1]  # (u,)
-            self.lean_ = leaning(users, bars, alone, crowd, share=k / int(clicked.sum()))
+            self.lean_ = leaning(users, bars, alone, crowd, share=WELCOME * k / int(clicked.sum()))
             vectors[new] = lent(vectors[new], crowd, self.lean_)
         vectors[~clicked & ~described] = -crowd  # nothing is known of these: behind all others
         self._take_places(vectors, crowd)

@@ -5,7 +5,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.space import SharedSpace
-from mmreco.space.arrivals import leaning, lent
+from mmreco.space.arrivals import WELCOME, leaning, lent
 
 
 def units(n, dim, rng, towards=None, pull=0.0):
@@ -53,7 +53,7 @@ def test_places_stay_on_the_sphere(crowded):
     assert np.isfinite(nowhere).all()
 
 
-def test_new_items_are_shown_about_as_often_as_known_ones():
+def test_new_items_are_shown_a_little_less_often_than_known_ones():
     """Popularity is long-tailed and shows in no content; a fifth of the items is new."""
     rng = np.random.default_rng(0)
     n, worlds = 100, 4
@@ -69,5 +69,5 @@ def test_new_items_are_shown_about_as_often_as_known_ones():
     space = SharedSpace(dim=16, epochs=6, learning_rate=0.01, patience=None).fit(events, content={"text": content})
     rows = space.recommend(events, 10).rows
     share = new[rows].mean()
-    assert 0.5 * new.mean() < share < 2 * new.mean()
+    assert 0.5 * WELCOME < share / new.mean() < 1.4 * WELCOME
     assert (world[rows] == (np.arange(500) % worlds)[:, None])[new[rows]].mean() > 0.8  # and to whom they fit
