@@ -23,7 +23,7 @@ _ROUNDS = 6  # of learning the clusters
 def nearby(faiss: Any, vectors: F32) -> I64:
     """An order of the vectors, shape `(n,)`: by cluster, each cluster next to the one most like it.
 
-    The same for the same vectors. About the root of `n` clusters: a hundredth of the time a graph takes.
+    The same for the same vectors. About the root of `n` clusters: a few hundredths of the time a graph takes.
     """
     n = len(vectors)
     count = max(1, int(n**0.5))
