@@ -1,7 +1,7 @@
 """MovieLens-1M end to end: posters, titles and behaviour; with and without each, for all films and for new ones.
 
 All films: leave the last one out, histories of up to 200, the whole catalogue ranked. New films: a tenth of the
-films never appears in training, and is asked for by the users who did see them.
+films never appears in training; asked for is the last of them that a user saw, given what came before.
 
     MMRECO_DATA=path/to/data python examples/movielens.py
 

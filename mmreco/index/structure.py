@@ -164,7 +164,7 @@ class Structure:
             bitmap = np.packbits(allowed, bitorder="little")
             selector = self._faiss.IDSelectorBitmap(len(bitmap), self._faiss.swig_ptr(bitmap))  # holds a bare pointer
             options.sel = selector
-        if self.kind != "graph" or len(queries) < _TOGETHER:
+        if not self._mapped or len(queries) < _TOGETHER:
             return self._ask(queries, k, options)
         order, rows = together(queries, self._landmarks), np.empty((len(queries), k), dtype=np.int64)
         rows[order] = self._ask(queries[order], k, options)

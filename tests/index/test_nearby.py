@@ -78,3 +78,9 @@ def test_filters_and_later_items_hold(graph: VectorIndex) -> None:
     found = grown.find(later[:100], 5, held.effort, 5, None)
     assert found is not None
     assert np.mean([12_000 + line in row for line, row in enumerate(found)]) > 0.95
+
+
+def test_a_graph_behind_a_transformation_answers_many_queries() -> None:
+    items = Embeddings(IdMap.of([f"i{row}" for row in range(12_000)]), clustered(12_000, seed=1))
+    index = VectorIndex(items, quality="PCA8,HNSW16", device="cpu")
+    assert (index.search(items.vectors[:100], 10).rows == np.arange(100)[:, None]).any(axis=1).mean() > 0.9
