@@ -15,6 +15,7 @@ from mmreco.errors import DataError, UnknownIdError
 
 __all__ = ["IdMap"]
 
+_FEW = 32  # rows up to which their ids are cut out one by one; more are taken by Arrow, which has first to get going
 _SMALL = 4_096  # requests up to this size look ids up in a dict; larger ones go through Arrow's hash join
 
 
@@ -101,12 +102,18 @@ class IdMap:
     @cached_property
     def checksum(self) -> str:
         """SHA-256 (hexadecimal) over the ids and their lengths, in order."""
-        offsets = np.frombuffer(self.array.buffers()[1], dtype=np.int64)
-        offsets = offsets[self.array.offset : self.array.offset + len(self) + 1]
-        digest = hashlib.sha256(np.diff(offsets).tobytes())
-        if len(self):
-            digest.update(self.array.buffers()[2][int(offsets[0]) : int(offsets[-1])])
+        ends, text = self._text
+        digest = hashlib.sha256(np.diff(ends).tobytes())
+        digest.update(text[int(ends[0]) : int(ends[-1])])
         return digest.hexdigest()
+
+    @property
+    def _text(self) -> tuple[I64, memoryview]:
+        """Where the ids begin and end, shape `(n + 1,)`, in the bytes of all of them."""
+        _, ends, text = self.array.buffers()
+        if ends is None or text is None:  # no id at all
+            return np.zeros(1, dtype=np.int64), memoryview(b"")
+        return np.frombuffer(ends, dtype=np.int64)[self.array.offset :][: len(self) + 1], memoryview(text)
 
     def rows(self, ids: Sequence[str] | pa.Array, *, missing: Literal["raise", "mark"] = "raise") -> I64:
         """The rows of these ids, shape `(n,)`; with `missing="mark"` an unknown id is -1.
@@ -147,7 +154,12 @@ class IdMap:
         DataError
             A row is below 0 or beyond the map.
         """
-        return list(self.array.take(pa.array(self._inside(rows))).to_pylist())
+        asked = self._inside(rows)
+        if asked.size > _FEW:
+            return list(self.array.take(pa.array(asked)).to_pylist())
+        ends, text = self._text
+        starts, stops = ends[asked].tolist(), ends[asked + 1].tolist()
+        return [str(text[start:stop], "utf-8") for start, stop in zip(starts, stops, strict=True)]
 
     def take(self, rows: Sequence[int] | I64) -> "IdMap":
         """The map of the ids at these rows, renumbered from 0.

@@ -99,10 +99,10 @@ class Ranking:
     @classmethod
     def _ordered(cls, rows: I64, scores: F32) -> "Ranking":
         """The same without looking again at what the caller has just put in order; its own arrays, of these types."""
+        rows.setflags(write=False)
+        scores.setflags(write=False)
         ranking = object.__new__(cls)
-        for name, array in (("rows", rows), ("scores", scores)):
-            array.flags.writeable = False
-            object.__setattr__(ranking, name, array)
+        ranking.__dict__.update(rows=rows, scores=scores)
         return ranking
 
     @property

@@ -25,7 +25,8 @@ def scored(vectors: F32, queries: F32, rows: I64) -> F32:
         part = slice(start, start + step)
         gathered = vectors.take(rows[part], axis=0)  # (b, w, d); quicker than indexing
         np.vecdot(gathered, queries[part, None], out=scores[part])  # pair by pair, summed in one order, always
-    np.copyto(scores, -np.inf, where=rows < 0)
+    if rows.size and rows.min() < 0:
+        scores[rows < 0] = -np.inf
     return scores
 
 
@@ -41,22 +42,26 @@ def ordered(scan: Scan, asked: Question, rows: I64, width: int, precision: float
     """
     vectors, queries = scan.vectors, asked.queries
     scores = scored(vectors, queries, rows)
-    rows, scores = _sorted(rows, scores)
+    if precision is None:
+        return _sorted(rows, scores, width)
+    rows, scores = _sorted(rows, scores, rows.shape[1])
     best_rows, best_scores = rows[:, :width].copy(), scores[:, :width].copy()
-    if precision is not None:
-        lengths = np.sqrt(np.einsum("bd,bd->b", queries, queries))
-        doubt = lengths * (scan.longest * precision * _ROUNDINGS * np.sqrt(vectors.shape[1]))
-        complete = (rows >= 0).sum(axis=1) >= asked.available
-        gap = np.where(complete, np.inf, best_scores[:, -1]) - np.where(complete, 0.0, scores[:, -1])
-        unsettled = np.flatnonzero(~(gap > doubt))
-        if len(unsettled):
-            at_least = best_scores[unsettled, -1] - doubt[unsettled]
-            best_rows[unsettled], best_scores[unsettled] = _settled(scan, asked.take(unsettled), width, at_least)
+    lengths = np.sqrt(np.einsum("bd,bd->b", queries, queries))
+    doubt = lengths * (scan.longest * precision * _ROUNDINGS * np.sqrt(vectors.shape[1]))
+    complete = (rows >= 0).sum(axis=1) >= asked.available
+    gap = np.where(complete, np.inf, best_scores[:, -1]) - np.where(complete, 0.0, scores[:, -1])
+    unsettled = np.flatnonzero(~(gap > doubt))
+    if len(unsettled):
+        at_least = best_scores[unsettled, -1] - doubt[unsettled]
+        best_rows[unsettled], best_scores[unsettled] = _settled(scan, asked.take(unsettled), width, at_least)
     return best_rows, best_scores
 
 
-def _sorted(rows: I64, scores: F32) -> tuple[I64, F32]:
-    """The same along each line, best first, lower rows among equals; -1 and -inf go together."""
+def _sorted(rows: I64, scores: F32, width: int) -> tuple[I64, F32]:
+    """The first `width` along each line, best first, lower rows among equals; -1 and -inf go together."""
+    if len(rows) == 1:  # a third of the calls that many lines need, and calls are what one line costs
+        order = np.lexsort((rows[0], -scores[0]))[:width]
+        return rows.take(order, axis=1), scores.take(order, axis=1)
     first = np.arange(0, rows.size, rows.shape[1])[:, None]  # of each line, counted through all
     order = np.argsort(-scores, axis=1)
     best = scores.take(order + first)
@@ -64,7 +69,7 @@ def _sorted(rows: I64, scores: F32) -> tuple[I64, F32]:
     if equal.any():  # seldom, but for padding; the sort of two keys takes ten times as long
         tied = equal.any(axis=1)
         order[tied] = np.lexsort((rows[tied], -scores[tied]), axis=1)
-    return rows.take(order + first), best
+    return rows.take((order + first)[:, :width]), best[:, :width].copy()
 
 
 def _settled(scan: Scan, asked: Question, width: int, at_least: F32) -> tuple[I64, F32]:

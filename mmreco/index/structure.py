@@ -224,12 +224,11 @@ class Structure:
         if self._wrapped and options is not None:
             outer = self._faiss.SearchParametersPreTransform()
             outer.index_params = options
-            rows = self._index.search(queries, k, params=outer)[1]
-        elif options is not None:
-            rows = self._index.search(queries, k, params=options)[1]
-        else:
-            rows = self._index.search(queries, k)[1]
-        return np.asarray(rows, dtype=np.int64)
+            options = outer
+        rows, scores = np.empty((len(queries), k), dtype=np.int64), np.empty((len(queries), k), dtype=np.float32)
+        pointer = self._faiss.swig_ptr  # `search` would look at the queries again, for a twentieth of a walk
+        self._index.search_c(len(queries), pointer(queries), k, pointer(scores), pointer(rows), options)
+        return rows
 
     def _obeys_selectors(self) -> bool:
         """Whether a selector given to a search is looked at: some structures refuse it, some ignore it silently."""

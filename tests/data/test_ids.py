@@ -21,6 +21,14 @@ def test_there_and_back(names: list[str], data: st.DataObject) -> None:
     assert known.take(order).ids(range(len(names))) == [names[r] for r in order]
 
 
+@pytest.mark.parametrize("n", [0, 1, 10, 100])
+def test_few_and_many_rows_of_a_part_of_an_array(n: int) -> None:
+    names = [f"商品-{row}" for row in range(300)]
+    part = IdMap(pa.array(names).slice(50))
+    rows = [row * 7 % len(part) for row in range(n)]
+    assert part.ids(rows) == [names[50 + row] for row in rows]
+
+
 @given(ids, ids)
 def test_equal_means_the_same_ids_in_the_same_order(one: list[str], other: list[str]) -> None:
     assert (IdMap.of(one) == IdMap.of(other)) == (one == other)

@@ -260,6 +260,12 @@ def test_bad_questions_are_refused(options: dict[str, object], said: str) -> Non
         index.search(**{"queries": np.zeros((2, DIM)), "k": 3, **options})  # type: ignore[arg-type]
 
 
+def test_large_numbers_are_answered_while_scores_fit() -> None:
+    index = VectorIndex(embeddings(clustered(50)), device="cpu")
+    queries = clustered(3)
+    assert np.array_equal(index.search(queries * 1e30, 5).rows, index.search(queries, 5).rows)
+
+
 def test_exclusions_must_fit() -> None:
     index = VectorIndex(embeddings(clustered(50)), device="cpu")
     queries = clustered(2)
