@@ -166,7 +166,7 @@ class Structure:
             options.sel = selector
         if not self._mapped or len(queries) < _TOGETHER:
             return self._ask(queries, k, options)
-        order, rows = together(queries, self._landmarks), np.empty((len(queries), k), dtype=np.int64)
+        order, rows = together(self._faiss, queries, self._landmarks), np.empty((len(queries), k), dtype=np.int64)
         rows[order] = self._ask(queries[order], k, options)
         return rows
 

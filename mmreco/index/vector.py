@@ -312,11 +312,10 @@ class VectorIndex:
         if given.dtype != np.float32 or not given.flags.c_contiguous:
             with np.errstate(over="ignore"):  # what overflows float32 is found as infinity
                 given = np.ascontiguousarray(given, dtype=np.float32)
-        if not self._scan.longest**2 * float(np.vdot(given, given)) <= _LARGEST**2:  # NaN or infinity, or too large
+        largest = float(np.abs(given).max(initial=0.0))  # NaN where there is one
+        if not self._scan.longest * largest * given.shape[1] ** 0.5 <= _LARGEST:
             require_finite(given, "queries")
-            largest = float(np.abs(given).max(initial=0.0))
-            if not self._scan.longest * largest * given.shape[1] ** 0.5 <= _LARGEST:
-                raise DataError(f"queries: numbers up to {largest:.1e} overflow in float32; scale them down")
+            raise DataError(f"queries: numbers up to {largest:.1e} overflow in float32; scale them down")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
         if where is not None and (np.shape(where) != (len(self),) or np.asarray(where).dtype != np.bool_):

@@ -49,7 +49,7 @@ def test_equal_vectors_are_ordered() -> None:
 
 def test_queries_about_the_same_are_asked_together() -> None:
     landmarks, queries = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)[[2, 0, 1, 0, 2]]
-    assert together(queries, landmarks).tolist() == [1, 3, 2, 0, 4]
+    assert together(faiss, queries, landmarks).tolist() == [1, 3, 2, 0, 4]
 
 
 def test_answers_are_rows_of_the_items_in_their_own_order(graph: VectorIndex) -> None:
