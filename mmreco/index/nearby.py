@@ -40,8 +40,8 @@ def nearby(faiss: Any, vectors: F32) -> I64:
 def together(faiss: Any, queries: F32, landmarks: F32) -> I64:
     """An order of the queries, shape `(b,)`: by the landmark each is most like.
 
-    Asked of FAISS, whose threads go on to walk the graph: those of numpy's matrix product go on waiting for another one,
-    and for some 20 ms take half of the processor from the walk.
+    Asked of FAISS, whose threads go on to walk the graph: those of numpy's matrix product wait for another one, and for
+    some 20 ms take half of the processor from the walk.
     """
     nearest = faiss.knn(queries, landmarks, 1, metric=faiss.METRIC_INNER_PRODUCT)[1][:, 0]
     return np.argsort(nearest, kind="stable")
