@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ THREADS = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 RECALLED = 200  # queries over which recall is measured
 _SEEN = 50  # items each user has seen
 _ROUNDS = 5
+_PAUSE = 0.1  # seconds
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,14 @@ def recall(expected: I64, found: I64) -> float:
 
 
 def turns(ways: Mapping[str, Callable[[], Any]], rounds: int = _ROUNDS) -> dict[str, float]:
-    """Median seconds of each way, which take turns, after a round that does not count."""
+    """Median seconds of each way, which take turns, after a round that does not count.
+
+    A pause before each, as threads of a matrix product spin on for some 25 ms, at the expense of whoever comes next.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
         for name, work in ways.items():
+            sleep(_PAUSE)
             start = perf_counter()
             work()
             seconds[name].append(perf_counter() - start)

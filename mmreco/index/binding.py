@@ -8,12 +8,14 @@ from typing import Any
 
 from mmreco.errors import IncompatibleError
 
-__all__ = ["INSTALL", "faiss", "installed"]
+__all__ = ["INSTALL", "faiss", "installed", "parts"]
 
 INSTALL = "pip install 'mmreco[cpu]'"
 
 # all of them put a package named `faiss` in the same folder, where the last one installed wins by halves
 _BUILDS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu11", "faiss-gpu-cu12")
+
+_PART = 1 << 22  # numbers worth a thread of their own: 16 MB
 
 _log = logging.getLogger(__name__)
 
@@ -49,3 +51,9 @@ def faiss() -> Any:
     except ModuleNotFoundError:
         _log.warning("FAISS is not installed: searches are exact, by matrix products; for more speed: %s", INSTALL)
         return None
+
+
+def parts(numbers: int) -> int:
+    """In how many parts a pass over so many numbers is shared among threads: as many as FAISS may use, at most."""
+    found = faiss()
+    return max(1, min(1 if found is None else int(found.omp_get_max_threads()), numbers // _PART))

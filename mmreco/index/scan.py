@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmreco.arrays import F32, I64, Bool
+from mmreco.index.products import products
 from mmreco.index.question import Excluded, Question
 
 __all__ = ["Scan"]
@@ -67,22 +68,20 @@ class Scan:
             kept = allowed[at] == rows_excluded if len(allowed) else np.zeros(len(at), dtype=bool)
             excluded, rows_excluded = Excluded(excluded.queries[kept], at[kept]), at[kept]
         pool = _Pool(b, k)
-        turned = np.ascontiguousarray(queries.T)  # (dim, b)
         step = min(total, max(1_024, _BLOCK // b))
         scores = np.empty(step * b, dtype=np.float32)
-        start = 0
-        while start < total:
-            stop = min(total, start + step)
-            names = None if not gathered or allowed is None else allowed[start:stop]
-            block = self.vectors[start:stop] if names is None else self.vectors[names]  # (c, dim)
-            found = np.matmul(block, turned, out=scores[: (stop - start) * b].reshape(-1, b))  # (c, b)
-            if not gathered and where is not None:
-                found[~where[start:stop]] = -np.inf
-            lo, hi = np.searchsorted(rows_excluded, (start, stop))
-            if hi > lo:
-                found[rows_excluded[lo:hi] - start, excluded.queries[lo:hi]] = -np.inf
-            pool.add(found, start)
-            start = stop
+        with products(queries, total) as multiplied:
+            for start in range(0, total, step):
+                stop = min(total, start + step)
+                names = None if not gathered or allowed is None else allowed[start:stop]
+                block = self.vectors[start:stop] if names is None else self.vectors[names]  # (c, dim)
+                found = multiplied(block, scores[: (stop - start) * b].reshape(-1, b))  # (c, b)
+                if not gathered and where is not None:
+                    found[~where[start:stop]] = -np.inf
+                lo, hi = np.searchsorted(rows_excluded, (start, stop))
+                if hi > lo:
+                    found[rows_excluded[lo:hi] - start, excluded.queries[lo:hi]] = -np.inf
+                pool.add(found, start)
         places = pool.best()
         return places if not gathered or allowed is None else np.where(places < 0, -1, allowed[places])
 
