@@ -1,8 +1,8 @@
 """Inner products of many vectors with a few queries, each thread with its own part of the vectors.
 
-A product with so narrow a matrix is a pass over memory, but OpenBLAS copies the vectors first, and its threads, once
-woken, spin for some 20 ms at the expense of whoever computes next. Neither happens in small products, so a large one is
-made of those: up to twice as fast (measured in benchmarks/).
+A product with so narrow a matrix is a pass over memory, but OpenBLAS copies the vectors first (on many processors), and
+its threads, once woken, spin for some 20 ms at the expense of whoever computes next. Neither happens in small products,
+so a large one is made of those: up to twice as fast (measured in benchmarks/).
 """
 
 from collections.abc import Callable, Iterator

@@ -47,6 +47,8 @@ class Scan:
     def best(self, asked: Question, k: int) -> I64:
         """The rows, shape `(b, k)`, of the `k` best items of each query, in no order; -1 where there are fewer."""
         allowed = None if asked.where is None else np.flatnonzero(asked.where)
+        if not asked.n_allowed:
+            return np.full((len(asked), k), -1, dtype=np.int64)
         parts = []
         for start in range(0, len(asked), _QUERIES):
             stop = start + _QUERIES

@@ -142,6 +142,13 @@ def test_who_holds_the_old_index_is_not_disturbed(quality: str) -> None:
     assert len(index) == N
 
 
+def test_a_filter_may_leave_nothing_of_the_tail(quality: str) -> None:
+    index = VectorIndex(some(named("i", N)), quality=quality, device="cpu").add(some(named("new", 50), seed=3))
+    found = index.search(clustered(20, seed=4), 10, where=np.arange(N + 50) < N).rows
+    assert (found < N).all()
+    assert (found >= 0).all()
+
+
 def test_compacting_leaves_neither_dead_nor_tail(quality: str) -> None:
     index = VectorIndex(some(named("i", N)), quality=quality, device="cpu")
     index = index.remove(named("i", N)[:200]).add(some(named("new", 50), seed=3))
