@@ -365,7 +365,7 @@ def untrained(shop: Shop) -> ImageEncoder:
 
 @pytest.fixture(scope="module")
 def trained(shop: Shop) -> ImageEncoder:
-    return ImageEncoder.fit(shop.catalogue, dim=32, size=32, epochs=10, device="cpu")
+    return ImageEncoder.fit(shop.catalogue, dim=32, size=32, epochs=20, device="cpu")
 
 
 def test_training_beats_chance_weights(shop: Shop, trained: ImageEncoder, untrained: ImageEncoder) -> None:
