@@ -123,18 +123,20 @@ def _yardsticks(vectors: np.ndarray, queries: np.ndarray, repeats: int) -> tuple
     return reading, product, true
 
 
-def lists(n: int, dim: int, repeats: int) -> dict[str, Any]:
-    """`VectorIndex` over lists of FAISS on the device, where a build of FAISS for it is installed."""
+def structure(quality: str, n: int, dim: int, repeats: int) -> dict[str, Any]:
+    """`VectorIndex` over lists or a graph of FAISS on the device, where a build of FAISS that has them is installed."""
     import faiss
 
     if not available(faiss):
         return {"skipped": "no FAISS for a GPU; pip install 'mmreco[gpu]'"}
+    if quality.startswith("CAGRA") and not hasattr(faiss, "GpuIndexCagra"):
+        return {"skipped": "FAISS without cuVS; pip install 'mmreco[cuvs]'"}
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(n // 500, dim))
     vectors = (centres[rng.integers(len(centres), size=n)] + 0.5 * rng.normal(size=(n, dim))).astype(np.float32)
     queries = vectors[rng.integers(0, n, 1024)] + 0.1 * rng.normal(size=(1024, dim)).astype(np.float32)
     where = rng.random(n) < 0.5
-    index = VectorIndex(Embeddings(IdMap.of(map(str, range(n))), vectors), quality="IVF4096,SQ8", device="cuda")
+    index = VectorIndex(Embeddings(IdMap.of(map(str, range(n))), vectors), quality=quality, device="cuda")
     exact = VectorIndex(index.embeddings, device="cuda")
     figures: dict[str, Any] = {"n": n, "dim": dim, **{key: index.report()[key] for key in ("kind", "recall", "effort")}}
     for name, mask in (("recall", None), ("recall_of_half", where)):
@@ -144,6 +146,7 @@ def lists(n: int, dim: int, repeats: int) -> dict[str, Any]:
     for batch in (1, 32, 1024):
         seconds = timed(lambda b=batch: index.search(queries[:b], 10), repeats=repeats)  # type: ignore[misc]
         figures[f"queries_a_second_batch_{batch}"] = round(batch / seconds, 1)
+    figures["obeys_selectors"] = index._held is not None and index._held.structure._selects
     return figures
 
 
@@ -293,7 +296,10 @@ def main() -> int:
         "torch": torch.__version__,
         "search": [search(n, 128, repeats) for n in ((20_000,) if quick else (100_000, 1_000_000))],
         "search_at_scale": search_at_scale(*((100_000, 64) if quick else (10_000_000, 256)), repeats),
-        "lists": lists(50_000 if quick else 1_000_000, 128, repeats),
+        **{
+            name: structure(quality, 50_000 if quick else 1_000_000, 128, repeats)
+            for name, quality in (("lists", "IVF4096,SQ8"), ("graph", "CAGRA32"))
+        },
         "faiss": faiss_on_gpu(20_000 if quick else 1_000_000, 128, repeats),
         "pictures": pictures(repeats),
         "texts": texts(500 if quick else 5_000),

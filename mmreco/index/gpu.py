@@ -1,22 +1,26 @@
-"""A structure of FAISS that is searched on GPUs, and kept, grown and written on the CPU.
+"""Structures of FAISS that are searched on GPUs, and kept, grown and written on the CPU.
 
-FAISS' indexes there ignore selectors without a word, answer at most 2,048 items, and bear one search at a time
-(Johnson, Douze, Jegou, "Billion-scale similarity search with GPUs", 2017, and FAISS' own notes). So nothing is left to
-a selector: more is fetched than asked for, and where that does not do the caller scans exactly.
+FAISS' indexes there answer at most 2,048 items, bear one search at a time, and, outside its build with cuVS, ignore
+selectors without a word (Johnson, Douze, Jegou, "Billion-scale similarity search with GPUs", 2017, and FAISS' own
+notes). So nothing is left to a selector that has not been seen to be obeyed: more is fetched than asked for, and where
+that does not do the caller scans exactly. Graphs on a GPU are CAGRA's (Ootomo et al., "CAGRA: highly parallel graph
+construction and approximate nearest neighbor search for GPUs", 2023), in FAISS' build with cuVS.
 """
 
 import logging
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from mmreco.arrays import F32, I64
-from mmreco.index.structure import Structure
+from mmreco.errors import DataError
+from mmreco.index.structure import Structure, within
 
-__all__ = ["GpuStructure", "available"]
+__all__ = ["GpuGraph", "GpuStructure", "available", "kind"]
 
 _MOST = 2_048  # answers a query
+_CAGRA = "CAGRA"  # our word for a graph of so many links; FAISS' factory has none
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +30,26 @@ def available(faiss: Any) -> int:
     return int(faiss.get_num_gpus()) if faiss is not None and hasattr(faiss, "StandardGpuResources") else 0
 
 
-class GpuStructure(Structure):
+def kind(factory: str) -> type[Structure]:
+    """What holds a structure of this factory string on GPUs."""
+    return GpuGraph if factory.startswith(_CAGRA) else GpuStructure
+
+
+class _OnGpu(Structure):
+    """What GPUs have in common: one search at a time, and 2,048 answers."""
+
+    def __init__(self, faiss: Any, index: Any, factory: str) -> None:
+        self._turn = Lock()
+        self._there = self._moved(faiss, index)
+        super().__init__(faiss, index, factory)
+        self._most = _MOST
+
+    def _moved(self, faiss: Any, index: Any) -> Any:
+        """A copy of `index` on the GPUs."""
+        raise NotImplementedError
+
+
+class GpuStructure(_OnGpu):
     """A structure whose lists or vectors lie on the GPUs, parted among them where there are several, in halves.
 
     Raises
@@ -35,18 +58,15 @@ class GpuStructure(Structure):
         FAISS has no such structure on a GPU, or the GPU no room for it.
     """
 
-    def __init__(self, faiss: Any, index: Any, factory: str) -> None:
-        super().__init__(faiss, index, factory)
-        if self.kind == "graph":
-            raise RuntimeError("graphs are not walked on a GPU")
-        self._most = _MOST
+    def _moved(self, faiss: Any, index: Any) -> Any:
+        if isinstance(within(faiss, index), faiss.IndexHNSW):
+            raise RuntimeError(f"only the graphs of CAGRA are walked on a GPU, say quality='{_CAGRA}32'")
         options = faiss.GpuMultipleClonerOptions()
         options.useFloat16, options.shard = True, True
         many = available(faiss)
         self._resources = [faiss.StandardGpuResources() for _ in range(many)]  # memory of its own for each GPU
-        self._there = faiss.index_cpu_to_gpu_multiple_py(self._resources, index, co=options, gpus=list(range(many)))
         self._set = faiss.GpuParameterSpace()
-        self._turn = Lock()
+        return faiss.index_cpu_to_gpu_multiple_py(self._resources, index, co=options, gpus=list(range(many)))
 
     def _obeys_selectors(self) -> bool:
         return False
@@ -56,3 +76,55 @@ class GpuStructure(Structure):
             if options is not None:  # lists are the only kind with any
                 self._set.set_index_parameter(self._there, "nprobe", int(options.nprobe))
             return np.asarray(self._there.search(queries, k)[1], dtype=np.int64)
+
+
+class GpuGraph(_OnGpu):
+    """A graph that cuVS builds and walks on the first GPU; FAISS walks what is kept of it on a CPU as well.
+
+    Raises
+    ------
+    RuntimeError
+        This FAISS is built without cuVS, or the GPU has no room.
+    """
+
+    @classmethod
+    def build(cls, faiss: Any, factory: str, vectors: F32) -> Self:
+        """The graph of these vectors, `factory` as in "CAGRA32", of 32 links an item.
+
+        Raises
+        ------
+        DataError
+            `factory` names no number of links.
+        """
+        links = factory.removeprefix(_CAGRA)
+        if not links.isdecimal() or int(links) < 2:
+            raise DataError(f"quality={factory!r}: expected a number of links after {_CAGRA}, as in '{_CAGRA}32'")
+        if not hasattr(faiss, "GpuIndexCagra"):
+            raise RuntimeError("FAISS is built without cuVS; pip install 'mmreco[cuvs]'")
+        config = faiss.GpuIndexCagraConfig()
+        config.graph_degree, config.intermediate_graph_degree = int(links), 2 * int(links)
+        resources = faiss.StandardGpuResources()
+        index = faiss.GpuIndexCagra(resources, vectors.shape[1], faiss.METRIC_INNER_PRODUCT, config)
+        index.train(vectors)
+        return cls(faiss, faiss.index_gpu_to_cpu(index), factory)
+
+    def _moved(self, faiss: Any, index: Any) -> Any:
+        if not hasattr(faiss, "GpuIndexCagra"):
+            raise RuntimeError("FAISS is built without cuVS; pip install 'mmreco[cuvs]'")
+        self._resources = faiss.StandardGpuResources()
+        return faiss.index_cpu_to_gpu(self._resources, 0, index)
+
+    def _options(self, search: int) -> Any:
+        options = self._faiss.SearchParametersCagra()
+        options.itopk_size = search  # what CAGRA keeps in sight, as efSearch is for a graph on a CPU
+        return options
+
+    def _ask(self, queries: F32, k: int, options: Any) -> I64:
+        with self._turn:
+            rows = np.array(self._there.search(queries, k, params=options)[1], dtype=np.int64)
+        rows[rows >= len(self)] = -1  # what is not found may come as any number, what is found twice
+        order = np.argsort(rows, axis=1, kind="stable")
+        ascending = np.take_along_axis(rows, order, axis=1)
+        line, again = np.nonzero(ascending[:, 1:] == ascending[:, :-1])
+        rows[line, order[line, again + 1]] = -1
+        return rows

@@ -147,6 +147,8 @@ class Held:
             return None
         if len(self.tail) <= max(_TAIL_MOST, _TAIL_SHARE * len(vectors)):
             return self
+        if not self.structure.grows:
+            return None
         structure = self.structure.grown(np.ascontiguousarray(vectors[self.tail]))
         rows = np.concatenate([self.rows, self.tail])
         return replace(self, structure=structure, rows=frozen(rows, np.int64), tail=frozen([], np.int64))

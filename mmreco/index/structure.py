@@ -22,7 +22,7 @@ from mmreco.arrays import F32, I64, Bool
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.nearby import LANDMARKS, nearby, together
 
-__all__ = ["Effort", "Structure"]
+__all__ = ["Effort", "Structure", "within"]
 
 _GRAPH_WORTH = 64  # items an exact scan looks at in the time of one unit of effort (measured in benchmarks/)
 _LIST_WORTH = 4  # items of a list skipped by a filter in the time of one item scanned exactly
@@ -61,7 +61,7 @@ class Structure:
         self._n = int(index.ntotal)
         self._wrapped = isinstance(index, faiss.IndexPreTransform)
         self._mapped = isinstance(index, faiss.IndexIDMap)
-        self._inner = inner = _within(faiss, index)
+        self._inner = inner = within(faiss, index)
         graph, lists = isinstance(inner, faiss.IndexHNSW), isinstance(inner, faiss.IndexIVF)
         self.kind = "graph" if graph else "lists" if lists else "other"
         self._lists = int(inner.nlist) if lists else 1
@@ -82,9 +82,10 @@ class Structure:
         except RuntimeError as error:
             raise DataError(
                 f"quality={factory!r}: neither a word of the index nor a factory string of FAISS "
-                f"({_said(error)}); expected 'exact', 'high', 'fast', 'small' or, say, 'IVF1024,SQ8'"
+                f"({_said(error)}); expected 'exact', 'high', 'fast', 'small' or, say, 'IVF1024,SQ8'; "
+                "'CAGRA32' needs a GPU"
             ) from error
-        inner = _within(faiss, index)
+        inner = within(faiss, index)
         if isinstance(inner, faiss.IndexHNSW):
             inner.hnsw.efConstruction = _CARE
         if isinstance(inner, faiss.IndexIVFPQ):
@@ -111,6 +112,11 @@ class Structure:
         else:
             index.add(vectors)
         return type(self)(self._faiss, index, self.factory)
+
+    @property
+    def grows(self) -> bool:
+        """Whether vectors can be added to it; a graph that a GPU built has no levels to add them by."""
+        return not getattr(self._inner, "base_level_only", False)
 
     def __len__(self) -> int:
         return self._n
@@ -267,7 +273,7 @@ class Structure:
                 raise DataError(f"{path}: not a FAISS index ({_said(error)}); build the index again") from error
         if (index.ntotal, index.d) != shape or index.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise IncompatibleError(
-                f"{path}: {type(_within(faiss, index)).__name__} of {index.ntotal} x {index.d}; "
+                f"{path}: {type(within(faiss, index)).__name__} of {index.ntotal} x {index.d}; "
                 f"expected inner products over {shape[0]} x {shape[1]}"
             )
         return cls(faiss, index, factory)
@@ -287,7 +293,7 @@ def _limited(faiss: Any, size: int) -> Iterator[None]:
             faiss.set_deserialization_loop_limit(before[1])
 
 
-def _within(faiss: Any, index: Any) -> Any:
+def within(faiss: Any, index: Any) -> Any:
     """The index behind a transformation of the vectors or behind an order of its own, or the index itself."""
     outer = isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap))
     return faiss.downcast_index(index.index) if outer else index

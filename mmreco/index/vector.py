@@ -14,9 +14,8 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.index import binding, change, flat, kept
+from mmreco.index import binding, change, flat, gpu, kept
 from mmreco.index.device import TorchScan, choose
-from mmreco.index.gpu import GpuStructure, available
 from mmreco.index.held import Held
 from mmreco.index.order import ordered
 from mmreco.index.question import Excluded, Question
@@ -45,7 +44,8 @@ class VectorIndex:
         needs: "high" a graph for recall@10 of 0.99, "fast" lists, built in a third of the time, for 0.95, "small"
         lists of codes of a quarter of a byte a number, for 0.95. With fewer than 10,000 items, on a GPU, or without
         FAISS the words are exact as well. Any other text is handed to FAISS' `index_factory`; on a GPU "SQfp16" keeps
-        the vectors there in 16 bits a number, answers stay exact, and lists ("IVF1024,SQ8") need FAISS' build for it.
+        the vectors there in 16 bits a number, answers stay exact, lists ("IVF1024,SQ8") need FAISS' build for it, and
+        graphs ("CAGRA32", 32 links an item) its build with cuVS.
     device : "auto", "cpu" or "cuda", optional
         "auto" takes a GPU that torch can use when there is one: the vectors go to one GPU that has room for them, or
         over all there are, or over all in 16 bits a number, or stay on the CPU ("cuda" refuses that).
@@ -114,7 +114,7 @@ class VectorIndex:
 
     @property
     def _kind(self) -> type[Structure]:
-        return GpuStructure if self.device == "cuda" else Structure
+        return gpu.kind(self._factory) if self.device == "cuda" else Structure
 
     @contextmanager
     def _exact_where_gpus_refuse(self, factory: str) -> Iterator[None]:
@@ -136,7 +136,7 @@ class VectorIndex:
     def _factory(self) -> str:
         if self._faiss is None or not len(self):
             return ""
-        if self.device == "cuda" and (self.quality in (*QUALITIES, _HALVES) or not available(self._faiss)):
+        if self.device == "cuda" and (self.quality in (*QUALITIES, _HALVES) or not gpu.available(self._faiss)):
             return ""
         return chosen(self.quality, len(self), self.embeddings.dim, self.memory)
 

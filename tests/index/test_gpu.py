@@ -11,6 +11,7 @@ import pytest
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.errors import DataError
 from mmreco.index import gpu, vector
 from mmreco.index.device import Place
 from mmreco.index.gpu import GpuStructure
@@ -29,14 +30,32 @@ class There:
         self.index = faiss.clone_index(index)
         self.busy, self.asked = threading.Lock(), 0
 
-    def search(self, queries: np.ndarray, k: int) -> Any:
+    def search(self, queries: np.ndarray, k: int, params: Any = None) -> Any:
         assert k <= 2_048
         assert self.busy.acquire(blocking=False), "two searches at once"
         self.asked += 1
         try:
-            return self.index.search(queries, k)
+            return self.index.search(queries, k, params=params)
         finally:
             self.busy.release()
+
+
+class Walked(There):
+    """A graph of CAGRA: what it does not find comes as any number, and a thing may be found twice."""
+
+    def __init__(self, index: Any, obeys: bool) -> None:
+        self.index, self.obeys = index, obeys
+        self.busy, self.asked = threading.Lock(), 0
+
+    def search(self, queries: np.ndarray, k: int, params: Any = None) -> Any:
+        own = faiss.SearchParametersHNSW()
+        own.efSearch = max(k, params.itopk_size)
+        if self.obeys and params.sel is not None:
+            own.sel = params.sel
+        scores, rows = super().search(queries, k, own)
+        rows[rows < 0] = 2**32 - 1
+        rows[:, -1] = rows[:, 0]
+        return scores, rows
 
 
 class Machine:
@@ -61,6 +80,33 @@ class Machine:
         def set_index_parameter(self, index: There, name: str, value: int) -> None:
             assert name == "nprobe"
             faiss.extract_index_ivf(index.index).nprobe = value
+
+    class GpuIndexCagraConfig:
+        graph_degree = intermediate_graph_degree = 0
+
+    class SearchParametersCagra:
+        itopk_size, sel = 64, None
+
+    class GpuIndexCagra:
+        """The graph that cuVS builds: FAISS' own for the CPU, without levels, in its place."""
+
+        def __init__(self, resources: Any, dim: int, metric: int, config: Any) -> None:
+            assert config.intermediate_graph_degree == 2 * config.graph_degree
+            self.index = faiss.IndexHNSWCagra(dim, config.graph_degree // 2, metric)
+
+        def train(self, vectors: np.ndarray) -> None:
+            self.index.add(vectors)
+            self.index.base_level_only, self.index.num_base_level_search_entrypoints = True, 32
+
+    def index_gpu_to_cpu(self, index: Any) -> Any:
+        return index.index
+
+    def index_cpu_to_gpu(self, resources: Any, number: int, index: Any) -> There:
+        assert number == 0
+        self.copies.append(Walked(index, self.obeys))
+        return self.copies[-1]
+
+    obeys = True
 
     def index_cpu_to_gpu_multiple_py(self, resources: list[Any], index: Any, co: Any, gpus: list[int]) -> There:
         assert co.useFloat16
@@ -156,6 +202,60 @@ def test_kept_on_a_gpu_and_loaded_there(machine: Machine, tmp_path: Path) -> Non
     assert isinstance(again._held.structure, GpuStructure)  # type: ignore[union-attr]
     queries = shop(20, seed=9).vectors
     np.testing.assert_array_equal(again.search(queries, 10).rows, index.search(queries, 10).rows)
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_graph_that_a_gpu_walks(machine: Machine, obeys: bool) -> None:
+    machine.obeys = obeys
+    index = VectorIndex(shop(), quality="CAGRA32").tune(0.95)
+    assert index.report()["kind"] == "graph"
+    assert index.report()["recall"] >= 0.95
+    asked = machine.copies[-1].asked
+    assert recall(index) >= 0.9
+    assert machine.copies[-1].asked == asked + 1
+    for share in (0.9, 0.3, 0.02, 0.0005):
+        where = np.random.default_rng(1).random(N) < share
+        found = index.search(shop(60, seed=9).vectors, 10, where=where).rows
+        assert where[found[found >= 0]].all()
+        assert ((found >= 0).sum(axis=1) == min(10, where.sum())).all()
+        assert all(len(np.unique(line[line >= 0])) == (line >= 0).sum() for line in found)
+        assert recall(index, where=where) >= 0.9
+
+
+def test_a_graph_of_a_gpu_is_built_anew_when_its_tail_is_long(machine: Machine) -> None:
+    index = VectorIndex(shop(), quality="CAGRA32")
+    assert len(machine.copies) == 1
+    few = index.add(shop(100, seed=3))
+    assert few.report()["tail"] == 100
+    assert len(machine.copies) == 1
+    many = few.add(shop(5_000, seed=4))
+    assert many.report()["tail"] == 0
+    assert len(machine.copies) == 2
+    assert recall(many) >= 0.9
+
+
+def test_a_graph_of_a_gpu_is_kept_and_walked_on_a_cpu_too(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = VectorIndex(shop(), quality="CAGRA32").tune(0.95)
+    index.save(tmp_path / "index")
+    queries = shop(20, seed=9).vectors
+    again = VectorIndex.load(tmp_path / "index")
+    assert isinstance(again._held.structure, gpu.GpuGraph)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(again.search(queries, 10).rows, index.search(queries, 10).rows)
+    monkeypatch.undo()
+    without = VectorIndex.load(tmp_path / "index", device="cpu")
+    assert without.report()["kind"] == "graph"
+    assert recall(without) >= 0.9
+    assert len(without.add(shop(5_000, seed=4))) == N + 5_000  # no graph of the kind is built on a CPU
+
+
+def test_graphs_need_cuvs(machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(DataError, match="CAGRA32"):
+        VectorIndex(shop(), quality="CAGRAmany")
+    monkeypatch.delattr(Machine, "GpuIndexCagra")
+    assert VectorIndex(shop(), quality="CAGRA32").report()["kind"] == "exact"
+    assert "mmreco[cuvs]" in caplog.text
 
 
 def test_a_build_for_the_cpu_has_no_gpus() -> None:
