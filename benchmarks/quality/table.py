@@ -133,6 +133,23 @@ def beside(run: dict[str, Any]) -> list[str]:
     return lines
 
 
+def cost(run: dict[str, Any]) -> list[str]:
+    """What a pass takes beside a plain loop: the file of `speed.py`."""
+    lines = [
+        "| Beauty, ids alone, one thread | s a pass | targets a second | peak, MiB | best validation | at pass |",
+        "|---" * 6 + "|",
+    ]
+    for dim, of in run["speed"].items():
+        for way, name in (("ours", "SharedSpace"), ("plain", f"plain loop, {of['times']:.1f} times as long")):
+            one = of[way]
+            lines.append(
+                f"| {dim}: {name} | {one['seconds_a_pass']:.1f} | {one['targets_a_second']:,} | "
+                f"{one['peak_mebibytes']:,} | {one['best_validation_ndcg@10']:.4f} | "
+                f"{one['at_pass']} of {len(one['validation_ndcg@10'])} |"
+            )
+    return lines
+
+
 def main() -> int:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -148,6 +165,7 @@ def main() -> int:
     parts += [ablations(ablation)] if ablation else []
     questions = [run for run in kept(asked.results, "*.json") if "question" in run]
     parts += [reached(questions)] if questions else []
+    parts += [cost(run) for run in kept(asked.results, "speed.json")]
     parts += [beside(run) for run in kept(asked.results, "independent.json")]
     for path in sorted(asked.results.glob("compare-*.json")):
         parts.append(compared(path.stem.partition("-")[2], json.loads(path.read_text(encoding="utf-8"))))

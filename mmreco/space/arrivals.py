@@ -14,7 +14,7 @@ from mmreco.arrays import F32, I64
 
 __all__ = ["WELCOME", "leaning", "lent", "some"]
 
-WELCOME = 0.7
+WELCOME = 0.5
 """Lists a new item is let into for each that an average one enters."""
 
 _FARTHEST = 2.0
