@@ -133,8 +133,8 @@ class BehaviourEncoder:
                 chosen = asked[bucket]
                 batch = steps(contents, starts[chosen], lengths[chosen], kinds)
                 vectors = torch.from_numpy(self.items.vectors[batch.rows.numpy()]).to(device)
-                states = self.tower(vectors, batch.events.to(device), batch.minutes.to(device))  # (b, length, dim)
-                last = states[torch.arange(len(chosen)), batch.lengths - 1]
+                batch = batch.to(device)
+                last = self.tower.at(vectors, batch.events, batch.minutes, batch.lengths - 1)  # (b, dim)
                 out[chosen] = torch.nn.functional.normalize(last, dim=1).cpu().numpy()
         return out
 

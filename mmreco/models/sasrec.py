@@ -33,8 +33,16 @@ class _Network(SequenceNetwork):
         return self.items.weight
 
     def states(self, rows: Tensor, real: Tensor) -> Tensor:
-        states: Tensor = self.norm(self.read(self.items(rows) * self.items.embedding_dim**0.5))
+        states: Tensor = self.norm(self.read(self._steps(rows)))
         return states
+
+    def last(self, rows: Tensor, real: Tensor) -> Tensor:
+        state: Tensor = self.norm(self.read.at(self._steps(rows), real.sum(dim=1) - 1))
+        return state
+
+    def _steps(self, rows: Tensor) -> Tensor:
+        scaled: Tensor = self.items(rows) * self.items.embedding_dim**0.5
+        return scaled
 
 
 @final

@@ -30,13 +30,32 @@ class _Block(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, turns: tuple[Tensor, Tensor] | None, seen: Tensor | None) -> Tensor:
-        b, length, dim = x.shape
+        b, length, _ = x.shape
         parts = self.queries_keys_values(self.before_attention(x)).view(b, length, 3, self.heads, -1)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # (b, heads, length, dim / heads) each
         if turns is not None:
             queries, keys = _turned(queries, *turns), _turned(keys, *turns)
         met = F.scaled_dot_product_attention(queries, keys, values, attn_mask=seen, is_causal=seen is None)
-        x = x + self.dropout(self.mix(met.transpose(1, 2).reshape(b, length, dim)))
+        return self._refined(x, met)
+
+    def at(self, x: Tensor, turns: tuple[Tensor, Tensor] | None, last: Tensor) -> Tensor:
+        """As `forward` where each step sees those before it, but the states of the steps `last`, `(b,)`, alone."""
+        b, length, dim = x.shape
+        lines, normed = torch.arange(b, device=x.device), self.before_attention(x)
+        weights, bias = self.queries_keys_values.weight, self.queries_keys_values.bias
+        queries = F.linear(normed[lines, last], weights[:dim], bias[:dim]).view(b, self.heads, 1, -1)
+        both = F.linear(normed, weights[dim:], bias[dim:]).view(b, length, 2, self.heads, -1)
+        keys, values = both.permute(2, 0, 3, 1, 4)  # (b, heads, length, dim / heads) each
+        if turns is not None:
+            cos, sin = (turn[last, None, None] for turn in turns)  # (b, 1, 1, pairs)
+            queries, keys = _turned(queries, cos, sin), _turned(keys, *turns)
+        seen = torch.arange(length, device=x.device) <= last[:, None, None, None]  # (b, 1, 1, length)
+        met = F.scaled_dot_product_attention(queries, keys, values, attn_mask=seen)
+        return self._refined(x[lines, last, None], met)
+
+    def _refined(self, x: Tensor, met: Tensor) -> Tensor:
+        """The steps `x`, `(b, length, dim)`, with what each has met, `(b, heads, length, dim / heads)`."""
+        x = x + self.dropout(self.mix(met.transpose(1, 2).reshape(x.shape)))
         refined: Tensor = x + self.dropout(self.narrow(self.dropout(F.gelu(self.wide(self.before_wide(x))))))
         return refined
 
@@ -64,16 +83,30 @@ class Transformer(nn.Module):
 
     def forward(self, steps: Tensor, real: Tensor | None = None) -> Tensor:
         """`(b, length, dim)` -> `(b, length, dim)`; told which steps are real, `(b, length)`, each sees all of them."""
-        length, turns = steps.shape[1], None
         seen = None if real is None else real[:, None, None, :]  # (b, 1, 1, length)
-        if self.positions is not None:
-            steps = steps + self.positions[:length]
-        else:
-            turns = _turns(length, self.turning, steps.device)
-        x: Tensor = self.dropout(steps)
+        x, turns = self._placed(steps)
         for block in self.blocks:
             x = block(x, turns, seen)
         return x
+
+    def at(self, steps: Tensor, last: Tensor) -> Tensor:
+        """The states of the steps `last`, `(b,)`, each of which sees those before it: `(b, length, dim)` -> `(b, dim)`.
+
+        As `forward`, but the last block, whose other states nobody reads, is spared them.
+        """
+        x, turns = self._placed(steps)
+        for block in self.blocks[:-1]:
+            x = block(x, turns, None)
+        final = self.blocks[-1]
+        assert isinstance(final, _Block)
+        return final.at(x, turns, last).squeeze(1)
+
+    def _placed(self, steps: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """The steps as the first block reads them, and how each is turned by its place."""
+        length = steps.shape[1]
+        if self.positions is not None:
+            return self.dropout(steps + self.positions[:length]), None
+        return self.dropout(steps), _turns(length, self.turning, steps.device)
 
 
 def _turns(length: int, pairs: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -84,7 +117,7 @@ def _turns(length: int, pairs: int, device: torch.device) -> tuple[Tensor, Tenso
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """`x`, `(b, heads, length, width)`, with its pairs turned by their place."""
-    pairs = cos.shape[1]
+    """`x`, `(b, heads, length, width)`, with its pairs turned by their place; `cos` and `sin` `(..., pairs)`."""
+    pairs = cos.shape[-1]
     one, other, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
     return torch.cat([one * cos - other * sin, one * sin + other * cos, rest], dim=-1).to(x.dtype)

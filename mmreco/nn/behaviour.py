@@ -34,7 +34,7 @@ class BehaviourTower(nn.Module):
         self.gaps = nn.Embedding(GAPS, dim)
         for table in (self.events, self.gaps):
             nn.init.zeros_(table.weight)  # they begin by saying nothing
-        self.read: nn.Module
+        self.read: Transformer | Recurrent
         if reader == "transformer":
             self.read = Transformer(dim, depth=depth, heads=heads, dropout=dropout, positions=None)
         else:
@@ -53,9 +53,17 @@ class BehaviourTower(nn.Module):
         minutes : shape `(b, length)`, float32
             Minutes since the event before; below 0 where unknown.
         """
-        steps = vectors * math.sqrt(vectors.shape[-1]) + self.events(events) + self.gaps(_gap_class(minutes))
-        states: Tensor = self.norm(self.read(steps))
+        states: Tensor = self.norm(self.read(self._steps(vectors, events, minutes)))
         return states
+
+    def at(self, vectors: Tensor, events: Tensor, minutes: Tensor, last: Tensor) -> Tensor:
+        """The user vectors after the steps `last`, shape `(b,)`, alone: `(b, dim)`; for the rest as `forward`."""
+        state: Tensor = self.norm(self.read.at(self._steps(vectors, events, minutes), last))
+        return state
+
+    def _steps(self, vectors: Tensor, events: Tensor, minutes: Tensor) -> Tensor:
+        told: Tensor = self.events(events) + self.gaps(_gap_class(minutes))
+        return vectors * math.sqrt(vectors.shape[-1]) + told
 
 
 def _gap_class(minutes: Tensor) -> Tensor:

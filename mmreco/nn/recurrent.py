@@ -8,6 +8,7 @@ here one around all layers).
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from mmreco.nn.dropout import Dropout
@@ -35,6 +36,10 @@ class Recurrent(nn.Module):
     def forward(self, steps: Tensor) -> Tensor:
         """`(b, length, dim)` -> `(b, length, dim)`."""
         return steps + self.memory(steps)
+
+    def at(self, steps: Tensor, last: Tensor) -> Tensor:
+        """The states after the steps `last`, `(b,)`: `(b, length, dim)` -> `(b, dim)`."""
+        return self.forward(steps)[torch.arange(len(steps), device=steps.device), last]
 
     def memory(self, steps: Tensor) -> Tensor:
         """The cell's own state after each step, `(b, length, dim)`."""

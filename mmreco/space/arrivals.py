@@ -1,4 +1,4 @@
-"""How far an item nobody has clicked leans towards the crowd, so that it is shown as often as an average item.
+"""How far an item nobody has clicked leans towards the crowd, so that it is shown half as often as an average item.
 
 Behaviour teaches an id how popular its item is; content alone cannot know, so a new item would stand behind every
 known one that is liked, however well it fits, or, where content says nearly all, before every known one that is not.

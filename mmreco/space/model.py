@@ -87,7 +87,7 @@ class SharedSpace(VectorModel):
     epochs : 1 or more
         Passes over the events at most.
     patience : 1 or more, or None
-        Looks at validation without a better NDCG@10 before training stops; None trains all `epochs` on all events
+        Passes without a better NDCG@10 on validation before training stops; None trains all `epochs` on all events
         and never looks. There is a look after each pass, and up to three within one of more than 250,000 events.
     minutes : above 0, or None
         Training ends at the first look after so long; None for no limit.
@@ -223,7 +223,7 @@ class SharedSpace(VectorModel):
             batches=losses,
             validate=None if validation is None else lambda: ndcg(validation),
             epochs=self.epochs * parts,
-            patience=self.patience,
+            patience=None if self.patience is None else self.patience * parts,
             seed=self.seed,
             memory=training.memory(n_steps // size),
             seconds=None if self.minutes is None else 60 * self.minutes,

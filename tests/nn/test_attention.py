@@ -53,6 +53,14 @@ def test_order_matters(positions):
     assert (module(steps)[:, -1] - module(swapped)[:, -1]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize(("positions", "depth"), [(None, 1), (None, 2), (6, 2)])
+def test_the_last_step_alone_is_that_of_the_whole(positions, depth):
+    torch.manual_seed(0)
+    module = Transformer(8, depth=depth, heads=2, dropout=0.3, positions=positions).eval()
+    steps, last = torch.randn(4, 6, 8), torch.tensor([5, 0, 2, 4])
+    torch.testing.assert_close(module.at(steps, last), module(steps)[torch.arange(4), last])
+
+
 def test_rotary_positions_have_no_longest_sequence():
     module = Transformer(8, depth=1, heads=1, dropout=0.0, positions=None).eval()
     assert torch.isfinite(module(torch.randn(1, 500, 8))).all()

@@ -29,6 +29,11 @@ def test_a_step_does_not_see_what_comes_after(tower):
     torch.testing.assert_close(padded[:, :3], whole[:, :3])
 
 
+def test_the_last_step_alone_is_that_of_the_whole(tower):
+    given, last = history(b=3, length=7), torch.tensor([6, 0, 3])
+    torch.testing.assert_close(tower.at(*given, last), tower(*given)[torch.arange(3), last])
+
+
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_items_events_and_gaps_all_matter(tower, which):
     given = list(history())

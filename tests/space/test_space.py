@@ -166,6 +166,14 @@ def test_it_stops_early_on_validation_and_says_so(shop):
     assert space.scores_[space.epochs_ - 1] == max(space.scores_)
 
 
+def test_patience_counts_passes_however_often_it_looks(shop, monkeypatch):
+    monkeypatch.setattr("mmreco.space.model.looks", lambda _: 4)
+    train, validation = leave_last_out(shop[0])
+    space = SharedSpace(dim=8, epochs=9, patience=2, learning_rate=1e-12).fit(train, validation=validation)
+    assert len(space.scores_) == 1 + 2 * 4  # it learns nothing, so the first look stays the best
+    assert space.epochs_ == 1
+
+
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
