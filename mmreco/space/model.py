@@ -36,7 +36,6 @@ from mmreco.data.windows import batch_size, batches, windows
 from mmreco.encoders.behaviour import BehaviourEncoder
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import State, VectorModel
-from mmreco.models.checkpoint import FolderCheckpoint
 from mmreco.models.heldout import held_out, looks
 from mmreco.models.trained import require
 from mmreco.nn.behaviour import BehaviourTower, Reader
@@ -202,9 +201,6 @@ class SharedSpace(VectorModel):
         together = crew()
         self.items_, self.towers_, self.attribute_names_ = train.items, towers, names
         self.event_names_ = train.event_names
-        store = None
-        if checkpoint is not None:
-            store = FolderCheckpoint(Path(checkpoint), training.mark(self._config(), train, known, validation))
 
         def losses(look: int) -> Iterator[Tensor]:
             number, part = divmod(look, parts)
@@ -217,18 +213,19 @@ class SharedSpace(VectorModel):
             self._settle(known)
             return float(np.nanmean(metrics.ndcg(self.recommend(asked.histories, 10), asked.targets)))
 
-        outcome = train_loop(
-            towers,
-            training.optimiser(towers, self.learning_rate),
-            batches=losses,
-            validate=None if validation is None else lambda: ndcg(validation),
-            epochs=self.epochs * parts,
-            patience=None if self.patience is None else self.patience * parts,
-            seed=self.seed,
-            memory=training.memory(n_steps // size),
-            seconds=None if self.minutes is None else 60 * self.minutes,
-            checkpoint=store,
-        )
+        with training.compiled(towers, n_steps):
+            outcome = train_loop(
+                towers,
+                training.optimiser(towers, self.learning_rate),
+                batches=losses,
+                validate=None if validation is None else lambda: ndcg(validation),
+                epochs=self.epochs * parts,
+                patience=None if self.patience is None else self.patience * parts,
+                seed=self.seed,
+                memory=training.memory(n_steps // size),
+                seconds=None if self.minutes is None else 60 * self.minutes,
+                checkpoint=training.kept(checkpoint, self._config(), train, known, validation),
+            )
         self.scores_ = tuple(outcome.scores if validation is not None else ())
         self.epochs_ = -(-outcome.best // parts)
         self._settle(known)

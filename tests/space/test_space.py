@@ -166,6 +166,33 @@ def test_it_stops_early_on_validation_and_says_so(shop):
     assert space.scores_[space.epochs_ - 1] == max(space.scores_)
 
 
+def test_towers_that_torch_compiles_learn_the_same(shop, monkeypatch):
+    def fit():
+        return SharedSpace(dim=8, epochs=2, patience=None, dropout=0.0, device="cpu").fit(shop[0])
+
+    plain = fit()
+    monkeypatch.setattr(training, "_COMPILED_ON", "cpu")  # as on a GPU, with a compiler that needs none
+    monkeypatch.setattr(training, "_COMPILER", "aot_eager")
+    monkeypatch.setattr(training, "_WORTH_COMPILING", 0)
+    calls, real = [], torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: calls.append(how) or real(self, **how))
+    space = fit()
+    assert len(calls) == 2
+    assert space.towers_.users._compiled_call_impl is None
+    np.testing.assert_allclose(space.item_embeddings().vectors, plain.item_embeddings().vectors, atol=1e-4)
+
+
+def test_what_torch_cannot_compile_runs_as_it_is(shop, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(training, "_COMPILED_ON", "cpu")
+    monkeypatch.setattr(training, "_COMPILER", fails)
+    monkeypatch.setattr(training, "_WORTH_COMPILING", 0)
+    space = SharedSpace(dim=8, epochs=1, patience=None, device="cpu").fit(shop[0])
+    assert np.isfinite(space.item_embeddings().vectors).all()
+
+
 def test_patience_counts_passes_however_often_it_looks(shop, monkeypatch):
     monkeypatch.setattr("mmreco.space.model.looks", lambda _: 4)
     train, validation = leave_last_out(shop[0])
