@@ -99,8 +99,7 @@ class GpuGraph(_OnGpu):
         links = factory.removeprefix(_CAGRA)
         if not links.isdecimal() or int(links) < 2:
             raise DataError(f"quality={factory!r}: expected a number of links after {_CAGRA}, as in '{_CAGRA}32'")
-        if not hasattr(faiss, "GpuIndexCagra"):
-            raise RuntimeError("FAISS is built without cuVS; pip install 'mmreco[cuvs]'")
+        _require_cuvs(faiss)
         config = faiss.GpuIndexCagraConfig()
         config.graph_degree, config.intermediate_graph_degree = int(links), 2 * int(links)
         resources = faiss.StandardGpuResources()
@@ -109,8 +108,7 @@ class GpuGraph(_OnGpu):
         return cls(faiss, faiss.index_gpu_to_cpu(index), factory)
 
     def _moved(self, faiss: Any, index: Any) -> Any:
-        if not hasattr(faiss, "GpuIndexCagra"):
-            raise RuntimeError("FAISS is built without cuVS; pip install 'mmreco[cuvs]'")
+        _require_cuvs(faiss)
         self._resources = faiss.StandardGpuResources()
         return faiss.index_cpu_to_gpu(self._resources, 0, index)
 
@@ -128,3 +126,8 @@ class GpuGraph(_OnGpu):
         line, again = np.nonzero(ascending[:, 1:] == ascending[:, :-1])
         rows[line, order[line, again + 1]] = -1
         return rows
+
+
+def _require_cuvs(faiss: Any) -> None:
+    if not hasattr(faiss, "GpuIndexCagra"):
+        raise RuntimeError("FAISS is built without cuVS; pip install 'mmreco[cuvs]'")
