@@ -7,7 +7,6 @@ that does not do the caller scans exactly. Graphs on a GPU are CAGRA's (Ootomo e
 construction and approximate nearest neighbor search for GPUs", 2023), in FAISS' build with cuVS.
 """
 
-import logging
 from threading import Lock
 from typing import Any, Self
 
@@ -21,8 +20,6 @@ __all__ = ["GpuGraph", "GpuStructure", "available", "kind"]
 
 _MOST = 2_048  # answers a query
 _CAGRA = "CAGRA"  # our word for a graph of so many links; FAISS' factory has none
-
-_log = logging.getLogger(__name__)
 
 
 def available(faiss: Any) -> int:

@@ -171,25 +171,28 @@ def test_towers_that_torch_compiles_learn_the_same(shop, monkeypatch):
         return SharedSpace(dim=8, epochs=2, patience=None, dropout=0.0, device="cpu").fit(shop[0])
 
     plain = fit()
-    monkeypatch.setattr(training, "_COMPILED_ON", "cpu")  # as on a GPU, with a compiler that needs none
-    monkeypatch.setattr(training, "_COMPILER", "aot_eager")
+    graphs = []
+    monkeypatch.setattr(training, "_COMPILED_ON", "cpu")  # as on a GPU, with a compiler that leaves graphs as they are
+    monkeypatch.setattr(training, "_COMPILER", lambda graph, _: graphs.append(graph) or graph.forward)
     monkeypatch.setattr(training, "_WORTH_COMPILING", 0)
-    calls, real = [], torch.nn.Module.compile
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: calls.append(how) or real(self, **how))
     space = fit()
-    assert len(calls) == 2
+    assert len(graphs) >= 2  # each tower was traced
     assert space.towers_.users._compiled_call_impl is None
     np.testing.assert_allclose(space.item_embeddings().vectors, plain.item_embeddings().vectors, atol=1e-4)
 
 
 def test_what_torch_cannot_compile_runs_as_it_is(shop, monkeypatch):
+    asked = []
+
     def fails(*_):
+        asked.append(1)
         raise RuntimeError("no compiler")
 
     monkeypatch.setattr(training, "_COMPILED_ON", "cpu")
     monkeypatch.setattr(training, "_COMPILER", fails)
     monkeypatch.setattr(training, "_WORTH_COMPILING", 0)
     space = SharedSpace(dim=8, epochs=1, patience=None, device="cpu").fit(shop[0])
+    assert asked
     assert np.isfinite(space.item_embeddings().vectors).all()
 
 
