@@ -53,10 +53,11 @@ ROWS: Mapping[str, tuple[Callable[[Given], Given], dict[str, Any], tuple[Patch, 
     "titles by their words alone, not by MiniLM": (without("text"), {}, ()),
     "content not centred": (without(), {}, ((ItemTower, "centre", lambda self, contents: None),)),
     "weights not averaged": (without(), {}, ((training, "memory", lambda steps: 0.0),)),
-    "ids never hidden": (without(), {}, ((recipe, "_ID_DROPOUT", 0.0),)),
+    "ids never hidden": (without(), {}, ((training, "hiding", lambda known, counts: None),)),
     "256 shared negatives": (without(), {}, ((recipe, "_NEGATIVES", 256),)),
     "learnt positions, not rotary": (without(), {}, (_learnt_positions(),)),
     "GRU in place of the Transformer": (without(), {"reader": "gru"}, ()),
+    "a tenth of all ids hidden": (without(), {}, ((training, "hiding", lambda known, counts: 0.1 * known.described),)),
 }
 
 

@@ -1,13 +1,11 @@
 """ItemTower: whatever is known of an item becomes one vector.
 
 Each part (the id, each content modality, the attributes) is projected to one width, missing parts are
-masked, and a fusion joins what is there. Ids and modalities are dropped at random in training, so that
-an item nobody has clicked, or one without a picture, is placed well by what remains.
+masked, and a fusion joins what is there.
 
-Sources: Arevalo et al., "Gated multimodal units", 2017 (gates); Volkovs et al., "DropoutNet", 2017
-(dropping ids so that cold items work); Mu & Viswanath, "All-but-the-top", 2018 (taking the common mean out of
-vectors that all point one way, as those of many encoders do). Deviates from the first by a residual gate that starts
-at one.
+Sources: Arevalo et al., "Gated multimodal units", 2017 (gates); Mu & Viswanath, "All-but-the-top", 2018 (taking the
+common mean out of vectors that all point one way, as those of many encoders do). Deviates from the first by a
+residual gate that starts at one.
 """
 
 from collections.abc import Mapping
@@ -34,7 +32,6 @@ class ItemTower(nn.Module):
     fusion : how the parts are joined
         "gated" sums them, each times a gate it sets itself; "concat" projects them side by side;
         "attention" weighs them by a learnt question.
-    id_dropout, modality_dropout : share of ids, and of each content modality, hidden in training
     """
 
     def __init__(
@@ -45,11 +42,9 @@ class ItemTower(nn.Module):
         widths: Mapping[str, int],
         n_attributes: int,
         fusion: Fusion,
-        id_dropout: float,
-        modality_dropout: float,
     ) -> None:
         super().__init__()
-        self.dim, self.id_dropout, self.modality_dropout = dim, id_dropout, modality_dropout
+        self.dim = dim
         self.widths = dict(widths)
         self.identity = nn.Embedding(n_ids, dim) if n_ids else None
         self.contents = nn.ModuleDict({name: nn.Linear(width, dim) for name, width in widths.items()})
@@ -89,13 +84,12 @@ class ItemTower(nn.Module):
         """
         parts, present = [], []
         if self.identity is not None:
-            there = rows >= 0
             parts.append(self.identity(rows.clamp(min=0)))
-            present.append(self._kept(there, self.id_dropout))
+            present.append(rows >= 0)
         for name, project in self.contents.items():
             values, there = contents[name]
             parts.append(project(values))
-            present.append(self._kept(there, self.modality_dropout))
+            present.append(there)
         if self.has_attributes:
             parts.append(self.attributes(attributes))
             present.append((attributes < self.attributes.num_embeddings - 1).any(dim=1))
@@ -104,11 +98,6 @@ class ItemTower(nn.Module):
         known = torch.stack(present, dim=1)  # (r, parts)
         joined: Tensor = self.norm(self.join(torch.stack(parts, dim=1), known))
         return joined * known.any(dim=1, keepdim=True)
-
-    def _kept(self, there: Tensor, dropout: float) -> Tensor:
-        if not (self.training and dropout):
-            return there
-        return there & (torch.rand(there.shape, device=there.device) >= dropout)
 
 
 class _Gated(nn.Module):

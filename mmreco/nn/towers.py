@@ -46,9 +46,10 @@ class ItemContent:
             there = there | present
         return there
 
-    def unnamed(self) -> "ItemContent":
-        """The same items without their ids, as if they were new."""
-        return replace(self, identity=torch.full_like(self.identity, -1))
+    def unnamed(self, where: Tensor | None = None) -> "ItemContent":
+        """The same items without their ids, as if they were new: all, or those in the mask `where`, shape `(n,)`."""
+        chosen = torch.ones_like(self.identity, dtype=torch.bool) if where is None else where
+        return replace(self, identity=self.identity.masked_fill(chosen, -1))
 
     def of(self, rows: Tensor) -> "ItemContent":
         """What is known of the items at these rows."""

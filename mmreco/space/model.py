@@ -8,9 +8,9 @@ Sources: Kang & McAuley, "Self-attentive sequential recommendation", 2018 (the c
 & Vasilev, "Turning dross into gold loss: is BERT4Rec really better than SASRec?", 2023 (softmax in place of
 binary cross-entropy); Hou et al., "Towards universal sequence representation learning for recommender systems",
 2022 (text read by the user tower, cosine with a temperature); Volkovs et al., "DropoutNet", 2017 (hiding ids in
-training). Deviates by normalising item vectors, by negatives shared by a batch and corrected for how they were
-drawn, by never drawing an item without events as a negative, as nobody was offered it, and by letting such items
-lean towards the crowd.
+training). Deviates by hiding an id the less the more events have taught it, by normalising item vectors, by negatives
+shared by a batch and corrected for how they were drawn, by never drawing an item without events as a negative, as
+nobody was offered it, and by letting such items lean towards the crowd.
 """
 
 import hashlib
@@ -54,8 +54,6 @@ __all__ = ["SharedSpace"]
 
 _NEGATIVES = 2_048  # items a batch is contrasted with
 _HEADS = 1
-_ID_DROPOUT = 0.1
-_MODALITY_DROPOUT = 0.0
 _LIST = 10  # places of the lists that new items are let into
 _ENOUGH_NEW = 20  # new items that can speak for themselves; with fewer, known ones play their part
 _LISTS, _JUDGED = 1_000, 5_000  # users and items looked at to see how far they must lean
@@ -197,6 +195,7 @@ class SharedSpace(VectorModel):
             towers = self._towers(len(train.items), widths, len(names), len(train.event_names)).to(device)
         named = np.where(counts > 0, np.arange(len(counts)), -1)
         known = item_content(train.items, named, content or {}, attributes, towers, learn=True)
+        hidden = training.hiding(known, counts)
         negatives = Negatives(torch.from_numpy(np.flatnonzero(counts)).to(device), _NEGATIVES)
         together = crew()
         self.items_, self.towers_, self.attribute_names_ = train.items, towers, names
@@ -207,7 +206,7 @@ class SharedSpace(VectorModel):
             groups = batches(cut, size, np.random.default_rng([self.seed, number]))[part::parts]
             for group in shown_progress(groups, description=f"pass {1 + look / parts:g}", shown=progress):
                 own, share = together.part(cut[group])
-                yield share * training.batch_loss(towers, known, train, own, negatives)
+                yield share * training.batch_loss(towers, known, train, own, negatives, hidden)
 
         def ndcg(asked: Holdout) -> float:
             self._settle(known)
@@ -240,8 +239,6 @@ class SharedSpace(VectorModel):
             widths=widths,
             n_attributes=n_attributes,
             fusion=self.fusion,
-            id_dropout=_ID_DROPOUT if widths or n_attributes else 0.0,
-            modality_dropout=_MODALITY_DROPOUT,
         )
         users = BehaviourTower(
             self.reader,

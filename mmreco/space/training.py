@@ -1,4 +1,8 @@
-"""How a shared space learns: the loss of a batch, what moves the weights, and what remains of them."""
+"""How a shared space learns: the loss of a batch, what moves the weights, and what remains of them.
+
+Source: Volkovs et al., "DropoutNet", 2017 (hiding ids in training, so that items nobody clicked are placed well by
+their content). Deviates by hiding an id the more often the fewer events have taught it (see `hiding`).
+"""
 
 import hashlib
 import json
@@ -20,9 +24,10 @@ from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
 
-__all__ = ["batch_loss", "compiled", "kept", "memory", "optimiser"]
+__all__ = ["batch_loss", "compiled", "hiding", "kept", "memory", "optimiser"]
 
 _BETAS = (0.9, 0.98)
+_TAUGHT = 12.0  # events with which an item's id is hidden e times less often than with none
 _AVERAGED = 2.6  # passes over which the weights that remain are averaged
 _COMPILED_ON, _COMPILER = "cuda", "inductor"
 _WORTH_COMPILING = 500_000  # steps of a pass from which compiling, about a minute, pays; a guess, not yet measured
@@ -33,8 +38,30 @@ def memory(steps: int) -> float:
     return 1 - 1 / max(2.0, _AVERAGED * steps)
 
 
-def batch_loss(towers: Towers, known: ItemContent, train: Interactions, cut: I64, negatives: Negatives) -> Tensor:
-    """The loss of foretelling each next event in these windows, shape `(b, 2)`; a scalar. On a GPU in bfloat16."""
+def hiding(known: ItemContent, counts: I64) -> Tensor | None:
+    """The share of the batches in which each item's id is hidden, shape `(n,)`; None where no item has content.
+
+    An item of `c` events hides it in `exp(-c / 12)` of them, and never where nothing else is known of it. So content is
+    learnt from items that few know, which new ones are like, and nothing is lost of ids that many events have taught.
+    """
+    if not known.described.any():
+        return None
+    met = torch.from_numpy(counts).to(known.identity.device)
+    return known.described * torch.exp(-met / _TAUGHT)
+
+
+def batch_loss(
+    towers: Towers,
+    known: ItemContent,
+    train: Interactions,
+    cut: I64,
+    negatives: Negatives,
+    hidden: Tensor | None = None,
+) -> Tensor:
+    """The loss of foretelling each next event in these windows, shape `(b, 2)`; a scalar. On a GPU in bfloat16.
+
+    `hidden` is as `hiding` gives it; an id is hidden in the whole batch or not at all.
+    """
     device = known.identity.device
     starts, lengths = cut[:, 0], cut[:, 1] - 1  # the last event of a window is only a target
     batch = steps(train, starts, lengths, np.arange(1, 1 + len(train.event_names))).to(device)
@@ -44,8 +71,11 @@ def batch_loss(towers: Towers, known: ItemContent, train: Interactions, cut: I64
     drawn, log_expected = negatives.draw()
     rows, place = torch.unique(torch.cat([batch.rows[real], targets, drawn]), return_inverse=True)
     read, right, wrong = place.split([len(targets), len(targets), len(drawn)])
+    seen = known.of(rows)
+    if hidden is not None:
+        seen = seen.unnamed(torch.rand(len(rows), device=device) < hidden[rows])
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        places = towers.item_places(known.of(rows))  # (r, dim), each item once
+        places = towers.item_places(seen)  # (r, dim), each item once
         inputs = places.new_zeros(*real.shape, places.shape[1])
         inputs[real] = places[read]
         users = towers.user_directions(inputs, batch.events, batch.minutes, real)  # (t, dim)

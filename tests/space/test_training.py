@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import torch
+
+from mmreco.data.attributes import Attributes
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.data.windows import windows
+from mmreco.nn.negatives import Negatives
+from mmreco.space import SharedSpace
+from mmreco.space.content import item_content
+from mmreco.space.training import batch_loss, hiding
+
+
+@pytest.fixture(scope="module")
+def given():
+    """Towers as they begin, five items of which the last has no attribute, and what happened to them."""
+    items = IdMap.of(list("abcde"))
+    log = Interactions.from_histories([list("abc"), list("abde"), list("ba")], items=items)
+    facts = Attributes.from_lists(items, [["red"], ["blue"], ["red"], ["green"], []])
+    torch.manual_seed(0)
+    towers = SharedSpace(dim=8)._towers(5, {}, len(facts.names), 1).eval()
+    return towers, item_content(items, np.arange(5), {}, facts, towers), log
+
+
+def test_an_id_is_hidden_the_less_the_more_events_have_taught_it(given):
+    _, known, log = given
+    assert log.counts().tolist() == [3, 3, 1, 1, 1]
+    assert hiding(known, log.counts()).tolist() == pytest.approx([np.exp(-3 / 12)] * 2 + [np.exp(-1 / 12)] * 2 + [0])
+
+
+def test_no_id_is_hidden_where_nothing_else_is_known(given):
+    towers, known, log = given
+    bare = item_content(log.items, np.arange(5), {}, None, towers)
+    assert hiding(bare, log.counts()) is None
+    assert hiding(known, log.counts())[4] == 0
+
+
+def test_a_hidden_id_teaches_as_if_the_item_were_new(given):
+    towers, known, log = given
+
+    def loss(known, share):
+        hidden = None if share is None else torch.full((5,), share)
+        negatives = Negatives(torch.arange(5), 8)
+        return batch_loss(towers, known, log, windows(log, 10), negatives, hidden).item()
+
+    assert loss(known, 0.0) == loss(known, None)
+    assert loss(known, 1.0) == pytest.approx(loss(known.unnamed(), None))
+    assert abs(loss(known, 1.0) - loss(known, None)) > 1e-3
