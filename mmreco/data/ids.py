@@ -107,7 +107,7 @@ class IdMap:
         digest.update(text[int(ends[0]) : int(ends[-1])])
         return digest.hexdigest()
 
-    @property
+    @cached_property
     def _text(self) -> tuple[I64, memoryview]:
         """Where the ids begin and end, shape `(n + 1,)`, in the bytes of all of them."""
         _, ends, text = self.array.buffers()
@@ -158,8 +158,8 @@ class IdMap:
         if asked.size > _FEW:
             return list(self.array.take(pa.array(asked)).to_pylist())
         ends, text = self._text
-        starts, stops = ends[asked].tolist(), ends[asked + 1].tolist()
-        return [str(text[start:stop], "utf-8") for start, stop in zip(starts, stops, strict=True)]
+        where = ends.data  # its elements are numbers of Python's own, which numpy's are not
+        return [str(text[where[row] : where[row + 1]], "utf-8") for row in asked.tolist()]
 
     def take(self, rows: Sequence[int] | I64) -> "IdMap":
         """The map of the ids at these rows, renumbered from 0.
@@ -173,7 +173,7 @@ class IdMap:
 
     def _inside(self, rows: Sequence[int] | I64) -> I64:
         asked = np.asarray(rows, dtype=np.int64)
-        if asked.size and (asked.min() < 0 or asked.max() >= len(self)):
+        if asked.size and asked.view(np.uint64).max() >= len(self):  # below 0 is very far up
             raise DataError(f"rows {int(asked.min())}..{int(asked.max())} asked of a map of {len(self)} ids")
         return asked
 

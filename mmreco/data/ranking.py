@@ -130,7 +130,7 @@ class Ranking:
 
     def ids(self, items: IdMap) -> list[list[str]]:
         """The item ids of each question, best first, padding left out."""
-        if self.rows.size and self.rows.min() >= 0:  # nothing is padded, as mostly
+        if self.rows.size and min(self.rows[:, -1].tolist()) >= 0:  # nothing is padded, as mostly
             flat = items.ids(self.rows.ravel())
             return [flat[start : start + self.k] for start in range(0, len(flat), self.k)]
         there = self.rows >= 0

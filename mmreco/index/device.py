@@ -134,7 +134,7 @@ class TorchScan(Scan):
         if self._half:
             lengths = np.linalg.norm(queries, axis=1, keepdims=True)
             queries = np.divide(queries, lengths, out=np.zeros_like(queries), where=lengths > 0)
-        excluded = asked.excluded.by_row()
+        lines, taken = asked.excluded.by_row()
         scores, rows = [], []
         for first, vectors in self._parts:  # nothing waits for a device before all have their work
             own = torch.tensor(queries, dtype=vectors.dtype, device=vectors.device)  # (b, dim)
@@ -146,10 +146,10 @@ class TorchScan(Scan):
                 if asked.where is not None:
                     barred = torch.tensor(~asked.where[begin:end], device=vectors.device)  # (c,)
                     found.masked_fill_(barred, -torch.inf)
-                lo, hi = np.searchsorted(excluded.rows, (begin, end))
+                lo, hi = np.searchsorted(taken, (begin, end))
                 if hi > lo:
-                    line = torch.tensor(excluded.queries[lo:hi], device=vectors.device)
-                    found[line, torch.tensor(excluded.rows[lo:hi] - begin, device=vectors.device)] = -torch.inf
+                    line = torch.tensor(lines[lo:hi], device=vectors.device)
+                    found[line, torch.tensor(taken[lo:hi] - begin, device=vectors.device)] = -torch.inf
                 best, places = _top(found, k)
                 scores.append(best)
                 rows.append(places + begin)

@@ -16,7 +16,7 @@ import numpy as np
 
 from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.errors import DataError
-from mmreco.index.question import Excluded, Question
+from mmreco.index.question import Question
 from mmreco.index.scan import Scan
 from mmreco.index.structure import Effort, Structure
 
@@ -83,7 +83,7 @@ class Held:
         short = _short(rows[:, :fetched], asked, needed)  # of the structure: what the tail has does not make up for it
         if not len(short):
             return rows
-        if len(asked.excluded.rows):
+        if len(asked.excluded):
             # in coarse steps: a query's answer must not hang on its neighbours in the batch
             more = 2 ** np.ceil(np.log2(np.maximum(asked.n_excluded[short], 32))).astype(np.int64)
             wide = np.minimum(asked.n_allowed, fetched + more)
@@ -105,8 +105,8 @@ class Held:
         if found is None:
             return np.full((len(asked), 2 * k if len(self.tail) else k), -1, dtype=np.int64)
         rows = found if self._as_they_are else np.where(found < 0, -1, self.rows[found])
-        if len(asked.excluded.rows):
-            rows = np.where(asked.excluded.bar(rows, asked.n_items), -1, rows)
+        if len(asked.excluded):
+            rows = np.where(asked.excluded.bar(rows), -1, rows)
         return np.concatenate([rows, self._of_tail(scan, asked, k)], axis=1) if len(self.tail) else rows
 
     def _positions(self, where: Bool | None) -> Bool | None:
@@ -120,8 +120,7 @@ class Held:
     def _of_tail(self, scan: Scan, asked: Question, fetched: int) -> I64:
         where = np.zeros(asked.n_items, dtype=bool)
         where[self.tail] = True if asked.where is None else asked.where[self.tail]
-        kept = where[asked.excluded.rows]
-        excluded = Excluded(asked.excluded.queries[kept], asked.excluded.rows[kept])
+        excluded = asked.excluded.keep(where[asked.excluded.rows])
         return scan.best(Question(asked.queries, where, excluded, asked.n_items), fetched)
 
     # ---- change

@@ -1,13 +1,16 @@
 """From candidates to the answer: one arithmetic and one order for all paths.
 
 Paths round differently (a matrix product, FAISS' loops, a GPU), so equal or nearly equal items could change places with
-the size of the batch. Every candidate is therefore scored again in one fixed way, equal scores come lower row
-first, and where the last place hangs on rounding, that query alone is looked at item by item.
+the size of the batch. Every candidate is therefore scored again in one fixed way, pair by pair, equal scores come lower
+row first, and where the last place hangs on rounding, that query alone is looked at item by item.
 """
+
+from typing import Any
 
 import numpy as np
 
 from mmreco.arrays import F32, I64
+from mmreco.index import binding
 from mmreco.index.question import Question
 from mmreco.index.scan import Scan
 
@@ -19,12 +22,32 @@ _ROUNDINGS = 2.0  # standard errors of a sum of products that count as possible
 
 def scored(vectors: F32, queries: F32, rows: I64) -> F32:
     """The score of each candidate, shape `(b, w)`; -inf where `rows` is -1. The same in any batch."""
+    faiss = binding.faiss()
+    return _gathered(vectors, queries, rows) if faiss is None else _in_place(faiss, vectors, queries, rows)
+
+
+def _in_place(faiss: Any, vectors: F32, queries: F32, rows: I64) -> F32:
+    """Read where the vectors lie, by FAISS' own loop over pairs; a third of the time that gathering them takes."""
+    rows = np.ascontiguousarray(rows)
+    scores = np.empty(rows.shape, dtype=np.float32)
+    pointer, threads = faiss.swig_ptr, faiss.omp_get_max_threads() if len(rows) == 1 else 1
+    if threads > 1:  # waking others would take longer than one query's candidates
+        faiss.omp_set_num_threads(1)
+    faiss.fvec_inner_products_by_idx(
+        pointer(scores), pointer(queries), pointer(vectors), pointer(rows), vectors.shape[1], *rows.shape
+    )
+    if threads > 1:
+        faiss.omp_set_num_threads(threads)
+    return scores
+
+
+def _gathered(vectors: F32, queries: F32, rows: I64) -> F32:
     scores = np.empty(rows.shape, dtype=np.float32)
     step = max(1, _GATHERED // max(1, rows.shape[1] * vectors.shape[1]))
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
         gathered = vectors.take(rows[part], axis=0)  # (b, w, d); quicker than indexing
-        np.vecdot(gathered, queries[part, None], out=scores[part])  # pair by pair, summed in one order, always
+        np.vecdot(gathered, queries[part, None], out=scores[part])  # summed in one order, always
     if rows.size and rows.min() < 0:
         scores[rows < 0] = -np.inf
     return scores

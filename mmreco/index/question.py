@@ -16,47 +16,74 @@ class Excluded:
 
     Parameters
     ----------
-    queries, rows : shape `(e,)` each
+    keys : shape `(e,)`, ascending
+        `query * n_items + row` of each pair.
+    n_items : of the index
     """
 
-    queries: I64
-    rows: I64
+    keys: I64
+    n_items: int
 
     @classmethod
     def of(cls, queries: I64, rows: I64, n_items: int) -> "Excluded":
         """These pairs, sorted and each once."""
-        keys = np.sort(queries * n_items + rows)
-        first = np.ones(len(keys), dtype=np.bool_)
-        np.not_equal(keys[1:], keys[:-1], out=first[1:])
-        keys = keys[first]  # as `np.unique`, which hashes first and takes four times as long
-        return cls(*np.divmod(keys, max(1, n_items)))
+        keys = queries * n_items + rows
+        keys.sort()
+        repeated = keys[1:] == keys[:-1]
+        if repeated.any():  # as `np.unique`, which hashes first and takes four times as long
+            keys = keys[np.concatenate([[True], ~repeated])]
+        return cls(keys, max(1, n_items))
 
     @classmethod
     def none(cls) -> "Excluded":
         """No pair."""
         return _NONE
 
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @cached_property
+    def queries(self) -> I64:
+        """The query of each pair, shape `(e,)`."""
+        return self.keys // self.n_items
+
+    @cached_property
+    def rows(self) -> I64:
+        """The item row of each pair, shape `(e,)`."""
+        return self.keys - self.queries * self.n_items
+
     def between(self, start: int, stop: int) -> "Excluded":
         """The pairs of the queries `start` to `stop`, renumbered from 0."""
-        lo, hi = np.searchsorted(self.queries, (start, stop))
-        return Excluded(self.queries[lo:hi] - start, self.rows[lo:hi])
+        lo, hi = np.searchsorted(self.keys, (start * self.n_items, stop * self.n_items))
+        return Excluded(self.keys[lo:hi] - start * self.n_items, self.n_items)
 
-    def by_row(self) -> "Excluded":
-        """The same pairs, ordered by item row instead."""
+    def by_row(self) -> tuple[I64, I64]:
+        """`queries` and `rows`, ordered by item row instead."""
         order = np.argsort(self.rows, kind="stable")
-        return Excluded(self.queries[order], self.rows[order])
+        return self.queries[order], self.rows[order]
 
-    def bar(self, rows: I64, n_items: int) -> Bool:
+    def keep(self, chosen: Bool) -> "Excluded":
+        """Only the pairs where `chosen`, shape `(e,)`."""
+        return Excluded(self.keys[chosen], self.n_items)
+
+    def take(self, lines: I64) -> "Excluded":
+        """The pairs of the queries at these lines, ascending, renumbered from 0."""
+        if not len(lines):
+            return _NONE
+        at = np.searchsorted(lines, self.queries).clip(max=len(lines) - 1)
+        kept = lines[at] == self.queries
+        return Excluded(at[kept] * self.n_items + self.rows[kept], self.n_items)
+
+    def bar(self, rows: I64) -> Bool:
         """Where `rows`, shape `(b, w)`, holds an item its query must not return, or padding."""
         barred: Bool = rows < 0
-        if len(self.rows):
-            keys = self.queries * n_items + self.rows
-            asked = np.arange(len(rows))[:, None] * n_items + rows
-            barred |= keys.take(np.searchsorted(keys, asked), mode="clip") == asked
+        if len(self.keys):
+            asked = rows if len(rows) == 1 else np.arange(len(rows))[:, None] * self.n_items + rows
+            barred |= self.keys.take(np.searchsorted(self.keys, asked), mode="clip") == asked
         return barred
 
 
-_NONE = Excluded(frozen([], np.int64), frozen([], np.int64))
+_NONE = Excluded(frozen([], np.int64), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +127,4 @@ class Question:
 
     def take(self, lines: I64) -> "Question":
         """The queries at these lines, ascending, renumbered from 0."""
-        at = np.searchsorted(lines, self.excluded.queries).clip(max=max(0, len(lines) - 1))
-        kept = lines[at] == self.excluded.queries if len(lines) else np.zeros(len(at), dtype=bool)
-        return Question(self.queries[lines], self.where, Excluded(at[kept], self.excluded.rows[kept]), self.n_items)
+        return Question(self.queries[lines], self.where, self.excluded.take(lines), self.n_items)

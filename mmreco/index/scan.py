@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mmreco.arrays import F32, I64, Bool
 from mmreco.index.products import products
-from mmreco.index.question import Excluded, Question
+from mmreco.index.question import Question
 
 __all__ = ["Scan"]
 
@@ -53,22 +53,24 @@ class Scan:
         for start in range(0, len(asked), _QUERIES):
             stop = start + _QUERIES
             barred = asked.excluded.between(start, stop).by_row()
-            parts.append(self._best(asked.queries[start:stop], k, asked.where, allowed, barred))
+            parts.append(self._best(asked.queries[start:stop], k, asked.where, allowed, *barred))
         return np.concatenate(parts)
 
     def scores(self, query: F32) -> F32:
         """The score of every item for one query, shape `(n,)`."""
         return np.asarray(self.vectors @ query, dtype=np.float32)
 
-    def _best(self, queries: F32, k: int, where: Bool | None, allowed: I64 | None, excluded: Excluded) -> I64:
+    def _best(
+        self, queries: F32, k: int, where: Bool | None, allowed: I64 | None, barred_of: I64, barred: I64
+    ) -> I64:
+        """As `best`; query `barred_of[e]` must not return row `barred[e]`, ascending."""
         b, n = len(queries), len(self.vectors)
         gathered = allowed is not None and (b >= 16 or len(allowed) < _SPARSE * n)
         total = len(allowed) if gathered and allowed is not None else n
-        rows_excluded = excluded.rows
-        if gathered and allowed is not None and len(rows_excluded):
-            at = np.searchsorted(allowed, rows_excluded).clip(max=max(0, len(allowed) - 1))
-            kept = allowed[at] == rows_excluded if len(allowed) else np.zeros(len(at), dtype=bool)
-            excluded, rows_excluded = Excluded(excluded.queries[kept], at[kept]), at[kept]
+        if gathered and allowed is not None and len(barred):
+            at = np.searchsorted(allowed, barred).clip(max=max(0, len(allowed) - 1))
+            kept = allowed[at] == barred if len(allowed) else np.zeros(len(at), dtype=bool)
+            barred_of, barred = barred_of[kept], at[kept]
         pool = _Pool(b, k)
         step = min(total, max(1_024, _BLOCK // b))
         scores = np.empty(step * b, dtype=np.float32)
@@ -80,9 +82,9 @@ class Scan:
                 found = multiplied(block, scores[: (stop - start) * b].reshape(-1, b))  # (c, b)
                 if not gathered and where is not None:
                     found[~where[start:stop]] = -np.inf
-                lo, hi = np.searchsorted(rows_excluded, (start, stop))
+                lo, hi = np.searchsorted(barred, (start, stop))
                 if hi > lo:
-                    found[rows_excluded[lo:hi] - start, excluded.queries[lo:hi]] = -np.inf
+                    found[barred[lo:hi] - start, barred_of[lo:hi]] = -np.inf
                 pool.add(found, start)
         places = pool.best()
         return places if not gathered or allowed is None else np.where(places < 0, -1, allowed[places])

@@ -349,7 +349,7 @@ class VectorIndex:
         plain = self._faiss is not None and asked.where is None and type(scan) is Scan
         if plain and flat.worth(self._faiss, asked.queries, most):
             rows = flat.best(self._faiss, self.embeddings.vectors, asked.queries, most)
-            return np.where(asked.excluded.bar(rows, asked.n_items), -1, rows), scan.precision
+            return np.where(asked.excluded.bar(rows), -1, rows), scan.precision
         return scan.best(asked, fetched), scan.precision
 
     # ---- kept

@@ -15,7 +15,7 @@ from mmreco.index.vector import VectorIndex
 pytest.importorskip("faiss")
 
 N, DIM = 2_000, 32
-KINDS = ["HNSW16,SQ8", "IVF32,SQ8", "IVF32,PQ8x4fs", "PCA16,IVF32,SQ8", "SQfp16"]
+KINDS = ["HNSW16,SQ8", "IVF32,SQ8", "IVF32_HNSW16,SQ8", "IVF32,PQ8x4fs", "PCA16,IVF32,SQ8", "SQfp16"]
 
 
 def clustered(n: int, *, seed: int = 0) -> F32:
@@ -108,6 +108,7 @@ def test_a_word_becomes_a_structure_that_fits_the_memory() -> None:
     assert chosen("high", 10**6, 64, None) == "HNSW24,SQ8"
     assert chosen("high", 10**6, 8, None) == "HNSW24,Flat"
     assert chosen("high", 10**6, 64, 100 << 20) == "IVF2048,SQ8"
+    assert chosen("fast", 2 * 10**6, 64, None) == "IVF4096_HNSW16,SQ8"  # many lists: a graph over their centres
     assert chosen("fast", 10**6, 64, 50 << 20) == "IVF2048,SQ4"
     assert chosen("fast", 10**6, 64, 30 << 20) == "IVF2048,PQ16"
     assert chosen("small", 10**6, 64, None) == "IVF2048,PQ16"

@@ -16,6 +16,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index import binding, scan, structure
 from mmreco.index.device import Place, TorchScan
+from mmreco.index.order import scored
 from mmreco.index.vector import VectorIndex
 
 DIM = 16
@@ -46,7 +47,7 @@ def brute_force(
     rows = np.full((len(queries), k), -1)
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     for line, query in enumerate(queries):
-        score = np.vecdot(vectors, query)
+        score = scored(vectors, query[None], np.arange(len(vectors))[None])[0]  # see test_order
         allowed = np.ones(len(vectors), dtype=bool) if where is None else where.copy()
         if exclude is not None:
             allowed[exclude.history(line)] = False
