@@ -7,8 +7,8 @@ test is asked once.
     MMRECO_DATA=path/to/data python examples/beauty.py
 
 The folder `amazon_beauty` in it holds `Beauty.txt` and `Beauty_item2attributes.json` (as S3-Rec publishes them)
-and `Beauty_titles.tsv` (item_id, asin, title). Titles are read by the MiniLM of `mmreco[offline]`
-and, word by word, by a `LexicalEncoder`.
+and `Beauty_titles.tsv` (item_id, asin, title). Titles are read by the MiniLM of `mmreco[offline]`,
+by a `LexicalEncoder`, and word by word as attributes.
 """
 
 import argparse
@@ -17,7 +17,17 @@ import os
 from pathlib import Path
 from time import perf_counter
 
-from mmreco import Catalogue, LexicalEncoder, SharedSpace, TextEncoder, embed, evaluate, leave_last_out
+from mmreco import (
+    Attributes,
+    Catalogue,
+    LexicalEncoder,
+    SharedSpace,
+    TextEncoder,
+    embed,
+    evaluate,
+    leave_last_out,
+    worded,
+)
 from mmreco.data.formats import s3rec_attributes, s3rec_interactions
 
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -33,6 +43,7 @@ folder = Path(given.data) / "amazon_beauty"
 catalogue = Catalogue.read(folder / "Beauty_titles.tsv")
 events = s3rec_interactions(folder / "Beauty.txt", items=catalogue.items)
 attributes = s3rec_attributes(folder / "Beauty_item2attributes.json", catalogue.items)
+attributes = attributes.joined(Attributes.from_catalogue(worded(catalogue), columns=["title_word"]))
 train, test = leave_last_out(events)
 train, validation = leave_last_out(train)
 print(f"{len(train)} users, {len(catalogue)} items, {train.n_events} training events")

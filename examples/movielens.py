@@ -6,7 +6,8 @@ films never appears in training; asked for is the last of them that a user saw, 
     MMRECO_DATA=path/to/data python examples/movielens.py
 
 The folder `ml1m` in it holds `ml1m_interactions.parquet` (user, movie, pos), `movies.dat` and `posters/<movie>.jpg`;
-`weights` holds `squeezenet1_0_imagenet_fp16.safetensors`. Titles are read by the MiniLM of `mmreco[offline]`.
+`weights` holds `squeezenet1_0_imagenet_fp16.safetensors`. Titles are read by the MiniLM of `mmreco[offline]`
+and, with the genres, word by word.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 from mmreco import (
+    Attributes,
     Catalogue,
     Embeddings,
     ImageEncoder,
@@ -29,10 +31,12 @@ from mmreco import (
     embed,
     evaluate,
     leave_last_out,
+    worded,
 )
 from mmreco.data.formats import movielens
 
-Contents = Mapping[str, Embeddings]
+Told = tuple[Mapping[str, Embeddings], Attributes | None]
+"""What is known of the films: vectors by modality, and genres with the words of titles."""
 
 
 def read(folder: Path) -> tuple[Catalogue, Interactions]:
@@ -41,7 +45,7 @@ def read(folder: Path) -> tuple[Catalogue, Interactions]:
     return films, Interactions.from_events(log.users, log.items, log.users_flat, log.items_flat)
 
 
-def encode(films: Catalogue, data: Path, *, progress: bool) -> Contents:
+def encode(films: Catalogue, data: Path, *, progress: bool) -> Mapping[str, Embeddings]:
     """Titles with genres by MiniLM, posters by SqueezeNet."""
     genres = [", ".join(names or ()) for names in films.column("category")]
     titles = [f"{title} ({genre})" for title, genre in zip(films.column("title"), genres, strict=True)]
@@ -55,7 +59,7 @@ def encode(films: Catalogue, data: Path, *, progress: bool) -> Contents:
 
 
 def all_films(
-    events: Interactions, variants: Mapping[str, Contents], *, settings: Mapping[str, int], progress: bool
+    events: Interactions, variants: Mapping[str, Told], *, settings: Mapping[str, int], progress: bool
 ) -> dict[str, dict[str, float]]:
     """Recall@10 and NDCG@10 of each user's last film; beside ids alone, the difference and its standard error."""
     train, test = leave_last_out(events)
@@ -63,8 +67,9 @@ def all_films(
         name: evaluate(model.fit(train), test, 10) for name, model in (("Popular", Popular()), ("ItemKNN", ItemKNN()))
     }
     train, validation = leave_last_out(train)
-    for name, content in variants.items():
-        space = SharedSpace(**settings).fit(train, content=content, validation=validation, progress=progress)
+    for name, (content, facts) in variants.items():
+        space = SharedSpace(**settings)
+        space.fit(train, content=content, attributes=facts, validation=validation, progress=progress)
         found[name] = evaluate(space, test, 10)
         print(f"all films, {name}: pass {space.epochs_} of {len(space.scores_)} kept\n{found[name]}", flush=True)
     figures = {name: {m: round(report[m], 4) for m in ("recall@10", "ndcg@10")} for name, report in found.items()}
@@ -76,13 +81,13 @@ def all_films(
 
 
 def new_films(
-    events: Interactions, variants: Mapping[str, Contents], *, settings: Mapping[str, int], progress: bool
+    events: Interactions, variants: Mapping[str, Told], *, settings: Mapping[str, int], progress: bool
 ) -> dict[str, dict[str, float]]:
     """Recall@20 of films that never appear in training, among themselves and in the whole catalogue."""
     train, test, cold = cold_items(events, share=0.1, seed=0)
     found = {"chance": {"among new@20": round(20 / int(cold.sum()), 4), "among all@20": round(20 / len(cold), 4)}}
-    for name, content in variants.items():
-        space = SharedSpace(**settings).fit(train, content=content, progress=progress)
+    for name, (content, facts) in variants.items():
+        space = SharedSpace(**settings).fit(train, content=content, attributes=facts, progress=progress)
         among = evaluate(space, test, 20, where=cold)["recall@20"]
         everywhere = evaluate(space, test, 20)["recall@20"]
         found[name] = {"among new@20": round(among, 4), "among all@20": round(everywhere, 4)}
@@ -114,13 +119,17 @@ def main() -> None:
         "posters": ("image",),
         "both": ("text", "image"),
     }
-    variants = {name: {m: content[m] for m in modalities[name]} for name in chosen}
+    words = Attributes.from_catalogue(worded(films))
+    variants: dict[str, Told] = {
+        name: ({m: content[m] for m in modalities[name]}, words if "text" in modalities[name] else None)
+        for name in chosen
+    }
     settings = {"epochs": given.epochs, "seed": given.seed}
     figures = {}
     if "all" in given.films.split(","):
         figures["all"] = all_films(events, variants, settings=settings, progress=given.progress)
     if "new" in given.films.split(","):
-        named = {name: content for name, content in variants.items() if content}
+        named = {name: told for name, told in variants.items() if told[0]}
         figures["new"] = new_films(events, named, settings=settings, progress=given.progress)
     print(json.dumps({**figures, "seed": given.seed, "seconds": round(perf_counter() - start, 1)}))
 

@@ -57,6 +57,7 @@ _NAMES = {
     "random_events": "mmreco.data.split",
     "tune": "mmreco.evaluation",
     "verify": "mmreco.data.artefact",
+    "worded": "mmreco.encoders.words",
 }
 
 if TYPE_CHECKING:  # the same list, for type checkers and editors
@@ -85,6 +86,7 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.encoders.lexical import LexicalEncoder
     from mmreco.encoders.static import StaticEncoder
     from mmreco.encoders.text import TextEncoder
+    from mmreco.encoders.words import worded
     from mmreco.errors import (
         DataError,
         IncompatibleError,
@@ -151,6 +153,7 @@ __all__ = [
     "random_events",
     "tune",
     "verify",
+    "worded",
 ]
 
 

@@ -32,6 +32,7 @@ from mmreco.encoders.channels import (
 )
 from mmreco.encoders.image import ImageEncoder
 from mmreco.encoders.lexical import LexicalEncoder
+from mmreco.encoders.words import worded
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.vector import VectorIndex
 from mmreco.space import SharedSpace
@@ -88,7 +89,8 @@ class Recommender:
         Parameters
         ----------
         catalogue : the items
-            Texts are read from `title` and `text`, pictures from `image`, facts from `category`, `brand`, `price`.
+            Texts are read from `title` and `text`, pictures from `image`, facts from `category`, `brand`, `price` and
+            the words of `title`.
         events : over the catalogue's items
             Read them with `catalogue=` so that both speak of the same items.
         reviews : optional
@@ -123,7 +125,7 @@ class Recommender:
         encoders, content = {**encoders, **_named("image", image)}, {**content, **pictures}
         refused = pa.concat_tables([refused, unseen])
         content = {name: vectors for name, vectors in content.items() if len(vectors)}
-        attributes = Attributes.from_catalogue(catalogue)
+        attributes = Attributes.from_catalogue(worded(catalogue))
         space = SharedSpace() if model is None else model
         space.fit(events, content=content, attributes=attributes, progress=progress)
         channels = {
@@ -144,7 +146,7 @@ class Recommender:
         grown = shelf.catalogue.joined(catalogue)  # refuses what is known, before any work
         encoders = {name: channel.encoder for name, channel in shelf.channels.items()}
         content, refused = encode_catalogue(encoders, catalogue, reviews)
-        placed = self.model.place(content, self.attributes.describe(catalogue))
+        placed = self.model.place(content, self.attributes.describe(worded(catalogue)))
         vectors, there = placed.aligned(catalogue.items)
         if not there.all():
             reason = "no text, picture or attribute to place it by"

@@ -14,7 +14,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mmreco import Catalogue, Embeddings, ImageEncoder, Interactions, LexicalEncoder, Report, TextEncoder, embed
+from mmreco import (
+    Catalogue,
+    Embeddings,
+    ImageEncoder,
+    Interactions,
+    LexicalEncoder,
+    Report,
+    TextEncoder,
+    embed,
+    worded,
+)
 from mmreco.data.attributes import Attributes
 from mmreco.data.formats import movielens, s3rec_attributes, s3rec_interactions
 
@@ -32,14 +42,23 @@ SETS = {
 @dataclass(frozen=True)
 class Given:
     """What a data set knows: who turned to what, and of the items their titles, the vectors of what they say and look
-    like, and their attributes, where it has them."""
+    like, their attributes, and the words of their titles as attributes, where it has them."""
 
     name: str
     events: Interactions
     content: Mapping[str, Embeddings]
     attributes: Attributes | None
+    words: Attributes | None = None
     titles: Sequence[str | None] = ()
     max_length: int = 50
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `SharedSpace.fit` is told of the items."""
+        facts = self.attributes if self.attributes is not None else self.words
+        if self.attributes is not None and self.words is not None:
+            facts = self.attributes.joined(self.words)
+        return {"content": self.content, "attributes": facts}
 
 
 def read(
@@ -55,13 +74,14 @@ def read(
     """
     if titles is None:
         events = s3rec_interactions(sequences)
-        texts, content = [], {}
+        texts, content, said = [], {}, None
     else:
         catalogue = Catalogue.read(titles)
         events = s3rec_interactions(sequences, items=catalogue.items)
         if events.dropped:
             raise SystemExit(f"{titles}: {events.dropped} events of {sequences} are of items it does not list")
         texts = catalogue.column("title")
+        said = Attributes.from_catalogue(worded(catalogue), columns=["title_word"])
         words = LexicalEncoder().fit([text for text in texts if text])
         encoders = {"text": TextEncoder("offline"), "words": words}
         content = {
@@ -69,11 +89,12 @@ def read(
             for modality, encoder in encoders.items()
         }
     bags = None if attributes is None else s3rec_attributes(attributes, events.items)
-    return Given(name, events, content, bags, texts)
+    return Given(name, events, content, bags, said, texts)
 
 
 def films(data: Path, *, work: Path, progress: bool = False) -> Given:
-    """MovieLens-1M with titles and genres by MiniLM and posters by SqueezeNet, from `data/ml1m` and `data/weights`."""
+    """MovieLens-1M from `data/ml1m` and `data/weights`: titles and genres by MiniLM and word by word, posters by
+    SqueezeNet."""
     catalogue, log = movielens(data / "ml1m")
     events = Interactions.from_events(log.users, log.items, log.users_flat, log.items_flat)
     genres = [", ".join(names or ()) for names in catalogue.column("category")]
@@ -89,7 +110,9 @@ def films(data: Path, *, work: Path, progress: bool = False) -> Given:
         ).embeddings
         for modality, (encoder, contents) in read_by.items()
     }
-    return Given("ml1m", events, content, None, titles, max_length=200)
+    kinds = Attributes.from_catalogue(catalogue)
+    said = Attributes.from_catalogue(worded(catalogue), columns=["title_word"])
+    return Given("ml1m", events, content, kinds, said, titles, max_length=200)
 
 
 def figures(report: Report) -> dict[str, float]:

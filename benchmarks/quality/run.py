@@ -22,7 +22,7 @@ def run(given: Given, *, seed: int, progress: bool) -> dict[str, object]:
     """Both conventions on one data set."""
     known, test = leave_last_out(given.events)
     train, validation = leave_last_out(known)
-    told = {"content": given.content, "attributes": given.attributes, "progress": progress}
+    told = {**given.told, "progress": progress}
     space = SharedSpace(max_length=given.max_length, seed=seed).fit(train, validation=validation, **told)
     on_validation = evaluate(space, validation, CUTOFFS)
     print(f"validation NDCG@10 by pass: {', '.join(f'{s:.4f}' for s in space.scores_)}; pass {space.epochs_} is kept")

@@ -59,11 +59,11 @@ def rows_of(name: str, runs: list[dict[str, Any]]) -> list[str]:
     return [*lines, f"| SharedSpace | validation | {shown} | |"]
 
 
-def ablations(runs: list[dict[str, Any]]) -> list[str]:
-    """What each ingredient brings."""
+def ablations(runs: list[dict[str, Any]], recipe: list[dict[str, Any]]) -> list[str]:
+    """What each ingredient brings: the recipe, and runs of the same seeds without one."""
     lines = ["| Beauty, strict, NDCG@10 | validation | test | seeds |", "|---|---|---|---|"]
-    for row in ROWS:
-        own = [run for run in runs if run["row"] == row]
+    for row in ("the recipe", *ROWS):
+        own = recipe if row == "the recipe" else [run for run in runs if run["row"] == row]
         if own:
             shown = " | ".join(spread([run[part]["ndcg@10"] for run in own]) for part in ("validation", "strict"))
             lines.append(f"| {row} | {shown} | {len(own)} |")
@@ -162,7 +162,7 @@ def main() -> int:
             sets.setdefault(run["set"], []).append(run)
     parts = [rows_of(name, runs) for name, runs in sets.items()]
     ablation = kept(asked.results, "ablation-*.json")
-    parts += [ablations(ablation)] if ablation else []
+    parts += [ablations(ablation, sets.get("beauty", []))] if ablation else []
     questions = [run for run in kept(asked.results, "*.json") if "question" in run]
     parts += [reached(questions)] if questions else []
     parts += [cost(run) for run in kept(asked.results, "speed.json")]

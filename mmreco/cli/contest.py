@@ -87,8 +87,10 @@ class Contest:
 
     @cached_property
     def attributes(self) -> Attributes:
-        """Category, brand and price, where they are known."""
-        return Attributes.from_catalogue(self.catalogue)
+        """Category, brand, price and the words of the title, where they are known."""
+        from mmreco.encoders.words import worded
+
+        return Attributes.from_catalogue(worded(self.catalogue))
 
     def known(self, train: Interactions) -> Known:
         """What the measures beyond accuracy may know."""

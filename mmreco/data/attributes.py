@@ -19,7 +19,7 @@ from mmreco.errors import DataError
 
 __all__ = ["Attributes"]
 
-_USUAL = ("category", "brand", "price")
+_USUAL = ("category", "brand", "price", "title_word")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,8 +87,9 @@ class Attributes:
         Parameters
         ----------
         columns : optional
-            Which columns; those of `category`, `brand` and `price` that there are when omitted. A column may
-            hold lists (every value counts). Numbers with a fraction, and `price` always, are cut into ranges.
+            Which columns; those of `category`, `brand`, `price` and `title_word` (see `mmreco.worded`) that there are
+            when omitted. A column may hold lists (every value counts). Numbers with a fraction, and `price` always,
+            are cut into ranges.
         price_bins : 1 or more
             How many ranges, each holding about as many items (quantiles); fewer where values repeat.
         at_least : 1 or more
@@ -139,6 +140,25 @@ class Attributes:
             words += listed
         owner = np.asarray(owners, dtype=np.int64)
         return _bags(items, [(owner, pa.array(words, pa.large_string()))], at_least, cuts={})
+
+    def joined(self, more: "Attributes") -> "Attributes":
+        """These attributes of the same items, and those of `more` as well.
+
+        Raises
+        ------
+        DataError
+            A name is in both.
+        """
+        shared = set(self.names) & set(more.names)
+        if shared:
+            raise DataError(f"attributes: {len(shared)} names are in both, e.g. {min(shared)!r}; rename one side's")
+        other = more.aligned(self.items)
+        lengths = np.diff(self.starts), np.diff(other.starts)
+        starts = np.concatenate([[0], np.cumsum(lengths[0] + lengths[1])])
+        owner = np.concatenate([np.repeat(np.arange(len(self)), each) for each in lengths])
+        flat = np.concatenate([self.flat, other.flat + len(self.names)])
+        flat = flat[np.argsort(owner, kind="stable")]
+        return Attributes(self.items, self.names + other.names, starts, flat, {**self.cuts, **other.cuts})
 
     def describe(self, catalogue: Catalogue) -> "Attributes":
         """The attributes of other items under the same `names` and ranges; what is not among them is left out.

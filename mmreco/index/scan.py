@@ -60,9 +60,7 @@ class Scan:
         """The score of every item for one query, shape `(n,)`."""
         return np.asarray(self.vectors @ query, dtype=np.float32)
 
-    def _best(
-        self, queries: F32, k: int, where: Bool | None, allowed: I64 | None, barred_of: I64, barred: I64
-    ) -> I64:
+    def _best(self, queries: F32, k: int, where: Bool | None, allowed: I64 | None, barred_of: I64, barred: I64) -> I64:
         """As `best`; query `barred_of[e]` must not return row `barred[e]`, ascending."""
         b, n = len(queries), len(self.vectors)
         gathered = allowed is not None and (b >= 16 or len(allowed) < _SPARSE * n)

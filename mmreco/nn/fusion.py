@@ -5,7 +5,7 @@ masked, and a fusion joins what is there.
 
 Sources: Arevalo et al., "Gated multimodal units", 2017 (gates); Mu & Viswanath, "All-but-the-top", 2018 (taking the
 common mean out of vectors that all point one way, as those of many encoders do). Deviates from the first by a
-residual gate that starts at one.
+residual gate that starts at one; the words of a title, and other attributes, are summed.
 """
 
 from collections.abc import Mapping
@@ -51,13 +51,14 @@ class ItemTower(nn.Module):
         self.centres = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(width), requires_grad=False) for name, width in widths.items()}
         )
-        self.attributes = nn.EmbeddingBag(n_attributes + 1, dim, mode="mean", padding_idx=n_attributes)
+        # summed: a mean moves the slower the more an item has, and words of titles are many
+        self.facts = nn.EmbeddingBag(n_attributes + 1, dim, mode="sum", padding_idx=n_attributes)
         self.has_attributes = n_attributes > 0
-        for table in (self.identity, self.attributes):
+        for table in (self.identity, self.facts):
             if table is not None:
                 nn.init.normal_(table.weight, std=0.02)
         with torch.no_grad():
-            self.attributes.weight[n_attributes] = 0
+            self.facts.weight[n_attributes] = 0
         n_parts = (n_ids > 0) + len(widths) + self.has_attributes
         self.join = _FUSIONS[fusion](dim, max(1, n_parts))
         self.norm = nn.LayerNorm(dim)
@@ -79,7 +80,7 @@ class ItemTower(nn.Module):
         rows : shape `(r,)`, int64
             The id vector to use; -1 for an item that has none.
         contents : by modality, values `(r, width)` as `centred` gives them, and whether they exist `(r,)`
-        attributes : shape `(r, m)`, int64
+        attributes : shape `(r, m)`, int32
             Attributes an item, padded with `n_attributes`.
         """
         parts, present = [], []
@@ -91,8 +92,8 @@ class ItemTower(nn.Module):
             parts.append(project(values))
             present.append(there)
         if self.has_attributes:
-            parts.append(self.attributes(attributes))
-            present.append((attributes < self.attributes.num_embeddings - 1).any(dim=1))
+            parts.append(self.facts(attributes))
+            present.append((attributes < self.facts.num_embeddings - 1).any(dim=1))
         if not parts:  # nothing is known of any item
             parts, present = [torch.zeros(len(rows), self.dim, device=rows.device)], [rows < 0]
         known = torch.stack(present, dim=1)  # (r, parts)

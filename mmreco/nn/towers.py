@@ -25,7 +25,7 @@ class ItemContent:
     identity : shape `(n,)`, int64
         Each item's row of the id table; -1 for an item without.
     contents : by modality, values `(n, width)` and whether they exist `(n,)`
-    attributes : shape `(n, m)`, int64
+    attributes : shape `(n, m)`, int32
         Attribute rows, padded with `padding`.
     padding : the number of attributes
     """

@@ -42,12 +42,12 @@ def item_content(
     if learn:
         towers.items.centre(contents)
     contents = {name: (towers.items.centred(name, values), there) for name, (values, there) in contents.items()}
-    padding = towers.items.attributes.num_embeddings - 1
-    bags = np.full((len(items), 1), padding, dtype=np.int64)
+    padding = towers.items.facts.num_embeddings - 1
+    bags = np.full((len(items), 1), padding, dtype=np.int32)
     if attributes is not None:
         matched = attributes.aligned(items)
         lengths = np.diff(matched.starts)
-        bags = np.full((len(items), max(1, int(lengths.max(initial=0)))), padding, dtype=np.int64)
+        bags = np.full((len(items), max(1, int(lengths.max(initial=0)))), padding, dtype=np.int32)
         bags[np.arange(bags.shape[1]) < lengths[:, None]] = matched.flat
     return ItemContent(torch.from_numpy(identity).to(device), contents, torch.from_numpy(bags).to(device), padding)
 

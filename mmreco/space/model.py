@@ -54,9 +54,9 @@ __all__ = ["SharedSpace"]
 
 _NEGATIVES = 2_048  # items a batch is contrasted with
 _HEADS = 1
-_LIST = 10  # places of the lists that new items are let into
+_LIST = 10  # places of the lists that new items have their share of
 _ENOUGH_NEW = 20  # new items that can speak for themselves; with fewer, known ones play their part
-_LISTS, _JUDGED = 1_000, 5_000  # users and items looked at to see how far they must lean
+_LISTS, _JUDGED = 1_000, 5_000  # users and items looked at to see how far new ones must lean
 _TEMPERATURE = 0.07  # at the start; it is learnt
 
 
@@ -264,16 +264,15 @@ class SharedSpace(VectorModel):
         crowd = (crowd / np.linalg.norm(crowd)).astype(np.float32)
         vectors, described = self.embeddings_.vectors.copy(), known.described.cpu().numpy()
         new = ~clicked & described
-        judged = some(np.flatnonzero(clicked & described), _JUDGED, rng)
-        alone = vectors[new]
+        alone = vectors[some(np.flatnonzero(new), _JUDGED, rng)]
         if len(alone) < _ENOUGH_NEW:
-            rows = torch.from_numpy(judged).to(known.identity.device)
-            alone = placed(self.towers_, known.of(rows).unnamed())
+            judged = some(np.flatnonzero(clicked & described), _JUDGED, rng)
+            alone = placed(self.towers_, known.of(torch.from_numpy(judged).to(known.identity.device)).unnamed())
         self.lean_ = 0.0
         if len(alone):
-            k = min(_LIST, int(clicked.sum()))
-            bars = self.recommend(asked, k, where=clicked).scores[:, -1]  # (u,)
-            self.lean_ = leaning(users, bars, alone, crowd, share=WELCOME * k / int(clicked.sum()))
+            n_known = int(clicked.sum())
+            lists = self.recommend(asked, min(_LIST, n_known), where=clicked).scores  # (u, k)
+            self.lean_ = leaning(users, lists, alone, crowd, share=WELCOME / n_known)
             vectors[new] = lent(vectors[new], crowd, self.lean_)
         vectors[~clicked & ~described] = -crowd  # nothing is known of these: behind all others
         self._take_places(vectors, crowd)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmreco.arrays import I64
 from mmreco.data.interactions import Interactions
@@ -28,6 +28,7 @@ __all__ = ["batch_loss", "compiled", "hiding", "kept", "memory", "optimiser"]
 
 _BETAS = (0.9, 0.98)
 _TAUGHT = 12.0  # events with which an item's id is hidden e times less often than with none
+_FADING = 0.2  # weight decay of attributes' vectors: what brings nothing goes, as most words of the titles of films do
 _AVERAGED = 2.6  # passes over which the weights that remain are averaged
 _COMPILED_ON, _COMPILER = "cuda", "inductor"
 _WORTH_COMPILING = 500_000  # steps of a pass from which compiling, about a minute, pays; a guess, not yet measured
@@ -82,9 +83,12 @@ def batch_loss(
     return sampled_softmax(users, places[right], places[wrong], targets=targets, drawn=drawn, log_expected=log_expected)
 
 
-def optimiser(towers: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
-    """AdamW over all weights."""
-    return torch.optim.AdamW(towers.parameters(), lr=learning_rate, betas=_BETAS, weight_decay=0.0, fused=True)
+def optimiser(towers: Towers, learning_rate: float) -> torch.optim.Optimizer:
+    """AdamW over all weights; the vectors of attributes fade, all others stay as they are."""
+    facts = towers.items.facts.weight
+    rest = [weight for weight in towers.parameters() if weight is not facts]
+    groups = [{"params": rest, "weight_decay": 0.0}, {"params": [facts], "weight_decay": _FADING}]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=_BETAS, fused=True)
 
 
 @contextmanager
