@@ -44,7 +44,7 @@ def test_cost_of_a_call(benchmark: BenchmarkFixture, quality: str, n: int, b: in
     Each call asks something else, as shoppers do: asked the same again and again, FAISS walks in the cache.
     """
     index, queries = built(n, quality)[0], asked(n, 1_024).queries
-    batches = [queries[start : start + b] for start in range(0, min(1_024, 64 * b), b)]
+    batches = [queries[start : start + b] for start in range(0, min(1_024, 256 * b), b)]
     seen, held = asked(n, b, "seen").exclude, index._held
     ways: dict[str, Callable[[], Any]] = {
         "mmreco": lambda: [index.search(batch, K) for batch in batches],

@@ -14,6 +14,7 @@ __all__ = ["worded"]
 
 _COLUMN = "title_word"
 _MOST = 32  # different words of a title, its first
+_TOGETHER = 65_536  # titles whose words are held as Python's strings at a time
 
 
 def worded(catalogue: Catalogue) -> Catalogue:
@@ -31,7 +32,10 @@ def worded(catalogue: Catalogue) -> Catalogue:
     """
     if not catalogue.has("title"):
         return catalogue
-    titles = segment_all([title or "" for title in catalogue.column("title")])
-    words = pa.array([list(dict.fromkeys(found))[:_MOST] for found in titles], pa.list_(pa.large_string()))
+    kind = pa.large_list(pa.large_string())
+    chunks = []
+    for batch in catalogue.table.select(["title"]).to_batches(max_chunksize=_TOGETHER):
+        titles = segment_all([title or "" for title in batch["title"].to_pylist()])
+        chunks.append(pa.array([list(dict.fromkeys(words))[:_MOST] for words in titles], kind))
     columns = {name: catalogue.table[name] for name in catalogue.table.column_names}
-    return Catalogue(catalogue.items, pa.table({**columns, _COLUMN: words}))
+    return Catalogue(catalogue.items, pa.table({**columns, _COLUMN: pa.chunked_array(chunks, kind)}))
