@@ -345,3 +345,8 @@ def test_the_same_seed_gives_the_same_answers(shop: PlantedShop) -> None:
         for _ in range(2)
     )
     np.testing.assert_array_equal(first.scores, second.scores)
+
+
+def test_words_of_titles_are_facts(recommender: Recommender) -> None:
+    said = {name.partition("=")[2] for name in recommender.attributes.names if name.startswith("title_word=")}
+    assert {"red", "红色"} <= said

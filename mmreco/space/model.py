@@ -4,13 +4,14 @@ Two towers meet. The item tower fuses an item's id, contents and attributes into
 reads a history of such vectors. Both are trained by a softmax over items for the next event at every step of
 every history, so items nobody clicked are placed by their content, and a stranger is a history like any other.
 
-Sources: Kang & McAuley, "Self-attentive sequential recommendation", 2018 (the causal Transformer); Klenitskiy
-& Vasilev, "Turning dross into gold loss: is BERT4Rec really better than SASRec?", 2023 (softmax in place of
-binary cross-entropy); Hou et al., "Towards universal sequence representation learning for recommender systems",
-2022 (text read by the user tower, cosine with a temperature); Volkovs et al., "DropoutNet", 2017 (hiding ids in
-training). Deviates by hiding an id the less the more events have taught it, by normalising item vectors, by negatives
-shared by a batch and corrected for how they were drawn, by never drawing an item without events as a negative, as
-nobody was offered it, and by letting such items lean towards the crowd.
+Sources: Kang & McAuley, "Self-attentive sequential recommendation", 2018 (the causal Transformer); Klenitskiy &
+Vasilev, "Turning dross into gold loss: is BERT4Rec really better than SASRec?", 2023 (softmax in place of binary
+cross-entropy); Hou et al., "Towards universal sequence representation learning for recommender systems", 2022 (text
+read by the user tower, cosine with a temperature); Volkovs et al., "DropoutNet", 2017 (hiding ids in training); Joulin
+et al., "Bag of tricks for efficient text classification", 2017 (a title as the sum of its words' vectors; see
+`mmreco.worded`). Deviates by hiding an id the less the more events have taught it, by normalising item vectors, by
+negatives shared by a batch and corrected for how they were drawn, by never drawing an item without events as a
+negative, as nobody was offered it, and by letting such items lean towards the crowd.
 """
 
 import hashlib

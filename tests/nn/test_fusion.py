@@ -71,3 +71,9 @@ def test_gates_start_at_one():
 def test_a_tower_of_nothing_answers():
     module = tower(n_ids=0, widths={}, n_attributes=0)
     assert module(torch.tensor([-1, -1]), {}, torch.zeros(2, 1, dtype=torch.long)).shape == (2, 8)
+
+
+def test_the_vectors_of_attributes_are_added_up():
+    module = tower(n_ids=0, widths={}, n_attributes=3)
+    rows, vectors = torch.tensor([-1]), module.facts.weight.detach()
+    torch.testing.assert_close(module(rows, {}, torch.tensor([[1, 2, 3]])), module.norm(vectors[1] + vectors[2])[None])

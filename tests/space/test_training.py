@@ -9,7 +9,7 @@ from mmreco.data.windows import windows
 from mmreco.nn.negatives import Negatives
 from mmreco.space import SharedSpace
 from mmreco.space.content import item_content
-from mmreco.space.training import batch_loss, hiding
+from mmreco.space.training import batch_loss, hiding, optimiser
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +47,16 @@ def test_a_hidden_id_teaches_as_if_the_item_were_new(given):
     assert loss(known, 0.0) == loss(known, None)
     assert loss(known, 1.0) == pytest.approx(loss(known.unnamed(), None))
     assert abs(loss(known, 1.0) - loss(known, None)) > 1e-3
+
+
+def test_attributes_that_bring_nothing_fade_and_nothing_else_does():
+    torch.manual_seed(0)
+    towers = SharedSpace(dim=8)._towers(5, {"text": 3}, 4, 1)
+    before = {name: weight.detach().clone() for name, weight in towers.named_parameters()}
+    step = optimiser(towers, 0.1)
+    for weight in towers.parameters():
+        weight.grad = torch.zeros_like(weight)
+    step.step()
+    for name, weight in towers.named_parameters():
+        kept = 0.98 if name == "items.facts.weight" else 1.0
+        torch.testing.assert_close(weight.detach(), kept * before[name])
