@@ -22,7 +22,7 @@ from mmreco.index.vector import VectorIndex
 DIM, K = 128, 10
 SIZES = [int(size) for size in os.environ.get("MMRECO_BENCH_ITEMS", "10000,100000").split(",")]
 THREADS = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-RECALLED = 200  # queries over which recall is measured
+RECALLED = 500  # queries over which recall is measured
 _SEEN = 50  # items each user has seen
 _ROUNDS = 5
 _PAUSE = 0.1  # seconds

@@ -146,7 +146,6 @@ def structure(quality: str, n: int, dim: int, repeats: int) -> dict[str, Any]:
     for batch in (1, 32, 1024):
         seconds = timed(lambda b=batch: index.search(queries[:b], 10), repeats=repeats)  # type: ignore[misc]
         figures[f"queries_a_second_batch_{batch}"] = round(batch / seconds, 1)
-    figures["obeys_selectors"] = index._held is not None and index._held.structure._selects
     return figures
 
 

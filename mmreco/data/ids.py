@@ -7,15 +7,15 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmreco.arrays import I64
+from mmreco.arrays import I64, frozen
 from mmreco.errors import DataError, UnknownIdError
 
 __all__ = ["IdMap"]
 
-_FEW = 32  # rows up to which their ids are cut out one by one; more are taken by Arrow, which has first to get going
 _SMALL = 4_096  # requests up to this size look ids up in a dict; larger ones go through Arrow's hash join
 
 
@@ -102,18 +102,13 @@ class IdMap:
     @cached_property
     def checksum(self) -> str:
         """SHA-256 (hexadecimal) over the ids and their lengths, in order."""
-        ends, text = self._text
-        digest = hashlib.sha256(np.diff(ends).tobytes())
-        digest.update(text[int(ends[0]) : int(ends[-1])])
-        return digest.hexdigest()
-
-    @cached_property
-    def _text(self) -> tuple[I64, memoryview]:
-        """Where the ids begin and end, shape `(n + 1,)`, in the bytes of all of them."""
         _, ends, text = self.array.buffers()
-        if ends is None or text is None:  # no id at all
-            return np.zeros(1, dtype=np.int64), memoryview(b"")
-        return np.frombuffer(ends, dtype=np.int64)[self.array.offset :][: len(self) + 1], memoryview(text)
+        digest = hashlib.sha256()
+        if ends is not None and text is not None:  # there are none of no id at all
+            places = np.frombuffer(ends, dtype=np.int64)[self.array.offset :][: len(self) + 1]
+            digest.update(np.diff(places).tobytes())
+            digest.update(memoryview(text)[int(places[0]) : int(places[-1])])
+        return digest.hexdigest()
 
     def rows(self, ids: Sequence[str] | pa.Array, *, missing: Literal["raise", "mark"] = "raise") -> I64:
         """The rows of these ids, shape `(n,)`; with `missing="mark"` an unknown id is -1.
@@ -154,12 +149,7 @@ class IdMap:
         DataError
             A row is below 0 or beyond the map.
         """
-        asked = self._inside(rows)
-        if asked.size > _FEW:
-            return list(self.array.take(pa.array(asked)).to_pylist())
-        ends, text = self._text
-        where = ends.data  # its elements are numbers of Python's own, which numpy's are not
-        return [str(text[where[row] : where[row + 1]], "utf-8") for row in asked.tolist()]
+        return list(self._texts.take(self._inside(rows).ravel()).tolist())
 
     def take(self, rows: Sequence[int] | I64) -> "IdMap":
         """The map of the ids at these rows, renumbered from 0.
@@ -173,13 +163,18 @@ class IdMap:
 
     def _inside(self, rows: Sequence[int] | I64) -> I64:
         asked = np.asarray(rows, dtype=np.int64)
-        if asked.size and asked.view(np.uint64).max() >= len(self):  # below 0 is very far up
+        if np.count_nonzero(asked.view(np.uint64) >= len(self)):  # below 0 is very far up
             raise DataError(f"rows {int(asked.min())}..{int(asked.max())} asked of a map of {len(self)} ids")
         return asked
 
     @cached_property
+    def _texts(self) -> npt.NDArray[np.object_]:
+        """The ids as Python's strings, shape `(n,)`; some 65 bytes each, kept for whoever asks for a few."""
+        return frozen(self.array.to_numpy(zero_copy_only=False), np.object_)
+
+    @cached_property
     def _lookup(self) -> dict[str, int]:
-        return {text: row for row, text in enumerate(self.array.to_pylist())}
+        return {text: row for row, text in enumerate(self._texts.tolist())}
 
     @staticmethod
     def _asked(ids: Sequence[str]) -> pa.Array:

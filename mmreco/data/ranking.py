@@ -130,11 +130,13 @@ class Ranking:
 
     def ids(self, items: IdMap) -> list[list[str]]:
         """The item ids of each question, best first, padding left out."""
-        if self.rows.size and min(self.rows[:, -1].tolist()) >= 0:  # nothing is padded, as mostly
-            flat = items.ids(self.rows.ravel())
-            return [flat[start : start + self.k] for start in range(0, len(flat), self.k)]
-        there = self.rows >= 0
-        flat, ends = items.ids(self.rows[there]), np.cumsum(there.sum(axis=1)).tolist()
+        rows = self.rows
+        n, k = rows.shape
+        if rows.size and min(rows[:, -1].tolist()) >= 0:  # nothing is padded, as mostly
+            flat = items.ids(rows)
+            return [flat] if n == 1 else [flat[start : start + k] for start in range(0, n * k, k)]
+        there = rows >= 0
+        flat, ends = items.ids(rows[there]), np.cumsum(there.sum(axis=1)).tolist()
         return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 

@@ -1,10 +1,9 @@
 """Structures of FAISS that are searched on GPUs, and kept, grown and written on the CPU.
 
-FAISS' indexes there answer at most 2,048 items, bear one search at a time, and, outside its build with cuVS, ignore
-selectors without a word (Johnson, Douze, Jegou, "Billion-scale similarity search with GPUs", 2017, and FAISS' own
-notes). So nothing is left to a selector that has not been seen to be obeyed: more is fetched than asked for, and where
-that does not do the caller scans exactly. Graphs on a GPU are CAGRA's (Ootomo et al., "CAGRA: highly parallel graph
-construction and approximate nearest neighbor search for GPUs", 2023), in FAISS' build with cuVS.
+FAISS' indexes there answer at most 2,048 items and bear one search at a time (Johnson, Douze, Jegou, "Billion-scale
+similarity search with GPUs", 2017, and FAISS' own notes). Graphs on a GPU are CAGRA's (Ootomo et al., "CAGRA: highly
+parallel graph construction and approximate nearest neighbor search for GPUs", 2023), in FAISS' build with cuVS. Filters
+are `Structure`'s: on most builds a GPU ignores FAISS' own.
 """
 
 from threading import Lock
@@ -40,6 +39,7 @@ class _OnGpu(Structure):
         self._there = self._moved(faiss, index)
         super().__init__(faiss, index, factory)
         self._most = _MOST
+        self._parted = False
 
     def _moved(self, faiss: Any, index: Any) -> Any:
         """A copy of `index` on the GPUs."""
@@ -65,13 +65,10 @@ class GpuStructure(_OnGpu):
         self._set = faiss.GpuParameterSpace()
         return faiss.index_cpu_to_gpu_multiple_py(self._resources, index, co=options, gpus=list(range(many)))
 
-    def _obeys_selectors(self) -> bool:
-        return False
-
-    def _ask(self, queries: F32, k: int, options: Any) -> I64:
+    def _ask(self, queries: F32, k: int, search: int) -> I64:
         with self._turn:
-            if options is not None:  # lists are the only kind with any
-                self._set.set_index_parameter(self._there, "nprobe", int(options.nprobe))
+            if self.kind == "lists":
+                self._set.set_index_parameter(self._there, "nprobe", min(search, self._lists))
             return np.asarray(self._there.search(queries, k)[1], dtype=np.int64)
 
 
@@ -109,12 +106,9 @@ class GpuGraph(_OnGpu):
         self._resources = faiss.StandardGpuResources()
         return faiss.index_cpu_to_gpu(self._resources, 0, index)
 
-    def _options(self, search: int) -> Any:
+    def _ask(self, queries: F32, k: int, search: int) -> I64:
         options = self._faiss.SearchParametersCagra()
         options.itopk_size = search  # what CAGRA keeps in sight, as efSearch is for a graph on a CPU
-        return options
-
-    def _ask(self, queries: F32, k: int, options: Any) -> I64:
         with self._turn:
             rows = np.array(self._there.search(queries, k, params=options)[1], dtype=np.int64)
         rows[rows >= len(self)] = -1  # what is not found may come as any number, what is found twice

@@ -26,6 +26,7 @@ _WIDE = 1_024  # candidates up to which a structure is asked
 _TAIL_MOST = 4_096  # items in a tail, or
 _TAIL_SHARE = 0.02  # share of the items, from which the tail is taken into the structure
 _DEAD_SHARE = 0.4  # share of a structure's positions from which it is built anew
+_NO_QUERY = frozen([], np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ class Held:
         needed = math.ceil(width * self.effort.fetch)  # not excluded, so that scoring them exactly finds the best
         fetched = min(asked.n_allowed, fetched - width + needed)
         allowed = self._positions(asked.where)
-        rows = self._found(scan, asked, fetched, width, allowed)
+        rows = self._found(scan, asked, fetched, needed, allowed)
         short = _short(rows[:, :fetched], asked, needed)  # of the structure: what the tail has does not make up for it
         if not len(short):
             return rows
@@ -90,7 +91,7 @@ class Held:
             wide[(wide > _WIDE) | (asked.n_excluded[short] == 0)] = 0
             for each in np.unique(wide[wide > 0]).tolist():
                 lines = short[wide == each]
-                found = self._found(scan, asked.take(lines), each, width + each - fetched, allowed)
+                found = self._found(scan, asked.take(lines), each, needed + each - fetched, allowed)
                 rows = np.pad(rows, ((0, 0), (0, max(0, found.shape[1] - rows.shape[1]))), constant_values=-1)
                 rows[lines, : found.shape[1]] = found
         short = _short(rows, asked, width)
@@ -105,8 +106,7 @@ class Held:
         if found is None:
             return np.full((len(asked), 2 * k if len(self.tail) else k), -1, dtype=np.int64)
         rows = found if self._as_they_are else np.where(found < 0, -1, self.rows[found])
-        if len(asked.excluded):
-            rows = np.where(asked.excluded.bar(rows), -1, rows)
+        asked.excluded.strike(rows)
         return np.concatenate([rows, self._of_tail(scan, asked, k)], axis=1) if len(self.tail) else rows
 
     def _positions(self, where: Bool | None) -> Bool | None:
@@ -193,6 +193,10 @@ class Held:
 
 def _short(rows: I64, asked: Question, width: int) -> I64:
     """The queries for which `rows`, -1 padded, hold fewer than `width` items, though more are allowed."""
-    if not rows.size or int(rows.min()) >= 0:
-        return np.zeros(0, dtype=np.int64) if rows.shape[1] >= width else np.arange(len(rows))
-    return np.flatnonzero((rows >= 0).sum(axis=1) < np.minimum(width, asked.available))
+    there = rows >= 0
+    found = np.count_nonzero(there)
+    if rows.shape[1] >= width and (found == rows.size or (len(rows) == 1 and found >= width)):
+        return _NO_QUERY
+    counts = there.sum(axis=1)
+    few = np.flatnonzero(counts < width)
+    return few[counts[few] < asked.available[few]] if len(few) else few

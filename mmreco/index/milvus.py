@@ -159,7 +159,7 @@ class MilvusIndex:
             if exclude.items != self.ids:
                 raise IncompatibleError(f"exclude: over {len(exclude.items)} items that are not those of this index")
             barred = Excluded.of(exclude.users_flat, exclude.items_flat, len(self))
-        most = int(np.bincount(barred.queries, minlength=1).max()) if len(barred) else 0
+        most = int(barred.counts(len(asked)).max(initial=0))
         wide = min(len(self), k + most)
         if wide > _WIDEST:
             raise DataError(f"k={k} and {most} exclusions: Milvus answers at most {_WIDEST} a query")
@@ -167,8 +167,8 @@ class MilvusIndex:
         scores = np.full(rows.shape, -np.inf, dtype=np.float32)
         if wide:
             _answers(self._client, self.name, asked, wide, expression, rows, scores)
-        drop = barred.bar(rows)
-        return Ranking.from_scores(np.where(drop, np.float32(-np.inf), scores), k, rows=np.where(drop, -1, rows))
+        barred.strike(rows)
+        return Ranking.from_scores(scores, k, rows=rows)
 
 
 def _client(uri: str) -> Any:

@@ -83,8 +83,8 @@ def ordered(scan: Scan, asked: Question, rows: I64, width: int, precision: float
 def _sorted(rows: I64, scores: F32, width: int) -> tuple[I64, F32]:
     """The first `width` along each line, best first, lower rows among equals; -1 and -inf go together."""
     if len(rows) == 1:  # a third of the calls that many lines need, and calls are what one line costs
-        order = np.lexsort((rows[0], -scores[0]))[:width]
-        return rows.take(order, axis=1), scores.take(order, axis=1)
+        order = np.lexsort((rows, -scores))[:, :width]
+        return rows.take(order), scores.take(order)
     first = np.arange(0, rows.size, rows.shape[1])[:, None]  # of each line, counted through all
     order = np.argsort(-scores, axis=1)
     best = scores.take(order + first)

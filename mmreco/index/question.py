@@ -12,12 +12,12 @@ __all__ = ["Excluded", "Question"]
 
 @dataclass(frozen=True, eq=False)
 class Excluded:
-    """Pairs of a query and an item row it must not return, each once, ordered by query and row.
+    """Pairs of a query and an item row it must not return, ordered by query and row.
 
     Parameters
     ----------
     keys : shape `(e,)`, ascending
-        `query * n_items + row` of each pair.
+        `query * n_items + row` of each pair; a pair may be there more than once.
     n_items : of the index
     """
 
@@ -26,12 +26,9 @@ class Excluded:
 
     @classmethod
     def of(cls, queries: I64, rows: I64, n_items: int) -> "Excluded":
-        """These pairs, sorted and each once."""
+        """These pairs, sorted."""
         keys = queries * n_items + rows
         keys.sort()
-        repeated = keys[1:] == keys[:-1]
-        if repeated.any():  # as `np.unique`, which hashes first and takes four times as long
-            keys = keys[np.concatenate([[True], ~repeated])]
         return cls(keys, max(1, n_items))
 
     @classmethod
@@ -74,13 +71,17 @@ class Excluded:
         kept = lines[at] == self.queries
         return Excluded(at[kept] * self.n_items + self.rows[kept], self.n_items)
 
-    def bar(self, rows: I64) -> Bool:
-        """Where `rows`, shape `(b, w)`, holds an item its query must not return, or padding."""
-        barred: Bool = rows < 0
+    def counts(self, b: int) -> I64:
+        """How many items each of `b` queries must not return, shape `(b,)`."""
+        keys = self.keys
+        once = keys[np.concatenate([keys[:1] >= 0, keys[1:] != keys[:-1]])]  # `np.unique` takes four times as long
+        return np.bincount(once // self.n_items, minlength=b).astype(np.int64)
+
+    def strike(self, rows: I64) -> None:
+        """Write -1 over what a query must not return in `rows`, shape `(b, w)`."""
         if len(self.keys):
             asked = rows if len(rows) == 1 else np.arange(len(rows))[:, None] * self.n_items + rows
-            barred |= self.keys.take(np.searchsorted(self.keys, asked), mode="clip") == asked
-        return barred
+            np.putmask(rows, self.keys.take(np.searchsorted(self.keys, asked), mode="clip") == asked, -1)
 
 
 _NONE = Excluded(frozen([], np.int64), 1)
@@ -106,10 +107,14 @@ class Question:
     def __len__(self) -> int:
         return len(self.queries)
 
-    @cached_property
+    @property
     def n_allowed(self) -> int:
         """How many items `where` allows."""
-        return self.n_items if self.where is None else int(np.count_nonzero(self.where))
+        return self.n_items if self.where is None else self._n_where
+
+    @cached_property
+    def _n_where(self) -> int:
+        return 0 if self.where is None else int(np.count_nonzero(self.where))
 
     @cached_property
     def available(self) -> I64:
@@ -119,7 +124,7 @@ class Question:
     @cached_property
     def n_excluded(self) -> I64:
         """How many of the allowed items each query must not return, shape `(b,)`."""
-        return np.bincount(self.excluded.queries, minlength=len(self)).astype(np.int64)
+        return self.excluded.counts(len(self))
 
     def between(self, start: int, stop: int) -> "Question":
         """The queries `start` to `stop`, renumbered from 0."""

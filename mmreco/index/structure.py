@@ -25,8 +25,13 @@ from mmreco.index.nearby import LANDMARKS, nearby, together
 __all__ = ["Effort", "Structure", "within"]
 
 _GRAPH_WORTH = 64  # items an exact scan looks at in the time of one unit of effort (measured in benchmarks/)
-_LIST_WORTH = 4  # items of a list skipped by a filter in the time of one item scanned exactly
-_MOST_FETCHED = 4_096  # candidates a structure without filters is asked for
+_LIST_WORTH = 1.0  # the same for an item of the lists that are looked at
+_ALL_WORTH = 0.25  # the same for an item, where the structure looks at all of them
+_NEAR = 0.6  # of the way from the nearest centre to the last one looked at: lists up to there are visited
+_FEWEST = 4  # lists to look at, as of two only the nearer would be visited
+_SPARE = 1.2  # times as many are fetched as a filter that knows nothing of the query would let through
+_WIDER = 8  # times as many again for a query near which less is allowed than elsewhere
+_MOST = 4_096  # candidates a structure is asked for
 _CODE_WORDS = 256
 _MEASURED = 11  # candidates for which effort is measured: ten, and the item that is looked for
 _ROUNDS = 10  # of training code words; 25 find the same
@@ -65,8 +70,10 @@ class Structure:
         graph, lists = isinstance(inner, faiss.IndexHNSW), isinstance(inner, faiss.IndexIVF)
         self.kind = "graph" if graph else "lists" if lists else "other"
         self._lists = int(inner.nlist) if lists else 1
-        self._selects = self._obeys_selectors()
-        self._most = _MOST_FETCHED
+        self._centres = inner.quantizer if lists else index
+        self._parted = lists and inner is index and self._centres.metric_type == faiss.METRIC_INNER_PRODUCT
+        self._last: tuple[int, Any] = (-1, None)  # an effort and its options
+        self._most = _MOST
 
     @classmethod
     def build(cls, faiss: Any, factory: str, vectors: F32) -> Self:
@@ -121,7 +128,7 @@ class Structure:
     def __len__(self) -> int:
         return self._n
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Memory of the structure, about."""
         n = len(self)
@@ -132,7 +139,10 @@ class Structure:
             return int(links + n * self._faiss.downcast_index(self._inner.storage).sa_code_size())
         if self.kind == "lists":
             return int(n * (self._inner.code_size + 8) + self._lists * self._inner.d * 4)
-        return int(n * self._index.sa_code_size())
+        try:
+            return int(n * self._index.sa_code_size())
+        except RuntimeError:  # graphs of other kinds do not say
+            return int(self._faiss.serialize_index(self._index).nbytes)
 
     @property
     def efforts(self) -> tuple[int, ...]:
@@ -141,7 +151,8 @@ class Structure:
             return (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1_024)
         if self.kind == "lists":
             steps = {step for power in range(self._lists.bit_length()) for step in (1 << power, 3 << power >> 1)}
-            return tuple(sorted(step for step in steps | {self._lists} if 1 <= step <= self._lists))
+            least = min(_FEWEST, self._lists) if self._parted else 1
+            return tuple(sorted(step for step in steps | {self._lists} if least <= step <= self._lists))
         return (1,)
 
     def find(self, queries: F32, k: int, effort: Effort, wanted: int, allowed: Bool | None) -> I64 | None:
@@ -149,31 +160,42 @@ class Structure:
 
         Parameters
         ----------
-        wanted : how many of them are to be right: `k` without the candidates that only make up for coarse codes
+        wanted : how many are to be found at least: `k` without the candidates that only make up for rounding
         allowed : shape `(n,)`, optional
 
-        None where an exact scan of what is allowed is quicker, or the structure cannot filter so much away.
+        None where an exact scan of what is allowed is quicker.
+
+        FAISS' own filters (selectors) are not used: some structures ignore them without a word, and a walk that may
+        only keep what is allowed loses its way where the query is far from all of it, as a dress is from the shoes a
+        page is about. Among so many of the nearest that enough of them are allowed, the first allowed are the best.
         """
-        n_allowed = len(self) if allowed is None else int(np.count_nonzero(allowed))
-        if not n_allowed or k > self._most:
+        n_allowed = self._n if allowed is None else int(np.count_nonzero(allowed))
+        if allowed is None:
+            return self._best(queries, k, effort, wanted, n_allowed)
+        if not n_allowed:
             return None
-        thinner = len(self) / n_allowed
-        if self.kind == "other":
-            return self._fetched(queries, k, allowed, thinner)
-        if allowed is not None and not self._selects:
-            return self._fetched(queries, k, allowed, thinner, effort)
-        search = math.ceil(self._pains(k, effort, wanted) * thinner)
-        if self._slower(search, n_allowed):
+        thinner = self._n / n_allowed
+        wide = math.ceil(_SPARE * k * thinner)
+        found = self._best(queries, wide, effort, wanted * thinner, n_allowed)
+        if found is None:
             return None
-        options = self._options(search) if allowed is not None else self._plain_options(search)
-        if allowed is not None:
-            bitmap = np.packbits(allowed, bitorder="little")
-            selector = self._faiss.IDSelectorBitmap(len(bitmap), self._faiss.swig_ptr(bitmap))  # holds a bare pointer
-            options.sel = selector
+        rows = _first(found, allowed, k)
+        short = np.flatnonzero(rows[:, wanted - 1] < 0)
+        if len(short):
+            found = self._best(queries[short], _WIDER * wide, effort, _WIDER * wanted * thinner, n_allowed)
+            if found is not None:
+                rows[short] = _first(found, allowed, k)
+        return rows
+
+    def _best(self, queries: F32, k: int, effort: Effort, wanted: float, n_allowed: int) -> I64 | None:
+        """About the `k` best of all, best first; None where an exact scan of `n_allowed` is quicker."""
+        search = math.ceil(self._pains(k, effort, wanted))
+        if k > self._most or self._slower(k, search, n_allowed):
+            return None
         if not self._mapped or len(queries) < _TOGETHER:
-            return self._ask(queries, k, options)
+            return self._ask(queries, k, search)
         order, rows = together(self._faiss, queries, self._landmarks), np.empty((len(queries), k), dtype=np.int64)
-        rows[order] = self._ask(queries[order], k, options)
+        rows[order] = self._ask(queries[order], k, search)
         return rows
 
     @cached_property
@@ -181,52 +203,47 @@ class Structure:
         places = np.unique(np.linspace(0, len(self) - 1, LANDMARKS).astype(np.int64))
         return np.asarray(self._inner.reconstruct_batch(places), dtype=np.float32)
 
-    def _pains(self, k: int, effort: Effort, wanted: int) -> float:
+    def _pains(self, k: int, effort: Effort, wanted: float) -> float:
         if self.kind == "graph":
             return max(effort.search, k)
-        return effort.search * max(1.0, float((wanted / _MEASURED) ** 0.8))
-
-    def _plain_options(self, search: int) -> Any:
-        """Options that nobody changes, made once: making them takes as long as a tenth of a search."""
-        held: tuple[int, Any] | None = self.__dict__.get("_last_options")
-        if held is None or held[0] != search:
-            held = self.__dict__["_last_options"] = (search, self._options(search))
-        return held[1]
+        return effort.search * max(1.0, float((wanted / effort.fetch / _MEASURED) ** 0.8))
 
     def _options(self, search: int) -> Any:
+        last = self._last
+        if last[0] == search:
+            return last[1]  # making them takes as long as a tenth of a search
+        options = None
         if self.kind == "graph":
             options = self._faiss.SearchParametersHNSW()
             options.efSearch = search
-            return options
-        if self.kind == "lists":
+        elif self.kind == "lists":
             options = self._faiss.SearchParametersIVF()
             options.nprobe = min(search, self._lists)
-            return options
-        return None
+        self._last = search, options
+        return options
 
-    def _slower(self, search: int, n_allowed: int) -> bool:
+    def _slower(self, k: int, search: int, n_allowed: int) -> bool:
         """Whether an exact scan of `n_allowed` items takes less time."""
         if self.kind == "graph":
             return search * _GRAPH_WORTH > n_allowed
-        looked_at = min(search, self._lists) * self._n / self._lists
-        return n_allowed < self._n and looked_at > _LIST_WORTH * n_allowed
+        if n_allowed == self._n:
+            return False
+        looked_at = min(search, self._lists) / self._lists if self.kind == "lists" else _ALL_WORTH
+        return looked_at * self._n * _LIST_WORTH > n_allowed or k >= self._n
 
-    def _fetched(
-        self, queries: F32, k: int, allowed: Bool | None, thinner: float, effort: Effort | None = None
-    ) -> I64 | None:
-        """More than `k` by as much as the filter takes away, and then some; what is short is for the caller."""
-        if allowed is None:
-            return self._ask(queries, k, None)
-        wide = min(len(self), int(1.5 * k * thinner) + 16)
-        if wide > self._most or wide * 16 > len(self):
-            return None
-        search = 0 if effort is None else int(self._pains(wide, effort, wide))
-        rows = self._ask(queries, wide, self._options(search))
-        rows = np.where((rows >= 0) & allowed[rows], rows, -1)
-        first = np.argsort(rows < 0, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(rows, first, axis=1)
+    def _ask(self, queries: F32, k: int, search: int) -> I64:
+        """The `k` best, shape `(b, k)`, best first, -1 where there are fewer."""
+        options = self._options(search)
+        if not self._parted or search >= self._lists:  # else it can be said which lists to visit
+            return self._all(queries, k, options)
+        rows = self._near(queries, k, search, options)
+        if rows.item(-1) < 0 if len(rows) == 1 else (rows[:, -1] < 0).any():
+            short = np.flatnonzero(rows[:, -1] < 0)
+            rows[short] = self._all(queries[short], k, options)
+        return rows
 
-    def _ask(self, queries: F32, k: int, options: Any) -> I64:
+    def _all(self, queries: F32, k: int, options: Any) -> I64:
+        """What FAISS finds."""
         if self._wrapped and options is not None:
             outer = self._faiss.SearchParametersPreTransform()
             outer.index_params = options
@@ -236,20 +253,17 @@ class Structure:
         self._index.search_c(len(queries), pointer(queries), k, pointer(scores), pointer(rows), options)
         return rows
 
-    def _obeys_selectors(self) -> bool:
-        """Whether a selector given to a search is looked at: some structures refuse it, some ignore it silently."""
-        options = self._options(1 << 30 if self.kind == "lists" else 64)
-        if options is None or len(self) < 2:
-            return False
-        only = np.zeros((len(self) + 7) // 8, dtype=np.uint8)
-        only[0] = 1
-        selector = self._faiss.IDSelectorBitmap(len(only), self._faiss.swig_ptr(only))
-        options.sel = selector
-        query = np.ones((1, int(self._index.d)), dtype=np.float32)
-        try:
-            return set(np.unique(self._ask(query, 2, options))) <= {-1, 0}
-        except RuntimeError:
-            return False
+    def _near(self, queries: F32, k: int, looked: int, options: Any) -> I64:
+        """What FAISS finds in those of the lists it would visit that are near enough to be worth it."""
+        b, pointer = len(queries), self._faiss.swig_ptr
+        lists, near = np.empty((b, looked), dtype=np.int64), np.empty((b, looked), dtype=np.float32)
+        asked, where = pointer(queries), (pointer(lists), pointer(near))
+        self._centres.search_c(b, asked, looked, where[1], where[0], None)
+        first, last = (near.item(0), near.item(-1)) if b == 1 else (near[:, :1], near[:, -1:])
+        np.putmask(lists, near < first + (last - first) * _NEAR, -1)
+        rows, scores = np.empty((b, k), dtype=np.int64), np.empty((b, k), dtype=np.float32)
+        self._inner.search_preassigned_c(b, asked, k, *where, pointer(scores), pointer(rows), False, options, None)
+        return rows
 
     def write(self, path: Path) -> None:
         """Write the structure to one file."""
@@ -297,6 +311,14 @@ def within(faiss: Any, index: Any) -> Any:
     """The index behind a transformation of the vectors or behind an order of its own, or the index itself."""
     outer = isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap))
     return faiss.downcast_index(index.index) if outer else index
+
+
+def _first(rows: I64, allowed: Bool, k: int) -> I64:
+    """The first `k` of each line of `rows`, -1 padded, that are allowed, shape `(b, k)`."""
+    kept = allowed[rows] & (rows >= 0)
+    order = np.argsort(~kept, axis=1, kind="stable")[:, :k]
+    first = np.where(np.take_along_axis(kept, order, axis=1), np.take_along_axis(rows, order, axis=1), -1)
+    return np.pad(first, ((0, 0), (0, max(0, k - first.shape[1]))), constant_values=-1)
 
 
 def _sample(faiss: Any, inner: Any, vectors: F32) -> F32:

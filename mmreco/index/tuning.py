@@ -79,18 +79,17 @@ def tuned(held: Held, sample: Sample, recall: float, *, least: int = 1) -> tuple
     """
     best, reached = held, -1.0
     efforts = [step for step in held.structure.efforts if step >= least] or [held.structure.efforts[-1]]
-    start = 0
     for fetch in _FETCHES:
-        before = -1.0
-        for place in range(start, len(efforts)):
-            tried = replace(held, effort=Effort(efforts[place], fetch))
+        before, gained = -1.0, [True]
+        for effort in efforts:
+            tried = replace(held, effort=Effort(effort, fetch))
             found = sample.recall(tried)
             if found > reached:
                 best, reached = tried, found
             if found >= recall:
                 return tried, found
-            if found < before + _GAIN and found > 0.5:  # a plateau: it is not for want of looking
+            gained.append(found >= before + _GAIN)
+            if not any(gained[-2:]):  # a plateau: it is not for want of looking
                 break
-            before = found
-            start = place if found < 0.5 else start
+            before = max(before, found)
     return best, reached

@@ -312,10 +312,11 @@ class VectorIndex:
         if given.dtype != np.float32 or not given.flags.c_contiguous:
             with np.errstate(over="ignore"):  # what overflows float32 is found as infinity
                 given = np.ascontiguousarray(given, dtype=np.float32)
-        largest = float(np.abs(given).max(initial=0.0))  # NaN where there is one
-        if not self._scan.longest * largest * given.shape[1] ** 0.5 <= _LARGEST:
+        if not float(np.vdot(given, given)) * self._scan.longest**2 <= _LARGEST:  # NaN where there is one
             require_finite(given, "queries")
-            raise DataError(f"queries: numbers up to {largest:.1e} overflow in float32; scale them down")
+            largest = float(np.abs(given).max(initial=0.0))
+            if self._scan.longest * largest * given.shape[1] ** 0.5 > _LARGEST:
+                raise DataError(f"queries: numbers up to {largest:.1e} overflow in float32; scale them down")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
         if where is not None and (np.shape(where) != (len(self),) or np.asarray(where).dtype != np.bool_):
@@ -349,7 +350,8 @@ class VectorIndex:
         plain = self._faiss is not None and asked.where is None and type(scan) is Scan
         if plain and flat.worth(self._faiss, asked.queries, most):
             rows = flat.best(self._faiss, self.embeddings.vectors, asked.queries, most)
-            return np.where(asked.excluded.bar(rows), -1, rows), scan.precision
+            asked.excluded.strike(rows)
+            return rows, scan.precision
         return scan.best(asked, fetched), scan.precision
 
     # ---- kept

@@ -43,15 +43,13 @@ class There:
 class Walked(There):
     """A graph of CAGRA: what it does not find comes as any number, and a thing may be found twice."""
 
-    def __init__(self, index: Any, obeys: bool) -> None:
-        self.index, self.obeys = index, obeys
+    def __init__(self, index: Any) -> None:
+        self.index = index
         self.busy, self.asked = threading.Lock(), 0
 
     def search(self, queries: np.ndarray, k: int, params: Any = None) -> Any:
         own = faiss.SearchParametersHNSW()
         own.efSearch = max(k, params.itopk_size)
-        if self.obeys and params.sel is not None:
-            own.sel = params.sel
         scores, rows = super().search(queries, k, own)
         rows[rows < 0] = 2**32 - 1
         rows[:, -1] = rows[:, 0]
@@ -85,7 +83,7 @@ class Machine:
         graph_degree = intermediate_graph_degree = 0
 
     class SearchParametersCagra:
-        itopk_size, sel = 64, None
+        itopk_size = 64
 
     class GpuIndexCagra:
         """The graph that cuVS builds: FAISS' own for the CPU, without levels, in its place."""
@@ -103,10 +101,8 @@ class Machine:
 
     def index_cpu_to_gpu(self, resources: Any, number: int, index: Any) -> There:
         assert number == 0
-        self.copies.append(Walked(index, self.obeys))
+        self.copies.append(Walked(index))
         return self.copies[-1]
-
-    obeys = True
 
     def index_cpu_to_gpu_multiple_py(self, resources: list[Any], index: Any, co: Any, gpus: list[int]) -> There:
         assert co.useFloat16
@@ -150,7 +146,7 @@ def test_lists_on_gpus_answer_as_on_the_cpu(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("share", [0.9, 0.3, 0.02, 0.0005])
-def test_filters_and_exclusions_hold_though_gpus_ignore_them(machine: Machine, share: float) -> None:
+def test_filters_and_exclusions_hold_on_gpus(machine: Machine, share: float) -> None:
     index = VectorIndex(shop(), quality="IVF64,Flat").tune(0.95)
     where = np.random.default_rng(1).random(N) < share
     rows = np.random.default_rng(2).integers(N, size=(60, 30))
@@ -204,9 +200,7 @@ def test_kept_on_a_gpu_and_loaded_there(machine: Machine, tmp_path: Path) -> Non
     np.testing.assert_array_equal(again.search(queries, 10).rows, index.search(queries, 10).rows)
 
 
-@pytest.mark.parametrize("obeys", [True, False])
-def test_a_graph_that_a_gpu_walks(machine: Machine, obeys: bool) -> None:
-    machine.obeys = obeys
+def test_a_graph_that_a_gpu_walks(machine: Machine) -> None:
     index = VectorIndex(shop(), quality="CAGRA32").tune(0.95)
     assert index.report()["kind"] == "graph"
     assert index.report()["recall"] >= 0.95

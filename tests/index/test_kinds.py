@@ -12,7 +12,7 @@ from mmreco.index import structure
 from mmreco.index.recipe import chosen, recipes
 from mmreco.index.vector import VectorIndex
 
-pytest.importorskip("faiss")
+faiss = pytest.importorskip("faiss")
 
 N, DIM = 2_000, 32
 KINDS = ["HNSW16,SQ8", "IVF32,SQ8", "IVF32_HNSW16,SQ8", "IVF32,PQ8x4fs", "PCA16,IVF32,SQ8", "SQfp16"]
@@ -54,7 +54,7 @@ def index(request: pytest.FixtureRequest) -> VectorIndex:
 @pytest.mark.parametrize("n_allowed", [N, N // 2, N // 10, 11, 3, 1, 0])
 def test_every_filter_is_obeyed_and_filled(index: VectorIndex, n_allowed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "_GRAPH_WORTH", 0)  # the structure itself, also where a scan would be quicker
-    monkeypatch.setattr(structure, "_LIST_WORTH", 1e9)
+    monkeypatch.setattr(structure, "_LIST_WORTH", 0)
     rng = np.random.default_rng(n_allowed)
     queries = clustered(24, seed=5)
     where = np.zeros(N, dtype=bool)
@@ -77,6 +77,19 @@ def test_a_filter_that_leaves_only_what_is_far_away_is_filled(index: VectorIndex
         found = index.search(queries, 20, where=where).rows[0]
         assert where[found].all()
         assert len(np.unique(found)) == 20
+
+
+@pytest.mark.parametrize("quality", ["HNSW16,SQ8", "IVF64,SQ8"])
+def test_a_filter_by_what_is_alike_is_answered_from_afar(quality: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a page of shoes is asked for by who looked at dresses."""
+    monkeypatch.setattr(structure, "_GRAPH_WORTH", 1)
+    monkeypatch.setattr(structure, "_LIST_WORTH", 0.1)
+    index = VectorIndex(shop(8 * N), quality=quality, device="cpu").tune(0.99)
+    queries, vectors = clustered(60, seed=5), index.embeddings.vectors
+    kinds = np.argmax(vectors @ clustered(10, seed=11).T, axis=1)
+    for kind in range(10):
+        expected = brute_force(vectors, queries, 10, np.repeat((kinds == kind)[None], 60, axis=0))
+        assert recall(index.search(queries, 10, where=kinds == kind).rows, expected) >= 0.9
 
 
 def test_exclusions_and_a_filter_together(index: VectorIndex) -> None:
@@ -131,6 +144,20 @@ def test_each_word_keeps_what_it_says(quality: str) -> None:
     assert 0.7 * estimated <= built <= 1.1 * estimated
 
 
+def test_a_structure_that_does_not_say_how_large_it_is_is_measured() -> None:
+    index = VectorIndex(shop(N), quality="NSG16", device="cpu")
+    assert index.report()["bytes"] > 2 * index.embeddings.vectors.nbytes
+    assert index.report()["recall"] > 0.9
+
+
+def test_coarse_codes_are_fetched_more_of_and_not_looked_for_harder() -> None:
+    index = VectorIndex(shop(4 * N), quality="IVF32,PQ4", device="cpu")
+    held = index._held
+    assert held is not None
+    assert held.effort.fetch > 1
+    assert held.effort.search <= 8
+
+
 def test_a_budget_no_structure_fits_leaves_a_scan() -> None:
     report = VectorIndex(shop(10_000), quality="high", device="cpu", memory=1_000).report()
     assert (report["kind"], report["recall"]) == ("exact", 1.0)
@@ -140,12 +167,40 @@ def test_a_search_looks_as_hard_as_it_was_measured(monkeypatch: pytest.MonkeyPat
     held = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")._held
     assert held is not None
     asked: list[int] = []
-    looked = held.structure._plain_options
-    monkeypatch.setattr(held.structure, "_plain_options", lambda search: asked.append(search) or looked(search))
+    ask = held.structure._ask
+    monkeypatch.setattr(held.structure, "_ask", lambda q, k, search: asked.append(search) or ask(q, k, search))
     for effort in (1, 2, 3, 5, 12):
         for wanted in (10, 11):  # the measure asks for ten and finds the item that is looked for besides
             held.structure.find(clustered(3, seed=4), wanted + 8, structure.Effort(effort), wanted, None)
     assert asked[::2] == asked[1::2] == [1, 2, 3, 5, 12]
+
+
+def test_lists_that_are_far_away_are_not_visited() -> None:
+    index = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")
+    held, queries = index._held, clustered(200, seed=4)
+    assert held is not None
+    expected = VectorIndex(index.embeddings, device="cpu").search(queries, 10).rows
+    stats = faiss.cvar.indexIVF_stats
+    options, found, visited = held.structure._options(16), [], []
+    for ask in (lambda: held.structure._all(queries, 10, options), lambda: held.structure._ask(queries, 10, 16)):
+        stats.reset()
+        found.append(recall(ask(), expected))
+        visited.append(stats.ndis)
+    assert found[1] >= found[0] - 0.01
+    assert visited[1] < 0.6 * visited[0]
+
+
+def test_a_query_among_few_is_taken_further_than_to_the_nearest_lists() -> None:
+    rng = np.random.default_rng(0)
+    crowd = rng.standard_normal((3_000, DIM)) * 0.1 + np.eye(DIM)[0]
+    alone = rng.standard_normal((5, DIM)) * 0.01 + 3 * np.eye(DIM)[1]
+    vectors = np.concatenate([crowd, alone]).astype(np.float32)
+    items = Embeddings(IdMap.of([str(row) for row in range(len(vectors))]), vectors)
+    held = VectorIndex(items, quality="IVF32,Flat", device="cpu")._held
+    assert held is not None
+    rows = held.structure._ask(vectors[-1:], 20, 8)
+    assert set(rows[0, :5]) == set(range(3_000, 3_005))
+    assert (rows >= 0).all()
 
 
 def test_tuning_looks_as_hard_as_it_must() -> None:
