@@ -21,6 +21,7 @@ AT = 10  # places over which recall is counted
 _QUERIES = 256
 _FETCHES = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)  # candidates an item of the answer
 _GAIN = 0.002  # recall that more effort must bring to be worth trying
+_MUCH = 0.05  # recall that all the effort there is must bring to be worth it
 
 
 class Sample:
@@ -60,8 +61,12 @@ class Sample:
     def recall(self, held: Held) -> float:
         """The share of the true answers that `held` finds."""
         fetched = min(len(self._scan.vectors), self._width + self._scan.slack)
-        rows = held.best(self._scan, self._asked, self._width, fetched)
-        return self.of(ordered(self._scan, self._asked, rows, self._width, None)[0])
+        rows = np.full((len(self._asked), self._width), -1, dtype=np.int64)
+        for line in range(len(rows)):  # as many at a time may be scanned exactly
+            asked = self._asked.between(line, line + 1)
+            found = held.best(self._scan, asked, self._width, fetched)
+            rows[line] = ordered(self._scan, asked, found, self._width, None)[0]
+        return self.of(rows)
 
     def of(self, rows: I64) -> float:
         """The share of the true answers among `rows`, shape `(n, AT)`."""
@@ -75,7 +80,7 @@ def tuned(held: Held, sample: Sample, recall: float, *, least: int = 1) -> tuple
     """`held` with the least effort that reaches `recall` on the sample, and what it reaches.
 
     Where codes are so coarse that looking harder brings nothing, more candidates are fetched; where nothing reaches
-    it, the best that was tried is taken.
+    it, the best that was tried is taken, or all the effort there is if that finds much more.
     """
     best, reached = held, -1.0
     efforts = [step for step in held.structure.efforts if step >= least] or [held.structure.efforts[-1]]
@@ -92,4 +97,6 @@ def tuned(held: Held, sample: Sample, recall: float, *, least: int = 1) -> tuple
             if not any(gained[-2:]):  # a plateau: it is not for want of looking
                 break
             before = max(before, found)
-    return best, reached
+    most = replace(held, effort=Effort(efforts[-1], _FETCHES[-1]))
+    found = sample.recall(most)
+    return (most, found) if found > reached + _MUCH else (best, reached)
