@@ -62,10 +62,20 @@ def built(n: int, quality: str) -> tuple[VectorIndex, float]:
 
 
 @cache
+def kinds(n: int) -> I64:
+    """Which of a hundred kinds each item is of, by what it is most like."""
+    return np.concatenate(
+        [np.argmax(part @ drawn(100, seed=4).T, axis=1) for part in np.array_split(shop(n).vectors, 64)]
+    )
+
+
+@cache
 def asked(n: int, b: int, kind: str = "all", share: float = 0.1) -> Question:
-    """ "all" items, a `share` of them that a "filter" leaves, or all but what each user has "seen"."""
+    """ "all" items, a `share` that a "filter" leaves by chance or by "kinds", or all but what each user has "seen"."""
     rng = np.random.default_rng(b)
     where = rng.random(n) < share if kind == "filter" else None
+    if kind == "kinds":
+        where = np.isin(kinds(n), rng.permutation(100)[: round(100 * share)])
     exclude = None
     if kind == "seen":
         users = IdMap.of([f"user-{line}" for line in range(b)])

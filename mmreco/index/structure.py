@@ -3,7 +3,9 @@
 Sources: HNSW is Malkov, Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical
 Navigable Small World graphs", 2018, with inner products on it as Morozov, Babenko, "Non-metric similarity graphs for
 maximum inner product search", 2018; lists and product codes are Jegou, Douze, Schmid, "Product quantization for
-nearest neighbor search", 2011. Negative result: the coordinate that turns inner products into distances (Bachrach et
+nearest neighbor search", 2011; how many lists a query visits depends on the query, as in Li, Zhang, Andersen, He,
+"Improving Approximate Nearest Neighbor Search through Learned Adaptive Early Termination", 2020, but by one share of
+the way to the last list looked at in place of a learnt model. Negative result: the coordinate that turns inner products into distances (Bachrach et
 al., 2014) ruins the graph when lengths differ: recall@10 of 0.84 where this one has 0.97 or more.
 """
 
