@@ -16,6 +16,7 @@ import numpy as np
 
 from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.errors import DataError
+from mmreco.index.allowed import find
 from mmreco.index.question import Question
 from mmreco.index.scan import Scan
 from mmreco.index.structure import Effort, Structure
@@ -102,7 +103,7 @@ class Held:
 
     def _found(self, scan: Scan, asked: Question, k: int, wanted: int, allowed: Bool | None) -> I64:
         """About the `k` best rows of the structure and as many of the tail, shape `(b, k or 2 k)`, none excluded."""
-        found = self.structure.find(asked.queries, k, self.effort, wanted, allowed)
+        found = find(self.structure, asked.queries, k, self.effort, wanted, allowed)
         if found is None:
             return np.full((len(asked), 2 * k if len(self.tail) else k), -1, dtype=np.int64)
         rows = found if self._as_they_are else np.where(found < 0, -1, self.rows[found])

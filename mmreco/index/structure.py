@@ -3,10 +3,11 @@
 Sources: HNSW is Malkov, Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical
 Navigable Small World graphs", 2018, with inner products on it as Morozov, Babenko, "Non-metric similarity graphs for
 maximum inner product search", 2018; lists and product codes are Jegou, Douze, Schmid, "Product quantization for
-nearest neighbor search", 2011; how many lists a query visits depends on the query, as in Li, Zhang, Andersen, He,
-"Improving Approximate Nearest Neighbor Search through Learned Adaptive Early Termination", 2020, but by one share of
-the way to the last list looked at in place of a learnt model. Negative result: the coordinate that turns inner products into distances (Bachrach et
-al., 2014) ruins the graph when lengths differ: recall@10 of 0.84 where this one has 0.97 or more.
+nearest neighbor search", 2011. How many lists are visited depends on the query, as in Li, Zhang, Andersen, He,
+"Improving approximate nearest neighbor search through learned adaptive early termination", 2020; deviates by one share
+of the way to the last list looked at in place of a learnt model. Negative result: the coordinate that turns inner
+products into distances (Bachrach et al., 2014) ruins the graph when lengths differ: recall@10 of 0.84 where this one
+has 0.97 or more.
 """
 
 import math
@@ -20,22 +21,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from mmreco.arrays import F32, I64, Bool
+from mmreco.arrays import F32, I64
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.nearby import LANDMARKS, nearby, together
 
 __all__ = ["Effort", "Structure", "within"]
 
-# items an exact scan for one query looks at in the time of one unit of a graph's effort, and of one item of the lists
-# looked at, and of one where all are; for more queries it gets on faster, by this power of up to so many (measured
-# over 200,000 x 128, filters of 1 to 50 %)
-_GRAPH_WORTH, _LIST_WORTH, _ALL_WORTH = 14, 0.2, 0.05
-_GAIN, _GAINING = 0.65, 64
 _NEAR = 0.6  # of the way from the nearest centre to the last one looked at: lists up to there are visited
 _FEWEST = 4  # lists to look at, as of two only the nearer would be visited
-_SPARE = 1.2  # times as many are fetched as a filter that knows nothing of the query would let through
-_WIDER = 8  # times as many again for a query near which less is allowed than elsewhere
-_MOST = 4_096  # candidates a structure is asked for
+_MOST = 4_096  # candidates it is asked for
 _CODE_WORDS = 256
 _MEASURED = 11  # candidates for which effort is measured: ten, and the item that is looked for
 _ROUNDS = 10  # of training code words; 25 find the same
@@ -74,10 +68,10 @@ class Structure:
         graph, lists = isinstance(inner, faiss.IndexHNSW), isinstance(inner, faiss.IndexIVF)
         self.kind = "graph" if graph else "lists" if lists else "other"
         self._lists = int(inner.nlist) if lists else 1
-        self._centres = inner.quantizer if lists else index
+        self._centres = inner.quantizer if lists else inner  # what finds the lists that are near
         self._parted = lists and inner is index and self._centres.metric_type == faiss.METRIC_INNER_PRODUCT
         self._last: tuple[int, Any] = (-1, None)  # an effort and its options
-        self._most = _MOST
+        self.most = _MOST
 
     @classmethod
     def build(cls, faiss: Any, factory: str, vectors: F32) -> Self:
@@ -159,43 +153,23 @@ class Structure:
             return tuple(sorted(step for step in steps | {self._lists} if least <= step <= self._lists))
         return (1,)
 
-    def find(self, queries: F32, k: int, effort: Effort, wanted: int, allowed: Bool | None) -> I64 | None:
-        """Positions, shape `(b, k)`, of about the `k` best allowed vectors, in no order, -1 where it found fewer.
+    def search(self, k: int, effort: Effort, wanted: float) -> int:
+        """What `best` is to look at so that of `k` found the `wanted` best are right as often as it was measured for.
 
-        Parameters
-        ----------
-        wanted : how many are to be found at least: `k` without the candidates that only make up for rounding
-        allowed : shape `(n,)`, optional
-
-        None where an exact scan of what is allowed is quicker.
-
-        FAISS' own filters (selectors) are not used: some structures ignore them without a word, and a walk that may
-        only keep what is allowed loses its way where the query is far from all of it, as a dress is from the shoes a
-        page is about. Among so many of the nearest that enough of them are allowed, the first allowed are the best.
+        Nodes kept in sight of a graph, or lists; 0 where all is looked at.
         """
-        n_allowed = self._n if allowed is None else int(np.count_nonzero(allowed))
-        if allowed is None:
-            return self._best(queries, k, effort, wanted, n_allowed)
-        if not n_allowed:
-            return None
-        thinner = self._n / n_allowed
-        wide = math.ceil(_SPARE * k * thinner)
-        found = self._best(queries, wide, effort, wanted * thinner, n_allowed)
-        if found is None:
-            return None
-        rows = _first(found, allowed, k)
-        short = np.flatnonzero(rows[:, wanted - 1] < 0)
-        if len(short):
-            found = self._best(queries[short], _WIDER * wide, effort, _WIDER * wanted * thinner, n_allowed)
-            if found is not None:
-                rows[short] = _first(found, allowed, k)
-        return rows
+        if self.kind == "graph":
+            return max(effort.search, k)
+        if self.kind == "lists":
+            return math.ceil(effort.search * max(1.0, float((wanted / effort.fetch / _MEASURED) ** 0.8)))
+        return 0
 
-    def _best(self, queries: F32, k: int, effort: Effort, wanted: float, n_allowed: int) -> I64 | None:
-        """About the `k` best of all, best first; None where an exact scan of `n_allowed` is quicker."""
-        search = math.ceil(self._pains(k, effort, wanted))
-        if k > self._most or self._slower(len(queries), search, n_allowed) or k >= self._n > n_allowed:
-            return None
+    def looked_at(self, search: int) -> float:
+        """About how many items are compared with a query, of lists and what looks at all."""
+        return self._n * (min(search, self._lists) / self._lists if self.kind == "lists" else 1.0)
+
+    def best(self, queries: F32, k: int, search: int) -> I64:
+        """Positions, shape `(b, k)`, of about the `k` best vectors, best first, -1 where it found fewer."""
         if not self._mapped or len(queries) < _TOGETHER:
             return self._ask(queries, k, search)
         order, rows = together(self._faiss, queries, self._landmarks), np.empty((len(queries), k), dtype=np.int64)
@@ -206,11 +180,6 @@ class Structure:
     def _landmarks(self) -> F32:
         places = np.unique(np.linspace(0, len(self) - 1, LANDMARKS).astype(np.int64))
         return np.asarray(self._inner.reconstruct_batch(places), dtype=np.float32)
-
-    def _pains(self, k: int, effort: Effort, wanted: float) -> float:
-        if self.kind == "graph":
-            return max(effort.search, k)
-        return effort.search * max(1.0, float((wanted / effort.fetch / _MEASURED) ** 0.8))
 
     def _options(self, search: int) -> Any:
         last = self._last
@@ -226,19 +195,7 @@ class Structure:
         self._last = search, options
         return options
 
-    def _slower(self, b: int, search: int, n_allowed: int) -> bool:
-        """Whether an exact scan of `n_allowed` items for `b` queries takes less time; without filters, for one."""
-        worth: float = self._n * _ALL_WORTH
-        if self.kind == "graph":
-            worth = search * _GRAPH_WORTH
-        elif self.kind == "lists":
-            worth = min(search, self._lists) * self._n / self._lists * _LIST_WORTH
-        if n_allowed == self._n:
-            return worth > n_allowed
-        return bool(worth * min(b, _GAINING) ** _GAIN > n_allowed)
-
     def _ask(self, queries: F32, k: int, search: int) -> I64:
-        """The `k` best, shape `(b, k)`, best first, -1 where there are fewer."""
         options = self._options(search)
         if not self._parted or search >= self._lists:  # else it can be said which lists to visit
             return self._all(queries, k, options)
@@ -317,14 +274,6 @@ def within(faiss: Any, index: Any) -> Any:
     """The index behind a transformation of the vectors or behind an order of its own, or the index itself."""
     outer = isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap))
     return faiss.downcast_index(index.index) if outer else index
-
-
-def _first(rows: I64, allowed: Bool, k: int) -> I64:
-    """The first `k` of each line of `rows`, -1 padded, that are allowed, shape `(b, k)`."""
-    kept = allowed[rows] & (rows >= 0)
-    order = np.argsort(~kept, axis=1, kind="stable")[:, :k]
-    first = np.where(np.take_along_axis(kept, order, axis=1), np.take_along_axis(rows, order, axis=1), -1)
-    return np.pad(first, ((0, 0), (0, max(0, k - first.shape[1]))), constant_values=-1)
 
 
 def _sample(faiss: Any, inner: Any, vectors: F32) -> F32:

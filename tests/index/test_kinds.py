@@ -8,8 +8,9 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
-from mmreco.index import structure
+from mmreco.index import allowed as filters
 from mmreco.index.recipe import chosen, recipes
+from mmreco.index.structure import Effort
 from mmreco.index.vector import VectorIndex
 
 faiss = pytest.importorskip("faiss")
@@ -53,8 +54,8 @@ def index(request: pytest.FixtureRequest) -> VectorIndex:
 
 @pytest.mark.parametrize("n_allowed", [N, N // 2, N // 10, 11, 3, 1, 0])
 def test_every_filter_is_obeyed_and_filled(index: VectorIndex, n_allowed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(structure, "_GRAPH_WORTH", 0)  # the structure itself, also where a scan would be quicker
-    monkeypatch.setattr(structure, "_LIST_WORTH", 0)
+    monkeypatch.setattr(filters, "_GRAPH_WORTH", 0)  # the structure itself, also where a scan would be quicker
+    monkeypatch.setattr(filters, "_LIST_WORTH", 0)
     rng = np.random.default_rng(n_allowed)
     queries = clustered(24, seed=5)
     where = np.zeros(N, dtype=bool)
@@ -82,8 +83,8 @@ def test_a_filter_that_leaves_only_what_is_far_away_is_filled(index: VectorIndex
 @pytest.mark.parametrize("quality", ["HNSW16,SQ8", "IVF64,SQ8"])
 def test_a_filter_by_what_is_alike_is_answered_from_afar(quality: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a page of shoes is asked for by who looked at dresses."""
-    monkeypatch.setattr(structure, "_GRAPH_WORTH", 0)
-    monkeypatch.setattr(structure, "_LIST_WORTH", 0)
+    monkeypatch.setattr(filters, "_GRAPH_WORTH", 0)
+    monkeypatch.setattr(filters, "_LIST_WORTH", 0)
     index = VectorIndex(shop(8 * N), quality=quality, device="cpu").tune(0.99)
     queries, vectors = clustered(60, seed=5), index.embeddings.vectors
     kinds = np.argmax(vectors @ clustered(10, seed=11).T, axis=1)
@@ -171,7 +172,7 @@ def test_a_search_looks_as_hard_as_it_was_measured(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(held.structure, "_ask", lambda q, k, search: asked.append(search) or ask(q, k, search))
     for effort in (1, 2, 3, 5, 12):
         for wanted in (10, 11):  # the measure asks for ten and finds the item that is looked for besides
-            held.structure.find(clustered(3, seed=4), wanted + 8, structure.Effort(effort), wanted, None)
+            filters.find(held.structure, clustered(3, seed=4), wanted + 8, Effort(effort), wanted, None)
     assert asked[::2] == asked[1::2] == [1, 2, 3, 5, 12]
 
 

@@ -75,8 +75,7 @@ def test_filters_and_later_items_hold(graph: VectorIndex) -> None:
     assert held is not None
     later = clustered(6_000, seed=5)
     grown = held.structure.grown(later)
-    found = grown.find(later[:100], 5, held.effort, 5, None)
-    assert found is not None
+    found = grown.best(later[:100], 5, grown.search(5, held.effort, 5))
     assert np.mean([12_000 + line in row for line, row in enumerate(found)]) > 0.95
 
 

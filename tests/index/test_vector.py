@@ -14,6 +14,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.index import allowed as filters
 from mmreco.index import binding, scan, structure
 from mmreco.index.device import Place, TorchScan
 from mmreco.index.order import scored
@@ -188,7 +189,7 @@ def shared(found: I64, expected: I64) -> float:
 
 @pytest.mark.parametrize("share", [None, 0.5, 0.1])
 def test_the_graph_finds_95_of_100(large: VectorIndex, share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(structure, "_GRAPH_WORTH", 0)  # the graph itself, also where a scan would be quicker
+    monkeypatch.setattr(filters, "_GRAPH_WORTH", 0)  # the graph itself, also where a scan would be quicker
     assert large.report()["kind"] == "graph"
     queries = clustered(50, seed=8)
     where = None if share is None else np.random.default_rng(0).random(10_000) < share
@@ -197,7 +198,7 @@ def test_the_graph_finds_95_of_100(large: VectorIndex, share: float | None, monk
 
 
 def test_the_graph_finds_what_a_filter_leaves_far_away(large: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(structure, "_GRAPH_WORTH", 0)
+    monkeypatch.setattr(filters, "_GRAPH_WORTH", 0)
     vectors = large.embeddings.vectors
     queries = clustered(30, seed=8)
     where = vectors @ queries[0] < np.quantile(vectors @ queries[0], 0.2)  # none of them near the first query
