@@ -273,7 +273,7 @@ class VectorIndex:
         k : 1 or more
             Width of the answer. Rows short of `k` items are padded with row -1 and score -inf.
         where : shape `(n_items,)` of bool, optional
-            Which items may be returned.
+            Which items may be returned; `mmreco.data.where.mask` makes one of a catalogue and `"price < 300"`.
         exclude : `n` users, optional
             Items that query `q` must not return, e.g. what the user already bought.
 
@@ -319,6 +319,8 @@ class VectorIndex:
                 raise DataError(f"queries: numbers up to {largest:.1e} overflow in float32; scale them down")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
+        if isinstance(where, str):
+            raise DataError(f"where: the text {where!r}; say where=mask(catalogue, {where!r}), from mmreco.data.where")
         if where is not None and (np.shape(where) != (len(self),) or np.asarray(where).dtype != np.bool_):
             raise DataError(
                 f"where: {np.asarray(where).dtype} of shape {np.shape(where)}; expected bool of shape ({len(self)},)"

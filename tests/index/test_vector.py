@@ -254,6 +254,7 @@ def test_few_items_need_no_graph() -> None:
         ({"k": 0}, "k=0: expected 1 or more"),
         ({"where": np.ones(9, dtype=bool)}, r"where: bool of shape \(9,\); expected bool of shape \(50,\)"),
         ({"where": np.ones(50)}, "where: float64"),
+        ({"where": "price < 3"}, r"say where=mask\(catalogue, 'price < 3'\)"),
     ],
 )
 def test_bad_questions_are_refused(options: dict[str, object], said: str) -> None:
