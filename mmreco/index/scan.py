@@ -120,7 +120,7 @@ class _Pool:
         """As `add`; item `i` is in group `i % groups`, so that neighbours, which may be alike, are parted."""
         b = found.shape[1]
         k = self._rows.shape[1]
-        tops = found.reshape(_GROUP, groups * b).max(axis=0).reshape(groups, b)
+        tops = found.reshape(_GROUP, groups, b).max(axis=0)
         opened = np.flatnonzero(tops > self._threshold)
         threshold = self._threshold
         if len(opened) > 2 * b * k:  # k items reach the k-th best of the groups
@@ -136,7 +136,7 @@ class _Pool:
             return
         group, queries = np.divmod(opened, b)
         items = group[:, None] + groups * np.arange(_GROUP)  # (o, group)
-        scores = found.ravel()[items * b + queries[:, None]]
+        scores = found[items, queries[:, None]]
         line, place = np.nonzero((scores >= threshold[queries][:, None]) & (scores > -np.inf))
         self._wait(queries[line], items[line, place] + first_row, scores[line, place])
 
