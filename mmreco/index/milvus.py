@@ -19,7 +19,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError, MissingExtraError
 from mmreco.index.milvus_filter import NONE, told
-from mmreco.index.question import Excluded
+from mmreco.index.question import Excluded, mask_over
 from mmreco.index.scan import Scan
 from mmreco.index.tuning import Sample
 
@@ -146,12 +146,7 @@ class MilvusIndex:
         require_finite(asked, "queries")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
-        if isinstance(where, str):
-            expression = told(where, self.columns)
-        else:
-            if where is not None and (np.shape(where) != (len(self),) or np.asarray(where).dtype != np.bool_):
-                raise DataError(f"where: of shape {np.shape(where)}; expected bool of shape ({len(self)},)")
-            expression = _expression(where)
+        expression = told(where, self.columns) if isinstance(where, str) else _expression(mask_over(len(self), where))
         barred = Excluded.none()
         if exclude is not None:
             if len(exclude) != len(asked):

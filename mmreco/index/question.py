@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from mmreco.arrays import F32, I64, Bool, frozen
+from mmreco.errors import DataError
 
-__all__ = ["Excluded", "Question"]
+__all__ = ["Excluded", "Question", "mask_over"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,3 +134,21 @@ class Question:
     def take(self, lines: I64) -> "Question":
         """The queries at these lines, ascending, renumbered from 0."""
         return Question(self.queries[lines], self.where, self.excluded.take(lines), self.n_items)
+
+
+def mask_over(n: int, where: object) -> Bool | None:
+    """`where` as a mask over `n` items, shape `(n,)`; None for all of them.
+
+    Raises
+    ------
+    DataError
+        It is neither.
+    """
+    if where is None:
+        return None
+    if isinstance(where, str):
+        raise DataError(f"where: the text {where!r}; say where=mask(catalogue, {where!r}), from mmreco.data.where")
+    mask = np.asarray(where)
+    if mask.shape != (n,) or mask.dtype != np.bool_:
+        raise DataError(f"where: {mask.dtype} of shape {mask.shape}; expected bool of shape ({n},)")
+    return mask

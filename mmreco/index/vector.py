@@ -18,7 +18,7 @@ from mmreco.index import binding, change, flat, gpu, kept
 from mmreco.index.device import TorchScan, choose
 from mmreco.index.held import Held
 from mmreco.index.order import ordered
-from mmreco.index.question import Excluded, Question
+from mmreco.index.question import Excluded, Question, mask_over
 from mmreco.index.recipe import QUALITIES, chosen
 from mmreco.index.scan import Scan
 from mmreco.index.structure import Effort, Structure
@@ -319,13 +319,7 @@ class VectorIndex:
                 raise DataError(f"queries: numbers up to {largest:.1e} overflow in float32; scale them down")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
-        if isinstance(where, str):
-            raise DataError(f"where: the text {where!r}; say where=mask(catalogue, {where!r}), from mmreco.data.where")
-        if where is not None and (np.shape(where) != (len(self),) or np.asarray(where).dtype != np.bool_):
-            raise DataError(
-                f"where: {np.asarray(where).dtype} of shape {np.shape(where)}; expected bool of shape ({len(self)},)"
-            )
-        return given, None if where is None else np.asarray(where)
+        return given, mask_over(len(self), where)
 
     def _excluded(self, n: int, where: Bool | None, exclude: Interactions | None) -> Excluded:
         if exclude is None:
