@@ -47,7 +47,7 @@ def find(structure: Structure, queries: F32, k: int, effort: Effort, wanted: int
     if found is None:
         return None
     rows = _first(found, allowed, k)
-    short = np.flatnonzero(rows[:, wanted - 1] < 0)
+    short = np.flatnonzero(rows[:, min(wanted, k) - 1] < 0)
     if len(short):
         found = _best(structure, queries[short], _WIDER * wide, effort, _WIDER * wanted * thinner, n_allowed)
         if found is not None:
@@ -65,7 +65,7 @@ def _best(structure: Structure, queries: F32, k: int, effort: Effort, wanted: fl
 
 
 def _scan_is_quicker(structure: Structure, search: int, b: int, n_allowed: int) -> bool:
-    """Whether `b` queries are; without filters, whether one is, so that a query is answered alike in any company."""
+    """Whether `b` queries together are; without filters as for one, so that it is answered alike in any company."""
     if structure.kind == "graph":
         worth = float(search * _GRAPH_WORTH)
     else:
