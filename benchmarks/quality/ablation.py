@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from protocol import CUTOFFS, SETS, Given, figures, line, read
 
 from mmreco import SharedSpace, evaluate, leave_last_out
 from mmreco.nn.fusion import ItemTower
 from mmreco.space import model as recipe
-from mmreco.space import training
+from mmreco.space import neighbours, training
 
 Patch = tuple[Any, str, Any]  # owner, name, value in its place
 
@@ -61,6 +62,11 @@ ROWS: Mapping[str, tuple[Callable[[Given], Given], dict[str, Any], tuple[Patch, 
     "ids never hidden": (without(), {}, ((training, "hiding", lambda known, counts: None),)),
     "256 shared negatives": (without(), {}, ((recipe, "_NEGATIVES", 256),)),
     "GRU in place of the Transformer": (without(), {"reader": "gru"}, ()),
+    "items not drawn to their neighbours": (
+        without(),
+        {},
+        ((neighbours, "trust", lambda counts: np.zeros(len(counts), np.float32)),),
+    ),
 }
 
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Fusion", "ItemTower"]
+__all__ = ["Fusion", "ItemTower", "widths_of"]
 
 Fusion = Literal["gated", "concat", "attention"]
 
@@ -99,6 +99,16 @@ class ItemTower(nn.Module):
         known = torch.stack(present, dim=1)  # (r, parts)
         joined: Tensor = self.norm(self.join(torch.stack(parts, dim=1), known))
         return joined * known.any(dim=1, keepdim=True)
+
+
+def widths_of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, int]:
+    """The width of each content modality of the tower whose state is in `weights` under `prefix`."""
+    before, after = f"{prefix}contents.", ".weight"
+    return {
+        name.removeprefix(before).removesuffix(after): weight.shape[1]
+        for name, weight in weights.items()
+        if name.startswith(before) and name.endswith(after)
+    }
 
 
 class _Gated(nn.Module):

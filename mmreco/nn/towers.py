@@ -66,6 +66,14 @@ class Towers(nn.Module):
         self.users: BehaviourTower = users
         self.sharpness = nn.Parameter(torch.tensor(-math.log(temperature)))
 
+    @property
+    def scale(self) -> float:
+        """What a cosine is multiplied by."""
+        return float(self._scale().item())
+
+    def _scale(self) -> Tensor:
+        return self.sharpness.clamp(max=_SHARPEST).exp()
+
     def item_places(self, known: ItemContent) -> Tensor:
         """Unit vectors of the items, `(n, dim)`."""
         return F.normalize(self.items(known.identity, known.contents, known.attributes), dim=1)
@@ -77,4 +85,4 @@ class Towers(nn.Module):
         which are real.
         """
         states = self.users(vectors, events, minutes)[steps]  # (t, dim)
-        return F.normalize(states, dim=1) * self.sharpness.clamp(max=_SHARPEST).exp()
+        return F.normalize(states, dim=1) * self._scale()

@@ -10,9 +10,10 @@ from mmreco.arrays import F32, I64
 from mmreco.data.attributes import Attributes
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
+from mmreco.errors import IncompatibleError
 from mmreco.nn.towers import ItemContent, Towers
 
-__all__ = ["item_content", "placed"]
+__all__ = ["item_content", "newcomers", "placed"]
 
 _CHUNK = 65_536  # items whose vectors are made at a time
 
@@ -50,6 +51,32 @@ def item_content(
         bags = np.full((len(items), max(1, int(lengths.max(initial=0)))), padding, dtype=np.int32)
         bags[np.arange(bags.shape[1]) < lengths[:, None]] = matched.flat
     return ItemContent(torch.from_numpy(identity).to(device), contents, torch.from_numpy(bags).to(device), padding)
+
+
+def newcomers(
+    content: Mapping[str, Embeddings], attributes: Attributes | None, towers: Towers, names: tuple[str, ...]
+) -> tuple[IdMap, ItemContent]:
+    """Every item that has some of `content` or `attributes`, and what the towers read of it; none has an id vector.
+
+    Raises
+    ------
+    IncompatibleError
+        A modality, its width or the attributes' names are not those the towers were trained with.
+    """
+    widths = towers.items.widths
+    for name, vectors in content.items():
+        if widths.get(name) != vectors.dim:
+            raise IncompatibleError(f"place: {name!r} of width {vectors.dim}; fitted on {widths}")
+    if attributes is not None and attributes.names != names:
+        raise IncompatibleError(
+            f"place: {len(attributes.names)} attribute names that are not the {len(names)} fitted "
+            "on; describe new items with Attributes.describe"
+        )
+    listed = [vectors.ids.array.to_pylist() for vectors in content.values()]
+    if attributes is not None:
+        listed.append(attributes.items.take(np.flatnonzero(np.diff(attributes.starts))).array.to_pylist())
+    items = IdMap.of(list(dict.fromkeys(i for ids in listed for i in ids)))
+    return items, item_content(items, np.full(len(items), -1), content, attributes, towers)
 
 
 def placed(towers: Towers, known: ItemContent) -> F32:

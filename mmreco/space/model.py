@@ -11,7 +11,8 @@ read by the user tower, cosine with a temperature); Volkovs et al., "DropoutNet"
 et al., "Bag of tricks for efficient text classification", 2017 (a title as the sum of its words' vectors; see
 `mmreco.worded`). Deviates by hiding an id the less the more events have taught it, by normalising item vectors, by
 negatives shared by a batch and corrected for how they were drawn, by never drawing an item without events as a
-negative, as nobody was offered it, and by letting such items lean towards the crowd.
+negative, as nobody was offered it, by drawing items that few events have taught towards those of like content
+(`mmreco.space.neighbours`), and by letting items without events lean towards the crowd.
 """
 
 import hashlib
@@ -27,10 +28,9 @@ import torch
 from torch import Tensor
 
 from mmreco import metrics
-from mmreco.arrays import F32, frozen
+from mmreco.arrays import F32, I64, frozen
 from mmreco.data.attributes import Attributes
 from mmreco.data.embeddings import Embeddings
-from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.split import Holdout
 from mmreco.data.windows import batch_size, batches, windows
@@ -41,7 +41,7 @@ from mmreco.models.heldout import held_out, looks
 from mmreco.models.trained import require
 from mmreco.nn.behaviour import BehaviourTower, Reader
 from mmreco.nn.device import chosen
-from mmreco.nn.fusion import Fusion, ItemTower
+from mmreco.nn.fusion import Fusion, ItemTower, widths_of
 from mmreco.nn.loop import train as train_loop
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.parallel import crew
@@ -49,7 +49,8 @@ from mmreco.nn.towers import ItemContent, Towers
 from mmreco.progress import progress as shown_progress
 from mmreco.space import training
 from mmreco.space.arrivals import WELCOME, leaning, lent, some
-from mmreco.space.content import item_content, placed
+from mmreco.space.content import item_content, newcomers, placed
+from mmreco.space.neighbours import Neighbours
 
 __all__ = ["SharedSpace"]
 
@@ -106,6 +107,7 @@ class SharedSpace(VectorModel):
 
     Examples
     --------
+    >>> from mmreco.data.ids import IdMap
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"], ["cap", "hat"]], items=shop)
     >>> space = SharedSpace(dim=8, epochs=1).fit(events)
@@ -229,6 +231,7 @@ class SharedSpace(VectorModel):
         self.scores_ = tuple(outcome.scores if validation is not None else ())
         self.epochs_ = -(-outcome.best // parts)
         self._settle(known)
+        self._draw(train, known)
         self._welcome(train, known)
         self.seconds_ = perf_counter() - begun
         return self
@@ -255,6 +258,24 @@ class SharedSpace(VectorModel):
         """Place every item by the towers as they are now."""
         self._take_places(placed(self.towers_, known), np.zeros(self.dim, dtype=np.float32))
 
+    def _draw(self, train: Interactions, known: ItemContent) -> None:
+        """Draw known items towards their neighbours, then new ones (see `mmreco.space.neighbours`)."""
+        counts, described = train.counts(), known.described.cpu().numpy()
+        if not described.any():
+            self.neighbours_ = None
+            return
+        own, alone = self.embeddings_.vectors, placed(self.towers_, known.unnamed())
+        self.neighbours_ = Neighbours(train.items, alone * ((counts > 0) & described)[:, None], self.towers_.scale)
+        places = self.neighbours_.draw_all(own, alone, counts)
+        self._take_places(places, self.nobody_)
+
+    def _new_places(self, known: ItemContent, rows: I64 | None = None) -> F32:
+        """Where items without events lie before they lean, shape `(m, dim)`; `rows` as in `Neighbours.draw`."""
+        alone = placed(self.towers_, known.unnamed())
+        if self.neighbours_ is None:
+            return alone
+        return self.neighbours_.draw(alone, alone, np.ones(len(alone), np.float32), self.embeddings_.vectors, rows=rows)
+
     def _welcome(self, train: Interactions, known: ItemContent) -> None:
         """Find where the mean user lies, and let items without events lean there (see `mmreco.space.arrivals`)."""
         clicked = train.counts() > 0
@@ -268,7 +289,7 @@ class SharedSpace(VectorModel):
         alone = vectors[some(np.flatnonzero(new), _JUDGED, rng)]
         if len(alone) < _ENOUGH_NEW:
             judged = some(np.flatnonzero(clicked & described), _JUDGED, rng)
-            alone = placed(self.towers_, known.of(torch.from_numpy(judged).to(known.identity.device)).unnamed())
+            alone = self._new_places(known.of(torch.from_numpy(judged).to(known.identity.device)), judged)
         self.lean_ = 0.0
         if len(alone):
             n_known = int(clicked.sum())
@@ -347,21 +368,8 @@ class SharedSpace(VectorModel):
             A modality, its width or the attributes' names are not those of `fit`.
         """
         self._require_fitted()
-        widths = self.towers_.items.widths
-        for name, vectors in content.items():
-            if widths.get(name) != vectors.dim:
-                raise IncompatibleError(f"place: {name!r} of width {vectors.dim}; fitted on {widths}")
-        if attributes is not None and attributes.names != self.attribute_names_:
-            raise IncompatibleError(
-                f"place: {len(attributes.names)} attribute names that are not the {len(self.attribute_names_)} fitted "
-                "on; describe new items with Attributes.describe"
-            )
-        listed = [vectors.ids.array.to_pylist() for vectors in content.values()]
-        if attributes is not None:
-            listed.append(attributes.items.take(np.flatnonzero(np.diff(attributes.starts))).array.to_pylist())
-        items = IdMap.of(list(dict.fromkeys(i for ids in listed for i in ids)))
-        known = item_content(items, np.full(len(items), -1), content, attributes, self.towers_)
-        places = lent(placed(self.towers_, known), self.nobody_, self.lean_)
+        items, known = newcomers(content, attributes, self.towers_, self.attribute_names_)
+        places = lent(self._new_places(known), self.nobody_, self.lean_)
         return Embeddings(items, places, self.embeddings_.fingerprint)
 
     # ---- kept
@@ -370,19 +378,16 @@ class SharedSpace(VectorModel):
         weights = {f"towers.{name}": w.detach().cpu().numpy() for name, w in self.towers_.state_dict().items()}
         said = json.dumps([self.event_names_, self.attribute_names_, self.scores_, self.epochs_, self.lean_]).encode()
         words = np.frombuffer(said, dtype=np.uint8)
-        return weights | {"vectors": self.embeddings_.vectors, "nobody": self.nobody_, "words": words}
+        places = {"vectors": self.embeddings_.vectors, "nobody": self.nobody_}
+        alone = {} if self.neighbours_ is None else {"alone": self.neighbours_.alone}
+        return weights | places | alone | {"words": words}
 
     def _restore(self, state: State) -> None:
         weights = {n.removeprefix("towers."): torch.tensor(w) for n, w in state.items() if n.startswith("towers.")}
         event_names, attribute_names, scores, self.epochs_, self.lean_ = json.loads(state["words"].tobytes())
         self.event_names_, self.attribute_names_ = tuple(event_names), tuple(attribute_names)
         self.scores_ = tuple(scores)
-        prefix, suffix = "items.contents.", ".weight"
-        widths = {
-            name.removeprefix(prefix).removesuffix(suffix): weight.shape[1]
-            for name, weight in weights.items()
-            if name.startswith(prefix) and name.endswith(suffix)
-        }
+        widths = widths_of(weights, "items.")
         self.towers_ = self._towers(len(self.items_), widths, len(self.attribute_names_), len(self.event_names_))
         try:
             self.towers_.load_state_dict(weights)
@@ -392,3 +397,4 @@ class SharedSpace(VectorModel):
             ) from error
         self.towers_.eval()
         self._take_places(state["vectors"], state["nobody"])
+        self.neighbours_ = Neighbours(self.items_, state["alone"], self.towers_.scale) if "alone" in state else None

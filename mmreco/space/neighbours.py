@@ -1,0 +1,101 @@
+"""Items are drawn towards known ones of like content, each the more the fewer events have taught it.
+
+What few events have taught is mostly chance, and content alone misses what behaviour knows. Both are mended by the
+places of the known items whose content lies nearest: an item of `c` events moves from its own place by `6 / (6 + c)` of
+the way that a new one moves, which comes to lie halfway. So what many events have taught stays where it is.
+
+Sources: Zhou & Shen, "A tale of two graphs: freezing and denoising graph structures for multimodal recommendation",
+2023 (items joined to those of like content, by a graph that training leaves as it is); Bühlmann, "Experience rating and
+credibility", 1967 (how far one's own experience is to be believed). Deviates from the first by joining places when
+training is over, and finding what is alike by what the item tower makes of content, not by the content itself.
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from mmreco.arrays import F32, I64, Bool
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.index import VectorIndex
+
+__all__ = ["Neighbours", "trust"]
+
+_MANY = 10  # neighbours of an item
+_ENOUGH = 6.0  # events that count as much as the neighbours do
+_SCANNED = 200_000  # items up to which neighbours are found by comparing all; above, by a graph
+_CHUNK = 65_536  # items drawn at a time
+
+
+def trust(counts: I64) -> F32:
+    """How much items of so many events listen to their neighbours, shape `(n,)`: 1 with none, falling to 0."""
+    listening: F32 = (_ENOUGH / (_ENOUGH + counts)).astype(np.float32)
+    return listening
+
+
+class Neighbours:
+    """The known items as neighbours of others.
+
+    Parameters
+    ----------
+    items : `n` items
+    alone : shape `(n, dim)`
+        Unit vectors where content alone would place the known items; zero for all others, which are nobody's neighbour.
+    sharpness : what cosines are multiplied by before neighbours are weighed by their softmax
+    """
+
+    def __init__(self, items: IdMap, alone: F32, sharpness: float) -> None:
+        self.items = items
+        self.alone = alone
+        self.sharpness = sharpness
+
+    @cached_property
+    def _known(self) -> Bool:
+        return np.asarray(self.alone.any(axis=1))
+
+    @cached_property
+    def _index(self) -> VectorIndex:
+        quality = "exact" if len(self.items) <= _SCANNED else "fast"
+        return VectorIndex(Embeddings(self.items, self.alone), quality=quality)
+
+    def draw_all(self, own: F32, alone: F32, counts: I64) -> F32:
+        """All `n` items drawn: the known ones first, then, towards where those now lie, the ones without events."""
+        places = own.copy()
+        for rows in (np.flatnonzero(counts), np.flatnonzero(counts == 0)):
+            places[rows] = self.draw(own[rows], alone[rows], trust(counts[rows]), places, rows=rows)
+        return places
+
+    def draw(self, own: F32, alone: F32, listening: F32, places: F32, *, rows: I64 | None = None) -> F32:
+        """The unit vectors `own`, shape `(m, dim)`, drawn towards their neighbours.
+
+        Parameters
+        ----------
+        own : where the items lie
+        alone : shape `(m, dim)`
+            Where their content alone would place them; what is zero stays where it is.
+        listening : shape `(m,)`
+            How far each is drawn (see `trust`); 1 for a new one.
+        places : shape `(n, dim)`
+            Where the known items lie.
+        rows : shape `(m,)`, optional
+            Which of the `n` each item is itself, as none is its own neighbour; new ones when omitted.
+        """
+        drawn = own.copy()
+        asked = np.flatnonzero(alone.any(axis=1))
+        for start in range(0, len(asked), _CHUNK):
+            chosen = asked[start : start + _CHUNK]
+            found = self._index.search(alone[chosen], _MANY + (rows is not None), where=self._known)
+            other = found.rows >= 0
+            if rows is not None:
+                other &= found.rows != rows[chosen, None]
+                other[other.all(axis=1), -1] = False  # not met itself, among so many alike
+            weights = np.exp(self.sharpness * (np.where(other, found.scores, -np.inf) - 1))  # (c, k)
+            near = _unit(np.einsum("ck,ckd->cd", weights, places[found.rows]))
+            drawn[chosen] = _unit(own[chosen] + listening[chosen, None] * near)
+        return drawn
+
+
+def _unit(vectors: F32) -> F32:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: F32 = np.divide(vectors, lengths, out=np.zeros_like(vectors, dtype=np.float32), where=lengths > 0)
+    return unit
