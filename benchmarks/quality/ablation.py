@@ -65,7 +65,7 @@ ROWS: Mapping[str, tuple[Callable[[Given], Given], dict[str, Any], tuple[Patch, 
     "items not drawn to their neighbours": (
         without(),
         {},
-        ((neighbours, "trust", lambda counts: np.zeros(len(counts), np.float32)),),
+        ((neighbours, "untaught", lambda counts: np.zeros(len(counts), np.float32)),),
     ),
 }
 

@@ -1,13 +1,13 @@
 """Items are drawn towards known ones of like content, each the more the fewer events have taught it.
 
 What few events have taught is mostly chance, and content alone misses what behaviour knows. Both are mended by the
-places of the known items whose content lies nearest: an item of `c` events moves from its own place by `6 / (6 + c)` of
-the way that a new one moves, which comes to lie halfway. So what many events have taught stays where it is.
+places of the known items whose content lies nearest. When training is over, a new item moves halfway to their mean, one
+of `c` events `exp(-c / 12)` as strongly, which is as often as its id was hidden in training (`mmreco.space.training`);
+so what many events have taught stays where it is.
 
-Sources: Zhou & Shen, "A tale of two graphs: freezing and denoising graph structures for multimodal recommendation",
-2023 (items joined to those of like content, by a graph that training leaves as it is); Bühlmann, "Experience rating and
-credibility", 1967 (how far one's own experience is to be believed). Deviates from the first by joining places when
-training is over, and finding what is alike by what the item tower makes of content, not by the content itself.
+Source: Zhou & Shen, "A tale of two graphs: freezing and denoising graph structures for multimodal recommendation", 2023
+(items joined to those of like content by a graph that training leaves as it is). Deviates by joining places when
+training is over, by the events an item has, and by finding what is alike by what the item tower makes of content.
 """
 
 from functools import cached_property
@@ -18,19 +18,13 @@ from mmreco.arrays import F32, I64, Bool
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.index import VectorIndex
+from mmreco.space.training import untaught
 
-__all__ = ["Neighbours", "trust"]
+__all__ = ["Neighbours"]
 
 _MANY = 10  # neighbours of an item
-_ENOUGH = 6.0  # events that count as much as the neighbours do
-_SCANNED = 200_000  # items up to which neighbours are found by comparing all; above, by a graph
+_SCANNED = 100_000  # items up to which neighbours are found by comparing all; above, by a graph
 _CHUNK = 65_536  # items drawn at a time
-
-
-def trust(counts: I64) -> F32:
-    """How much items of so many events listen to their neighbours, shape `(n,)`: 1 with none, falling to 0."""
-    listening: F32 = (_ENOUGH / (_ENOUGH + counts)).astype(np.float32)
-    return listening
 
 
 class Neighbours:
@@ -62,7 +56,7 @@ class Neighbours:
         """All `n` items drawn: the known ones first, then, towards where those now lie, the ones without events."""
         places = own.copy()
         for rows in (np.flatnonzero(counts), np.flatnonzero(counts == 0)):
-            places[rows] = self.draw(own[rows], alone[rows], trust(counts[rows]), places, rows=rows)
+            places[rows] = self.draw(own[rows], alone[rows], untaught(counts[rows]), places, rows=rows)
         return places
 
     def draw(self, own: F32, alone: F32, listening: F32, places: F32, *, rows: I64 | None = None) -> F32:
@@ -74,7 +68,7 @@ class Neighbours:
         alone : shape `(m, dim)`
             Where their content alone would place them; what is zero stays where it is.
         listening : shape `(m,)`
-            How far each is drawn (see `trust`); 1 for a new one.
+            How strongly each is drawn (see `mmreco.space.training.untaught`); 1 for a new one.
         places : shape `(n, dim)`
             Where the known items lie.
         rows : shape `(m,)`, optional

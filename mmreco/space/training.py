@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmreco.arrays import I64
+from mmreco.arrays import F32, I64
 from mmreco.data.interactions import Interactions
 from mmreco.data.split import Holdout
 from mmreco.encoders.behaviour import steps
@@ -24,7 +24,7 @@ from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
 
-__all__ = ["batch_loss", "compiled", "hiding", "kept", "memory", "optimiser"]
+__all__ = ["batch_loss", "compiled", "hiding", "kept", "memory", "optimiser", "untaught"]
 
 _BETAS = (0.9, 0.98)
 _TAUGHT = 12.0  # events with which an item's id is hidden e times less often than with none
@@ -39,16 +39,21 @@ def memory(steps: int) -> float:
     return 1 - 1 / max(2.0, _AVERAGED * steps)
 
 
+def untaught(counts: I64) -> F32:
+    """How little the ids of items of so many events say, shape `(n,)`: `exp(-c / 12)`, 1 with none."""
+    little: F32 = np.exp(-counts / _TAUGHT).astype(np.float32)
+    return little
+
+
 def hiding(known: ItemContent, counts: I64) -> Tensor | None:
     """The share of the batches in which each item's id is hidden, shape `(n,)`; None where no item has content.
 
-    An item of `c` events hides it in `exp(-c / 12)` of them, and never where nothing else is known of it. So content is
+    An item hides it the more the less it says (`untaught`), and never where nothing else is known of it. So content is
     learnt from items that few know, which new ones are like, and nothing is lost of ids that many events have taught.
     """
     if not known.described.any():
         return None
-    met = torch.from_numpy(counts).to(known.identity.device)
-    return known.described * torch.exp(-met / _TAUGHT)
+    return known.described * torch.from_numpy(untaught(counts)).to(known.identity.device)
 
 
 def batch_loss(

@@ -6,7 +6,8 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.space import SharedSpace
 from mmreco.space import neighbours as module
-from mmreco.space.neighbours import Neighbours, trust
+from mmreco.space.neighbours import Neighbours
+from mmreco.space.training import untaught
 
 SHARPNESS = 8.0
 
@@ -31,8 +32,8 @@ def by_hand(own, alone, listening, places, others):
     return unit(own + listening * unit(mean))
 
 
-def test_who_has_no_events_listens_fully_and_six_events_count_as_much_as_all_neighbours():
-    assert trust(np.array([0, 6, 18])).tolist() == pytest.approx([1, 0.5, 0.25])
+def test_who_has_no_events_listens_fully_and_less_with_each():
+    assert untaught(np.array([0, 12, 24])).tolist() == pytest.approx([1, np.exp(-1), np.exp(-2)])
 
 
 def test_an_item_is_drawn_by_its_ten_nearest_known_ones(shop, monkeypatch):
@@ -77,7 +78,7 @@ def test_new_ones_are_drawn_towards_where_known_ones_have_come_to_lie(shop):
     counts = np.where(known, np.arange(1, 41), 0)
     drawn = neighbours.draw_all(own, alone, counts)
     rows = np.flatnonzero(known)
-    among = neighbours.draw(own[rows], alone[rows], trust(counts[rows]), own, rows=rows)
+    among = neighbours.draw(own[rows], alone[rows], untaught(counts[rows]), own, rows=rows)
     np.testing.assert_allclose(drawn[rows], among, atol=1e-6)
     wanted = by_hand(own[38], alone[38], 1.0, drawn, {j: alone[j] for j in rows})
     np.testing.assert_allclose(drawn[38], wanted, atol=1e-5)
@@ -108,7 +109,7 @@ def spaces(log, tmp_path_factory):
 
     drawn = fitted()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "trust", lambda counts: np.zeros(len(counts), np.float32))
+        patch.setattr(module, "untaught", lambda counts: np.zeros(len(counts), np.float32))
         still = fitted()
     folder = tmp_path_factory.mktemp("space")
     drawn.save(folder / "kept")
