@@ -84,6 +84,26 @@ def test_new_ones_are_drawn_towards_where_known_ones_have_come_to_lie(shop):
     np.testing.assert_allclose(drawn[38], wanted, atol=1e-5)
 
 
+def test_of_many_items_neighbours_come_from_a_graph(monkeypatch):
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(100, 8))
+    alone = unit(np.repeat(centres, 30, axis=0) + 0.3 * rng.normal(size=(3_000, 8)))
+    own, items, rows = unit(rng.normal(size=(3_000, 8))), IdMap.of(map(str, range(3_000))), np.arange(3_000)
+
+    def drawn():
+        neighbours = Neighbours(items, alone, SHARPNESS)
+        return neighbours.draw(own, alone, np.ones(3_000, np.float32), own, rows=rows), neighbours._index.quality
+
+    scanned, quality = drawn()
+    assert quality == "exact"
+    monkeypatch.setattr(module, "_SCANNED", 1_000)
+    walked, quality = drawn()
+    assert quality == "fast"
+    assert (np.abs(walked - scanned).max(axis=1) < 1e-5).mean() > 0.6
+    assert np.linalg.norm(walked - scanned, axis=1).mean() < 0.05
+
+
 # ---- in a space
 
 
