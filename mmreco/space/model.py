@@ -98,6 +98,7 @@ class SharedSpace(VectorModel):
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
     lean_ : how far items without events lean towards the crowd
+    neighbours_ : what items of few events are drawn towards (see `mmreco.space.neighbours`); None with ids alone
     seconds_ : how long `fit` took; NaN once loaded
 
     Raises
@@ -266,8 +267,7 @@ class SharedSpace(VectorModel):
             return
         own, alone = self.embeddings_.vectors, placed(self.towers_, known.unnamed())
         self.neighbours_ = Neighbours(train.items, alone * ((counts > 0) & described)[:, None], self.towers_.scale)
-        places = self.neighbours_.draw_all(own, alone, counts)
-        self._take_places(places, self.nobody_)
+        self._take_places(self.neighbours_.draw_all(own, alone, counts), self.nobody_)
 
     def _new_places(self, known: ItemContent, rows: I64 | None = None) -> F32:
         """Where items without events lie before they lean, shape `(m, dim)`; `rows` as in `Neighbours.draw`."""

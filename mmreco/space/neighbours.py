@@ -23,7 +23,7 @@ from mmreco.space.training import untaught
 __all__ = ["Neighbours"]
 
 _MANY = 10  # neighbours of an item
-_SCANNED = 100_000  # items up to which neighbours are found by comparing all; above, by a graph
+_SCANNED = 50_000  # items up to which neighbours are found by comparing all; above, by a graph
 _CHUNK = 65_536  # items drawn at a time
 
 
