@@ -348,7 +348,7 @@ class SharedSpace(VectorModel):
         )
 
     def place(self, content: Mapping[str, Embeddings], attributes: Attributes | None = None) -> Embeddings:
-        """The places of items nobody has clicked yet, by their content and attributes alone.
+        """The places of items nobody has clicked yet: by their content and attributes, near known items like them.
 
         Parameters
         ----------
