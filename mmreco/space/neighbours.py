@@ -10,11 +10,9 @@ Source: Zhou & Shen, "A tale of two graphs: freezing and denoising graph structu
 training is over, by the events an item has, and by finding what is alike by what the item tower makes of content.
 """
 
-from functools import cached_property
-
 import numpy as np
 
-from mmreco.arrays import F32, I64, Bool
+from mmreco.arrays import F32, I64
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.index import VectorIndex
@@ -23,7 +21,7 @@ from mmreco.space.training import untaught
 __all__ = ["Neighbours"]
 
 _MANY = 10  # neighbours of an item
-_SCANNED = 50_000  # items up to which neighbours are found by comparing all; above, by a graph
+_COMPARED = 50_000**2  # pairs of items up to which neighbours are found by comparing all; above, by a graph
 _CHUNK = 65_536  # items drawn at a time
 
 
@@ -42,15 +40,6 @@ class Neighbours:
         self.items = items
         self.alone = alone
         self.sharpness = sharpness
-
-    @cached_property
-    def _known(self) -> Bool:
-        return np.asarray(self.alone.any(axis=1))
-
-    @cached_property
-    def _index(self) -> VectorIndex:
-        quality = "exact" if len(self.items) <= _SCANNED else "fast"
-        return VectorIndex(Embeddings(self.items, self.alone), quality=quality)
 
     def draw_all(self, own: F32, alone: F32, counts: I64) -> F32:
         """All `n` items drawn: the known ones first, then, towards where those now lie, the ones without events."""
@@ -75,10 +64,12 @@ class Neighbours:
             Which of the `n` each item is itself, as none is its own neighbour; new ones when omitted.
         """
         drawn = own.copy()
-        asked = np.flatnonzero(alone.any(axis=1))
+        asked, known = np.flatnonzero(alone.any(axis=1)), np.asarray(self.alone.any(axis=1))
+        quality = "exact" if len(asked) * len(known) <= _COMPARED else "fast"
+        index = VectorIndex(Embeddings(self.items, self.alone), quality=quality)  # not kept: new ones come seldom
         for start in range(0, len(asked), _CHUNK):
             chosen = asked[start : start + _CHUNK]
-            found = self._index.search(alone[chosen], _MANY + (rows is not None), where=self._known)
+            found = index.search(alone[chosen], _MANY + (rows is not None), where=known)
             other = found.rows >= 0
             if rows is not None:
                 other &= found.rows != rows[chosen, None]

@@ -4,6 +4,7 @@ import pytest
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.index import VectorIndex
 from mmreco.space import SharedSpace
 from mmreco.space import neighbours as module
 from mmreco.space.neighbours import Neighbours
@@ -91,17 +92,22 @@ def test_of_many_items_neighbours_come_from_a_graph(monkeypatch):
     alone = unit(np.repeat(centres, 30, axis=0) + 0.3 * rng.normal(size=(3_000, 8)))
     own, items, rows = unit(rng.normal(size=(3_000, 8))), IdMap.of(map(str, range(3_000))), np.arange(3_000)
 
-    def drawn():
-        neighbours = Neighbours(items, alone, SHARPNESS)
-        return neighbours.draw(own, alone, np.ones(3_000, np.float32), own, rows=rows), neighbours._index.quality
+    asked = []
 
-    scanned, quality = drawn()
-    assert quality == "exact"
-    monkeypatch.setattr(module, "_SCANNED", 1_000)
-    walked, quality = drawn()
-    assert quality == "fast"
+    def index(embeddings, *, quality):
+        asked.append(quality)
+        return VectorIndex(embeddings, quality=quality)
+
+    monkeypatch.setattr(module, "VectorIndex", index)
+    neighbours = Neighbours(items, alone, SHARPNESS)
+    scanned = neighbours.draw(own, alone, np.ones(3_000, np.float32), own, rows=rows)
+    monkeypatch.setattr(module, "_COMPARED", 3_000 * 1_000)
+    walked = neighbours.draw(own, alone, np.ones(3_000, np.float32), own, rows=rows)
+    few = neighbours.draw(own[:9], alone[:9], np.ones(9, np.float32), own, rows=rows[:9])
+    assert asked == ["exact", "fast", "exact"]
     assert (np.abs(walked - scanned).max(axis=1) < 1e-5).mean() > 0.6
     assert np.linalg.norm(walked - scanned, axis=1).mean() < 0.05
+    np.testing.assert_allclose(few, scanned[:9], atol=1e-6)
 
 
 # ---- in a space
