@@ -24,8 +24,8 @@ import torch
 from PIL import Image
 
 from mmreco import IdMap, ImageEncoder, MissingExtraError, TextEncoder, embed
-from mmreco.encoders.pictures import boxed
-from mmreco.encoders.static import StaticEncoder
+from mmreco.encoders.image.decoding import boxed
+from mmreco.encoders.text.static import StaticEncoder
 
 ROUNDS = 5
 BATCH = 32  # of the plain loop

@@ -28,15 +28,15 @@ from mmreco import (
     VectorIndex,
     leave_last_out,
 )
-from mmreco.data.shop import plant
-from mmreco.data.windows import windows
-from mmreco.encoders.channels import encode_catalogue
+from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.index.gpu import available
-from mmreco.nn.loop import train as train_loop
+from mmreco.models.sharedspace import training
+from mmreco.models.sharedspace.content import item_content
+from mmreco.models.sharedspace.model import _NEGATIVES
+from mmreco.nn.batching import windows
 from mmreco.nn.negatives import Negatives
-from mmreco.space import training
-from mmreco.space.content import item_content
-from mmreco.space.model import _NEGATIVES
+from mmreco.nn.training_loop import train as train_loop
+from mmreco.retrieval.content_index import encode_catalogue
 
 
 def timed(work: Callable[[], Any], *, repeats: int) -> float:
@@ -209,7 +209,7 @@ def pictures(repeats: int) -> dict[str, Any]:
 
 def texts(n: int) -> dict[str, Any]:
     """Titles a second through the packaged MiniLM, with the cosine to the same titles on the CPU."""
-    shop = plant(n_items=n, n_users=1)
+    shop = synthetic_shop(n_items=n, n_users=1)
     titles = [title for title in shop.catalogue.column("title") if title]
     try:
         gpu, cpu = TextEncoder("offline", device="cuda"), TextEncoder("offline", device="cpu")
@@ -227,7 +227,7 @@ def texts(n: int) -> dict[str, Any]:
 
 def space(users: int, epochs: int) -> dict[str, Any]:
     """Events a second that `SharedSpace` trains on, on the planted shop."""
-    shop = plant(n_items=1_200, n_users=users)
+    shop = synthetic_shop(n_items=1_200, n_users=users)
     encoder = LexicalEncoder().fit([text for text in shop.catalogue.texts() if text])
     content, _ = encode_catalogue({"text": encoder}, shop.catalogue)
     train, _ = leave_last_out(shop.interactions)
@@ -256,7 +256,7 @@ def space_at_scale(n_items: int, dim: int, sequences: int) -> dict[str, Any]:
     towers = model._towers(n_items, {}, 0, len(log.event_names)).cuda()
     known = item_content(items, np.arange(n_items), {}, None, towers)
     negatives = Negatives(torch.arange(n_items, device="cuda"), _NEGATIVES)
-    cut = windows(log, length)
+    cut = windows(log.starts, length)
     taken: list[float] = []
 
     def losses(number: int) -> Iterator[torch.Tensor]:

@@ -21,9 +21,9 @@ import pyarrow as pa
 from mmreco.arrays import F32
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
-from mmreco.encoders.embed import embed
-from mmreco.encoders.image import ImageEncoder
-from mmreco.encoders.lexical import LexicalEncoder
+from mmreco.embedding.embed import embed
+from mmreco.encoders.image.encoder import ImageEncoder
+from mmreco.encoders.text.lexical import LexicalEncoder
 
 REFERENCE = 0.670
 

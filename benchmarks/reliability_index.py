@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from mmreco import DataError, Embeddings, IdMap, IncompatibleError, VectorIndex
-from mmreco.data import artefact
-from mmreco.data.artefact import verify
 from mmreco.index import forget
+from mmreco.storage import artefact
+from mmreco.storage.artefact import verify
 
 WRITER = """
 import sys, numpy as np

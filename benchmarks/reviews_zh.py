@@ -20,10 +20,10 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import StratifiedKFold
 
-import mmreco.segment
-from mmreco.encoders.lexical import LexicalEncoder
-from mmreco.encoders.opinion import Sentiment
-from mmreco.segment import segment_all
+import mmreco.text.segmentation
+from mmreco.encoders.text.lexical import LexicalEncoder
+from mmreco.encoders.text.sentiment import Sentiment
+from mmreco.text.segmentation import segment_all
 
 FOLDS = 5
 
@@ -44,7 +44,7 @@ def main() -> None:
     good = np.array([label for _, label in rows])
     stars = np.where(good == 1, 5, 1).astype(np.float32)
 
-    mmreco.segment.segment = functools.cache(mmreco.segment.segment)
+    mmreco.text.segmentation.segment = functools.cache(mmreco.text.segmentation.segment)
     start = time.perf_counter()
     segment_all(texts)
     segmenting = time.perf_counter() - start

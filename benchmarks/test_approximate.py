@@ -17,7 +17,7 @@ from clustered import DIM, RECALLED, SIZES, THREADS, K, asked, beside, brute_for
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from mmreco.arrays import F32, I64
-from mmreco.index.order import scored
+from mmreco.index.rescoring import scored
 from mmreco.index.structure import _CARE, Effort
 
 WORTH = [n for n in SIZES if n >= 50_000]  # below, the words are exact or nearly so

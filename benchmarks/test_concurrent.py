@@ -1,4 +1,4 @@
-"""Many threads that ask one query each, of an exact index itself and through `Batched`.
+"""Many threads that ask one query each, of an exact index itself and through `BatchingIndex`.
 
 Run: `make bench`; `pytest --benchmark-only benchmarks/test_concurrent.py`.
 """
@@ -12,7 +12,7 @@ from clustered import SIZES, K, drawn, shop
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from mmreco.data.ranking import Ranking
-from mmreco.index.batched import Batched
+from mmreco.index.batching import BatchingIndex
 from mmreco.index.vector import VectorIndex
 from mmreco.protocols import Searches
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.benchmark(max_time=0.3, min_rounds=5, warmup=False, dis
 @pytest.mark.parametrize("through", ["alone", "batched"])
 def test_threads(benchmark: BenchmarkFixture, n: int, through: str) -> None:
     index = VectorIndex(shop(n), device="cpu")
-    asked: Searches = Batched(index) if through == "batched" else index
+    asked: Searches = BatchingIndex(index) if through == "batched" else index
     queries = drawn(ASKED, seed=4)
     taken: list[float] = []
 

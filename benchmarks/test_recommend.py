@@ -13,7 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.index.vector import VectorIndex
-from mmreco.space import SharedSpace
+from mmreco.models.sharedspace import SharedSpace
 
 USERS, EVENTS = 2_000, 10
 ASKED = 200  # shoppers one after the other

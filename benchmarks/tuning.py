@@ -35,9 +35,10 @@ import pyarrow as pa
 from mmreco import Catalogue, Embeddings, ImageEncoder, LexicalEncoder, MissingExtraError, TextEncoder
 from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
-from mmreco.data.shop import plant
-from mmreco.demo.drawing import draw
-from mmreco.encoders import image_tuning, text_training
+from mmreco.datasets.synthetic import synthetic_shop
+from mmreco.datasets.synthetic.pictures import draw
+from mmreco.encoders.image.encoder import tuning as image_tuning
+from mmreco.encoders.text.encoder import tuning as text_training
 
 NETWORK = "torchvision/squeezenet1_0"
 FACTS = ("gender", "articleType", "baseColour", "season", "usage")
@@ -159,7 +160,7 @@ class Planted:
 
     def __init__(self, folder: str, seed: int, options: argparse.Namespace) -> None:
         n = 200 if options.quick else 600
-        shop = plant(n, n // 2 if options.quick else 2 * n, seed=seed)
+        shop = synthetic_shop(n, n // 2 if options.quick else 2 * n, seed=seed)
         self.catalogue, self.shop = draw(shop, folder, seed=seed), shop
         self.tuning, self.held = halves(n, options.validate)
         self.known = self.catalogue.take(self.tuning)

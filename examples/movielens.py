@@ -31,9 +31,9 @@ from mmreco import (
     embed,
     evaluate,
     leave_last_out,
-    worded,
+    with_title_tokens,
 )
-from mmreco.data.formats import movielens
+from mmreco.datasets.formats import movielens
 
 Told = tuple[Mapping[str, Embeddings], Attributes | None]
 """What is known of the films: vectors by modality, and genres with the words of titles."""
@@ -119,7 +119,7 @@ def main() -> None:
         "posters": ("image",),
         "both": ("text", "image"),
     }
-    words = Attributes.from_catalogue(worded(films))
+    words = Attributes.from_catalogue(with_title_tokens(films))
     variants: dict[str, Told] = {
         name: ({m: content[m] for m in modalities[name]}, words if "text" in modalities[name] else None)
         for name in chosen

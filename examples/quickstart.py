@@ -7,10 +7,10 @@ import json
 from time import perf_counter
 
 from mmreco import Recommender, SharedSpace
-from mmreco.data.shop import plant
+from mmreco.datasets.synthetic.shop import synthetic_shop
 
 start = perf_counter()
-shop = plant(n_items=300, n_users=400)  # a made-up shop; yours: Catalogue.read(...), Interactions.read(...)
+shop = synthetic_shop(n_items=300, n_users=400)  # a made-up shop; yours: Catalogue.read(...), Interactions.read(...)
 rec = Recommender.fit(shop.catalogue, shop.interactions, model=SharedSpace(dim=32, epochs=5))
 
 print(rec.recommend(["user-007"], k=3))  # a known shopper

@@ -12,21 +12,21 @@ _NAMES = {
     "Answer": "mmreco.data.answer",
     "Attributes": "mmreco.data.attributes",
     "BehaviourEncoder": "mmreco.encoders.behaviour",
-    "Between": "mmreco.evaluation",
+    "Range": "mmreco.evaluation",
     "Catalogue": "mmreco.data.catalogue",
     "Comparison": "mmreco.evaluation",
     "DataError": "mmreco.errors",
-    "Embedded": "mmreco.encoders.embed",
+    "EmbedResult": "mmreco.embedding.embed",
     "Embeddings": "mmreco.data.embeddings",
     "Encoder": "mmreco.protocols",
-    "Holdout": "mmreco.data.split",
+    "Holdout": "mmreco.splitting",
     "IdMap": "mmreco.data.ids",
-    "ImageEncoder": "mmreco.encoders.image",
+    "ImageEncoder": "mmreco.encoders.image.encoder",
     "IncompatibleError": "mmreco.errors",
     "Interactions": "mmreco.data.interactions",
     "ItemKNN": "mmreco.models.itemknn",
-    "Known": "mmreco.evaluation",
-    "LexicalEncoder": "mmreco.encoders.lexical",
+    "EvaluationContext": "mmreco.evaluation",
+    "LexicalEncoder": "mmreco.encoders.text.lexical",
     "MMRecoError": "mmreco.errors",
     "MODELS": "mmreco.models",
     "MissingExtraError": "mmreco.errors",
@@ -38,31 +38,30 @@ _NAMES = {
     "Report": "mmreco.evaluation",
     "Reviews": "mmreco.data.reviews",
     "Searches": "mmreco.protocols",
-    "SharedSpace": "mmreco.space",
-    "StaticEncoder": "mmreco.encoders.static",
-    "TextEncoder": "mmreco.encoders.text",
-    "Tuned": "mmreco.evaluation",
+    "SharedSpace": "mmreco.models.sharedspace",
+    "StaticEncoder": "mmreco.encoders.text.static",
+    "TextEncoder": "mmreco.encoders.text.encoder",
+    "TuningResult": "mmreco.evaluation",
     "UnknownIdError": "mmreco.errors",
     "VectorIndex": "mmreco.index.vector",
-    "by_time": "mmreco.data.split",
-    "by_user": "mmreco.data.split",
-    "cold_items": "mmreco.data.split",
-    "cold_users": "mmreco.data.split",
+    "by_time": "mmreco.splitting",
+    "by_user": "mmreco.splitting",
+    "cold_items": "mmreco.splitting",
+    "cold_users": "mmreco.splitting",
     "compare": "mmreco.evaluation",
-    "embed": "mmreco.encoders.embed",
-    "embed_stream": "mmreco.encoders.embed",
+    "embed": "mmreco.embedding.embed",
+    "embed_stream": "mmreco.embedding.embed",
     "evaluate": "mmreco.evaluation",
-    "leave_last_out": "mmreco.data.split",
-    "missing_modality": "mmreco.data.split",
-    "random_events": "mmreco.data.split",
+    "leave_last_out": "mmreco.splitting",
+    "missing_modality": "mmreco.splitting",
+    "random_events": "mmreco.splitting",
     "tune": "mmreco.evaluation",
-    "verify": "mmreco.data.artefact",
-    "worded": "mmreco.encoders.words",
+    "verify": "mmreco.storage.artefact",
+    "with_title_tokens": "mmreco.text.title_tokens",
 }
 
 if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.data.answer import Answer
-    from mmreco.data.artefact import verify
     from mmreco.data.attributes import Attributes
     from mmreco.data.catalogue import Catalogue
     from mmreco.data.embeddings import Embeddings
@@ -70,7 +69,29 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.data.interactions import Interactions
     from mmreco.data.ranking import Ranking
     from mmreco.data.reviews import Reviews
-    from mmreco.data.split import (
+    from mmreco.embedding.embed import EmbedResult, embed, embed_stream
+    from mmreco.encoders.behaviour import BehaviourEncoder
+    from mmreco.encoders.image.encoder import ImageEncoder
+    from mmreco.encoders.text.encoder import TextEncoder
+    from mmreco.encoders.text.lexical import LexicalEncoder
+    from mmreco.encoders.text.static import StaticEncoder
+    from mmreco.errors import (
+        DataError,
+        IncompatibleError,
+        MissingExtraError,
+        MMRecoError,
+        NotFittedError,
+        UnknownIdError,
+    )
+    from mmreco.evaluation import Comparison, EvaluationContext, Range, Report, TuningResult, compare, evaluate, tune
+    from mmreco.index.vector import VectorIndex
+    from mmreco.models import MODELS
+    from mmreco.models.itemknn import ItemKNN
+    from mmreco.models.popular import Popular
+    from mmreco.models.sharedspace import SharedSpace
+    from mmreco.protocols import Encoder, Recommends, Searches
+    from mmreco.recommender import Recommender
+    from mmreco.splitting import (
         Holdout,
         by_time,
         by_user,
@@ -80,39 +101,18 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
         missing_modality,
         random_events,
     )
-    from mmreco.encoders.behaviour import BehaviourEncoder
-    from mmreco.encoders.embed import Embedded, embed, embed_stream
-    from mmreco.encoders.image import ImageEncoder
-    from mmreco.encoders.lexical import LexicalEncoder
-    from mmreco.encoders.static import StaticEncoder
-    from mmreco.encoders.text import TextEncoder
-    from mmreco.encoders.words import worded
-    from mmreco.errors import (
-        DataError,
-        IncompatibleError,
-        MissingExtraError,
-        MMRecoError,
-        NotFittedError,
-        UnknownIdError,
-    )
-    from mmreco.evaluation import Between, Comparison, Known, Report, Tuned, compare, evaluate, tune
-    from mmreco.index.vector import VectorIndex
-    from mmreco.models import MODELS
-    from mmreco.models.itemknn import ItemKNN
-    from mmreco.models.popular import Popular
-    from mmreco.protocols import Encoder, Recommends, Searches
-    from mmreco.recommender import Recommender
-    from mmreco.space import SharedSpace
+    from mmreco.storage.artefact import verify
+    from mmreco.text.title_tokens import with_title_tokens
 
 __all__ = [
     "Answer",
     "Attributes",
     "BehaviourEncoder",
-    "Between",
+    "Range",
     "Catalogue",
     "Comparison",
     "DataError",
-    "Embedded",
+    "EmbedResult",
     "Embeddings",
     "Encoder",
     "Holdout",
@@ -121,7 +121,7 @@ __all__ = [
     "IncompatibleError",
     "Interactions",
     "ItemKNN",
-    "Known",
+    "EvaluationContext",
     "LexicalEncoder",
     "MMRecoError",
     "MODELS",
@@ -137,7 +137,7 @@ __all__ = [
     "SharedSpace",
     "StaticEncoder",
     "TextEncoder",
-    "Tuned",
+    "TuningResult",
     "UnknownIdError",
     "VectorIndex",
     "by_time",
@@ -153,7 +153,7 @@ __all__ = [
     "random_events",
     "tune",
     "verify",
-    "worded",
+    "with_title_tokens",
 ]
 
 

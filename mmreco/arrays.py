@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from mmreco.errors import DataError
 
-__all__ = ["F32", "I64", "Bool", "frozen", "require_finite"]
+__all__ = ["F32", "F64", "I64", "Bool", "frozen", "require_finite"]
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+F64 = npt.NDArray[np.float64]
 
 _CHUNK = 1 << 22  # values looked at together, so that a memory-mapped array is not pulled in whole
 

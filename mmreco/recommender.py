@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmreco.arguments import listed, require_width, strings
 from mmreco.arrays import I64, Bool
 from mmreco.data.answer import Answer
-from mmreco.data.artefact import Artefact, publish, read_artefact
-from mmreco.data.asked import allowed, listed, require_width, strings
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
@@ -20,22 +19,24 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.reviews import Reviews
-from mmreco.data.store import read_catalogue, read_interactions, write_catalogue, write_interactions
-from mmreco.encoders.channels import (
-    Channel,
+from mmreco.data.storage import read_catalogue, read_interactions, write_catalogue, write_interactions
+from mmreco.encoders.image.encoder import ImageEncoder
+from mmreco.encoders.text.lexical import LexicalEncoder
+from mmreco.errors import DataError, IncompatibleError
+from mmreco.filters.candidates import allowed
+from mmreco.index.vector import VectorIndex
+from mmreco.models.sharedspace import SharedSpace
+from mmreco.retrieval.content_index import (
+    ContentIndex,
     Modality,
     content_scores,
     encode_catalogue,
+    load_content_indexes,
     modality,
-    read_channels,
-    write_channels,
+    save_content_indexes,
 )
-from mmreco.encoders.image import ImageEncoder
-from mmreco.encoders.lexical import LexicalEncoder
-from mmreco.encoders.words import worded
-from mmreco.errors import DataError, IncompatibleError
-from mmreco.index.vector import VectorIndex
-from mmreco.space import SharedSpace
+from mmreco.storage.artefact import Artefact, publish, read_artefact
+from mmreco.text.title_tokens import with_title_tokens
 
 __all__ = ["Recommender"]
 
@@ -45,7 +46,7 @@ class _Shelf:
     """All an answer is made from, replaced as a whole when items are added, so that no answer mixes two."""
 
     catalogue: Catalogue
-    channels: Mapping[str, Channel]
+    channels: Mapping[str, ContentIndex]
     index: VectorIndex
     histories: Interactions  # of the known users, over the catalogue
     refused: pa.Table  # id, reason
@@ -125,11 +126,12 @@ class Recommender:
         encoders, content = {**encoders, **_named("image", image)}, {**content, **pictures}
         refused = pa.concat_tables([refused, unseen])
         content = {name: vectors for name, vectors in content.items() if len(vectors)}
-        attributes = Attributes.from_catalogue(worded(catalogue))
+        attributes = Attributes.from_catalogue(with_title_tokens(catalogue))
         space = SharedSpace() if model is None else model
         space.fit(events, content=content, attributes=attributes, progress=progress)
         channels = {
-            name: Channel(modality(name), encoders[name], catalogue.items, vectors) for name, vectors in content.items()
+            name: ContentIndex(modality(name), encoders[name], catalogue.items, vectors)
+            for name, vectors in content.items()
         }
         shelf = _Shelf(catalogue, channels, VectorIndex(space.item_embeddings()), events, refused)
         return cls(space, attributes, _shelf=shelf)
@@ -146,7 +148,7 @@ class Recommender:
         grown = shelf.catalogue.joined(catalogue)  # refuses what is known, before any work
         encoders = {name: channel.encoder for name, channel in shelf.channels.items()}
         content, refused = encode_catalogue(encoders, catalogue, reviews)
-        placed = self.model.place(content, self.attributes.describe(worded(catalogue)))
+        placed = self.model.place(content, self.attributes.describe(with_title_tokens(catalogue)))
         vectors, there = placed.aligned(catalogue.items)
         if not there.all():
             reason = "no text, picture or attribute to place it by"
@@ -319,7 +321,7 @@ class Recommender:
     # ---- kept
 
     def save(self, folder: str | Path) -> None:
-        """Write everything to an artefact folder (see `mmreco.data.artefact`).
+        """Write everything to an artefact folder (see `mmreco.storage.artefact`).
 
         Raises
         ------
@@ -330,7 +332,7 @@ class Recommender:
         about = {"items": len(shelf.items), "model": self.model._config()}
         with publish(folder, type(self).__name__, about) as path:
             write_catalogue(path / "catalogue.parquet", shelf.catalogue)
-            write_channels(path / "channels", shelf.channels)
+            save_content_indexes(path / "channels", shelf.channels)
             write_interactions(path / "histories", shelf.histories)
             pq.write_table(shelf.refused, path / "refused.parquet")
             for name, part in (("model", self.model), ("attributes", self.attributes), ("index", shelf.index)):
@@ -356,7 +358,7 @@ class Recommender:
         catalogue = read_catalogue(path / "catalogue.parquet")
         shelf = _Shelf(
             catalogue,
-            read_channels(path / "channels", catalogue.items),
+            load_content_indexes(path / "channels", catalogue.items),
             VectorIndex._read(path / "index"),
             read_interactions(path / "histories", catalogue.items),
             pq.read_table(path / "refused.parquet"),

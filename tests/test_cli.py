@@ -14,20 +14,20 @@ from typer.testing import CliRunner
 
 from mmreco import MODELS, Catalogue, Embeddings, Recommender
 from mmreco.cli import app
-from mmreco.cli.contest import Contest, entries
-from mmreco.data.shop import PlantedShop, plant
+from mmreco.cli.protocols import Contest, entries
+from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.errors import DataError
 
 COMMANDS = ("demo", "compare", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify")
 
 
 @pytest.fixture(scope="module")
-def shop() -> PlantedShop:
-    return plant(n_items=96, n_users=60, seed=5)
+def shop() -> SyntheticShop:
+    return synthetic_shop(n_items=96, n_users=60, seed=5)
 
 
 @pytest.fixture(scope="module")
-def tables(shop: PlantedShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tables(shop: SyntheticShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shop's files, with a customer and a stamp by names of their own."""
     folder = tmp_path_factory.mktemp("tables")
     pq.write_table(shop.catalogue.table.append_column("item_id", shop.catalogue.items.array), folder / "items.parquet")
@@ -38,7 +38,7 @@ def tables(shop: PlantedShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "customer": log.users.ids(log.users_flat),
                 "item_id": log.items.ids(log.items_flat),
                 "timestamp": log.times,
-                "event": [log.event_names[e] for e in log.events],
+                "event": [log.event_names[e] for e in log.event_types],
             }
         ),
         folder / "events.parquet",
@@ -104,7 +104,7 @@ def test_every_command_is_tested_here() -> None:
 # ---- fit, and what is asked of it
 
 
-def test_recommend(shop: PlantedShop, artefact: Path) -> None:
+def test_recommend(shop: SyntheticShop, artefact: Path) -> None:
     user = shop.interactions.users.ids([0])[0]
     said = ask("recommend", artefact, user, "nobody", "-k", 3)
     assert [a["question"] for a in said["answers"]] == [user, "nobody"]
@@ -116,14 +116,14 @@ def test_recommend(shop: PlantedShop, artefact: Path) -> None:
     assert len(ask("recommend", artefact, user, "-k", 96, "--seen")["answers"][0]["items"]) == 96
 
 
-def test_a_stranger_s_history(shop: PlantedShop, artefact: Path) -> None:
+def test_a_stranger_s_history(shop: SyntheticShop, artefact: Path) -> None:
     first, second = shop.catalogue.items.ids([0, 1])
     said = ask("recommend", artefact, "--history", f"{first},{second}", "--where", "price < 200")
     assert said["answers"][0]["items"]
     assert {i["item_id"] for i in said["answers"][0]["items"]}.isdisjoint({first, second})
 
 
-def test_similar_and_search(shop: PlantedShop, artefact: Path) -> None:
+def test_similar_and_search(shop: SyntheticShop, artefact: Path) -> None:
     item = shop.catalogue.items.ids([0])[0]
     near = ask("similar", artefact, item, "--k", 4)["answers"][0]["items"]
     assert len(near) == 4
@@ -131,7 +131,7 @@ def test_similar_and_search(shop: PlantedShop, artefact: Path) -> None:
     assert len(ask("search", artefact, "--text", "red", "--text", "蓝色", "-k", 2)["answers"]) == 2
 
 
-def test_without_json_it_is_for_people(shop: PlantedShop, artefact: Path) -> None:
+def test_without_json_it_is_for_people(shop: SyntheticShop, artefact: Path) -> None:
     done = CliRunner().invoke(app, ["recommend", str(artefact), "nobody", "-k", "2"])
     lines = done.stdout.splitlines()
     assert lines[0] == "nobody (popular):"
@@ -192,7 +192,7 @@ def test_compare_sets_models_side_by_side(tables: Path, tmp_path: Path) -> None:
 
 
 def test_compare_gives_models_the_content_they_need(
-    shop: PlantedShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: SyntheticShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
 
@@ -200,7 +200,7 @@ def test_compare_gives_models_the_content_they_need(
         asked.append((folder, seed))
         return Contest("A small shop", shop.catalogue, shop.interactions, seed)
 
-    monkeypatch.setattr("mmreco.cli.contest.demo", demo)
+    monkeypatch.setattr("mmreco.cli.protocols.demo", demo)
     said = ask(
         "compare", "demo", "--models", "Popular,ContentKNN,LogisticProfile,Weighted", "--out", tmp_path, "--seed", 7
     )
@@ -215,7 +215,7 @@ def test_compare_gives_models_the_content_they_need(
     assert set(entries(Contest("bare", bare(shop), shop.interactions), None)) == {*MODELS, *hybrids}
 
 
-def bare(shop: PlantedShop) -> Catalogue:
+def bare(shop: SyntheticShop) -> Catalogue:
     return Catalogue(shop.catalogue.items, shop.catalogue.table.select(["price"]))
 
 
@@ -240,7 +240,7 @@ def test_without_json_compare_speaks_in_sentences(tables: Path, tmp_path: Path) 
 # ---- embed
 
 
-def test_embed_resumes_and_sets_aside(shop: PlantedShop, tmp_path: Path) -> None:
+def test_embed_resumes_and_sets_aside(shop: SyntheticShop, tmp_path: Path) -> None:
     titles = shop.catalogue.column("title")
     table = {"item_id": shop.catalogue.items.array.to_pylist(), "name": [*titles[:-2], "", "   "]}
     pq.write_table(pa.table(table), tmp_path / "items.parquet")

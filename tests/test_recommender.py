@@ -10,20 +10,20 @@ from PIL import Image
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
-from mmreco.data.shop import PlantedShop, plant
-from mmreco.encoders.image import ImageEncoder
+from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
+from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.models.sharedspace import SharedSpace
 from mmreco.recommender import Recommender
-from mmreco.space import SharedSpace
 
 
 @pytest.fixture(scope="module")
-def shop() -> PlantedShop:
-    return plant(n_items=160, n_users=200, seed=3)
+def shop() -> SyntheticShop:
+    return synthetic_shop(n_items=160, n_users=200, seed=3)
 
 
 @pytest.fixture(scope="module")
-def recommender(shop: PlantedShop) -> Recommender:
+def recommender(shop: SyntheticShop) -> Recommender:
     return Recommender.fit(shop.catalogue, shop.interactions, reviews=shop.reviews, model=small())
 
 
@@ -39,7 +39,7 @@ def clone(recommender: Recommender) -> Recommender:
 # ---- recommend
 
 
-def test_known_users_get_k_unseen_items(shop: PlantedShop, recommender: Recommender) -> None:
+def test_known_users_get_k_unseen_items(shop: SyntheticShop, recommender: Recommender) -> None:
     users = shop.interactions.users.ids([5, 0, 5])
     answer = recommender.recommend(users, k=7)
     assert answer.questions == tuple(users)
@@ -54,12 +54,12 @@ def test_known_users_get_k_unseen_items(shop: PlantedShop, recommender: Recommen
     assert (np.diff(answer.scores, axis=1) <= 0).all()
 
 
-def test_a_batch_equals_one_by_one(shop: PlantedShop, recommender: Recommender) -> None:
+def test_a_batch_equals_one_by_one(shop: SyntheticShop, recommender: Recommender) -> None:
     users = shop.interactions.users.ids([3, 1, 4])
     assert recommender.recommend(users).ids() == [recommender.recommend([u]).ids()[0] for u in users]
 
 
-def test_a_stranger_with_the_same_history_gets_the_same_items(shop: PlantedShop, recommender: Recommender) -> None:
+def test_a_stranger_with_the_same_history_gets_the_same_items(shop: SyntheticShop, recommender: Recommender) -> None:
     trained = shop.interactions
     history = trained.items.ids(trained.history(2))
     stranger = recommender.recommend(history=[history], k=5)
@@ -68,7 +68,7 @@ def test_a_stranger_with_the_same_history_gets_the_same_items(shop: PlantedShop,
     assert not stranger.popular.any()
 
 
-def test_histories_differ_in_what_they_are_answered(shop: PlantedShop, recommender: Recommender) -> None:
+def test_histories_differ_in_what_they_are_answered(shop: SyntheticShop, recommender: Recommender) -> None:
     lamps, dresses = (
         shop.catalogue.items.ids(shop.truth.rows(category=c)[:6])
         for c in (category_names(shop)[0], category_names(shop)[1])
@@ -77,11 +77,11 @@ def test_histories_differ_in_what_they_are_answered(shop: PlantedShop, recommend
     assert answer.ids()[0] != answer.ids()[1]
 
 
-def category_names(shop: PlantedShop) -> list[str]:
+def category_names(shop: SyntheticShop) -> list[str]:
     return list(dict.fromkeys(shop.catalogue.column("category")))
 
 
-def test_unknown_user_and_empty_history_get_what_is_popular(shop: PlantedShop, recommender: Recommender) -> None:
+def test_unknown_user_and_empty_history_get_what_is_popular(shop: SyntheticShop, recommender: Recommender) -> None:
     counts = shop.interactions.counts()
     best = shop.catalogue.items.ids(np.lexsort((np.arange(len(counts)), -counts))[:4])
     answer = recommender.recommend(["nobody", shop.interactions.users.ids([0])[0], "none"], k=4)
@@ -102,7 +102,7 @@ def test_no_question_no_answer(recommender: Recommender) -> None:
     assert recommender.search(text=[]).ids() == []
 
 
-def test_seen_items_may_be_asked_for(shop: PlantedShop, recommender: Recommender) -> None:
+def test_seen_items_may_be_asked_for(shop: SyntheticShop, recommender: Recommender) -> None:
     n = len(shop.catalogue)
     user = shop.interactions.users.ids([0])
     assert len(recommender.recommend(user, k=n, exclude_seen=False).ids()[0]) == n
@@ -112,7 +112,7 @@ def test_seen_items_may_be_asked_for(shop: PlantedShop, recommender: Recommender
 
 
 @pytest.mark.parametrize("who", ["known", "unknown"])
-def test_where_is_an_expression_or_a_mask(shop: PlantedShop, recommender: Recommender, who: str) -> None:
+def test_where_is_an_expression_or_a_mask(shop: SyntheticShop, recommender: Recommender, who: str) -> None:
     category = category_names(shop)[0]
     users = shop.interactions.users.ids([1]) if who == "known" else ["unknown"]
     allowed = np.array([c == category for c in shop.catalogue.column("category")])
@@ -125,7 +125,7 @@ def test_where_is_an_expression_or_a_mask(shop: PlantedShop, recommender: Recomm
 # ---- similar and search
 
 
-def test_similar_leaves_the_item_itself_out(shop: PlantedShop, recommender: Recommender) -> None:
+def test_similar_leaves_the_item_itself_out(shop: SyntheticShop, recommender: Recommender) -> None:
     items = shop.catalogue.items.ids([4, 9, 4])
     answer = recommender.similar(["no-such-item", *items], k=6)
     assert answer.ids()[0] == []
@@ -136,7 +136,7 @@ def test_similar_leaves_the_item_itself_out(shop: PlantedShop, recommender: Reco
 
 
 @pytest.mark.parametrize(("query", "category"), [("dress", "dress"), ("连衣裙", "dress")])
-def test_words_find_what_is_written(shop: PlantedShop, recommender: Recommender, query: str, category: str) -> None:
+def test_words_find_what_is_written(shop: SyntheticShop, recommender: Recommender, query: str, category: str) -> None:
     meant = shop.catalogue.items.ids(shop.truth.rows(category=category))
     found = recommender.search(text=[query], k=len(meant)).ids()[0]
     assert len(set(found) & set(meant)) >= 0.8 * len(meant)
@@ -149,7 +149,7 @@ def test_words_nobody_knows_find_nothing(recommender: Recommender) -> None:
     assert answer.unknown == ("qwrtpsdf",)
 
 
-def test_search_minds_where(shop: PlantedShop, recommender: Recommender) -> None:
+def test_search_minds_where(shop: SyntheticShop, recommender: Recommender) -> None:
     found = recommender.search(text=["red"], k=5, where="price < 100").ids()[0]
     prices = dict(zip(shop.catalogue.items.array.to_pylist(), shop.catalogue.column("price"), strict=True))
     assert found
@@ -159,7 +159,7 @@ def test_search_minds_where(shop: PlantedShop, recommender: Recommender) -> None
 # ---- the answer
 
 
-def test_an_answer_is_a_table(shop: PlantedShop, recommender: Recommender) -> None:
+def test_an_answer_is_a_table(shop: SyntheticShop, recommender: Recommender) -> None:
     answer = recommender.recommend([*shop.interactions.users.ids([0]), "nobody"], k=3)
     table = answer.to_frame()
     assert table.column_names == ["question", "rank", "item_id", "score", "title"]
@@ -173,7 +173,7 @@ def test_an_answer_is_a_table(shop: PlantedShop, recommender: Recommender) -> No
 # ---- added items
 
 
-def test_a_new_item_is_answered_from_then_on(shop: PlantedShop, recommender: Recommender) -> None:
+def test_a_new_item_is_answered_from_then_on(shop: SyntheticShop, recommender: Recommender) -> None:
     grown = clone(recommender)
     like = int(shop.truth.rows(category="dress")[0])
     row = shop.catalogue.take([like]).table.to_pylist()[0]
@@ -274,7 +274,7 @@ def everything(one: Recommender, users: list[str], items: list[str]) -> list[np.
     return [part for a in answers for part in (a.ranking.rows, a.scores)]
 
 
-def test_a_loaded_one_answers_equal(shop: PlantedShop, recommender: Recommender, tmp_path: Path) -> None:
+def test_a_loaded_one_answers_equal(shop: SyntheticShop, recommender: Recommender, tmp_path: Path) -> None:
     grown = clone(recommender)
     grown.add(Catalogue.from_frame(pa.table({"item_id": ["new-1"], "title": ["red dress 红色连衣裙"]})))
     grown.save(tmp_path / "artefact")
@@ -311,7 +311,7 @@ def test_a_foreign_artefact_is_refused(recommender: Recommender, tmp_path: Path)
 # ---- refused requests
 
 
-def test_bad_requests_say_what_is_wrong(shop: PlantedShop, recommender: Recommender) -> None:
+def test_bad_requests_say_what_is_wrong(shop: SyntheticShop, recommender: Recommender) -> None:
     for ask, said in [
         (lambda: recommender.recommend(), "users or history"),
         (lambda: recommender.recommend(["u"], history=[[]]), "users or history"),
@@ -330,15 +330,15 @@ def test_bad_requests_say_what_is_wrong(shop: PlantedShop, recommender: Recommen
             ask()
 
 
-def test_fit_wants_one_set_of_items(shop: PlantedShop) -> None:
-    other = Interactions.from_histories([["a", "b"]], items=plant(n_items=64, n_users=1).catalogue.items)
+def test_fit_wants_one_set_of_items(shop: SyntheticShop) -> None:
+    other = Interactions.from_histories([["a", "b"]], items=synthetic_shop(n_items=64, n_users=1).catalogue.items)
     with pytest.raises(IncompatibleError, match="events speak of 64 items, the catalogue of 160"):
         Recommender.fit(shop.catalogue, other)
     with pytest.raises(DataError, match="160 items and 0 events"):
         Recommender.fit(shop.catalogue, Interactions.from_histories([[]], items=shop.catalogue.items))
 
 
-def test_the_same_seed_gives_the_same_answers(shop: PlantedShop) -> None:
+def test_the_same_seed_gives_the_same_answers(shop: SyntheticShop) -> None:
     users = shop.interactions.users.ids([0, 1, 2])
     first, second = (
         Recommender.fit(shop.catalogue, shop.interactions, model=SharedSpace(dim=8, epochs=1)).recommend(users)

@@ -13,7 +13,7 @@ ROOMS = {
     "mmreco.data": "Data",
     "mmreco.encoders": "Encoders",
     "mmreco.index": "Search",
-    "mmreco.space": "Models",
+    "mmreco.models.sharedspace": "Models",
     "mmreco.models": "Models",
     "mmreco.evaluation": "Evaluation",
     "mmreco.protocols": "Promises",

@@ -18,9 +18,9 @@ import numpy as np
 from protocol import CUTOFFS, SETS, Given, figures, line, read
 
 from mmreco import SharedSpace, evaluate, leave_last_out
+from mmreco.models.sharedspace import model as recipe
+from mmreco.models.sharedspace import neighbours, training
 from mmreco.nn.fusion import ItemTower
-from mmreco.space import model as recipe
-from mmreco.space import neighbours, training
 
 Patch = tuple[Any, str, Any]  # owner, name, value in its place
 

@@ -25,10 +25,10 @@ from of_recbole import passes as recbole
 from of_rechub import passes as rechub
 
 from mmreco import MODELS, Interactions, evaluate, leave_last_out
-from mmreco.data.formats import movielens
 from mmreco.data.ranking import Ranking
-from mmreco.data.shop import plant
-from mmreco.data.split import Holdout
+from mmreco.datasets.formats import movielens
+from mmreco.datasets.synthetic import synthetic_shop
+from mmreco.splitting import Holdout
 
 Scores = np.ndarray  # (n users of training, n_items)
 Peer = Callable[[Interactions, int], Iterator[tuple[str, Scores]]]  # by log and seed: what it is called, its scores
@@ -225,7 +225,7 @@ def _of_cornac(model: Any, train: Interactions) -> Scores:
 
 def _events(on: str, data: Path | None) -> Interactions:
     if on == "demo":
-        events = plant(1_200, 3_000, 0).interactions
+        events = synthetic_shop(1_200, 3_000, 0).interactions
         return replace(events, weights=np.ones_like(events.weights))  # peers know of no weights
     if data is None:
         raise SystemExit("say where the data is: --data FOLDER, or set MMRECO_DATA")

@@ -107,7 +107,7 @@ def _scores(model: Any, data: Any, train: Interactions) -> Scores:
 
 def _its_numpy() -> ExitStack:
     """The names of NumPy 1 that RecBole 1.2.1 asks for, for as long as it runs."""
-    lent = ExitStack()
+    shift_towards = ExitStack()
     for name, meant in (("float_", np.float64), ("complex_", np.complex128), ("unicode_", np.str_)):
-        lent.enter_context(patch.object(np, name, meant, create=True))
-    return lent
+        shift_towards.enter_context(patch.object(np, name, meant, create=True))
+    return shift_towards

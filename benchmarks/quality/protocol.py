@@ -23,10 +23,10 @@ from mmreco import (
     Report,
     TextEncoder,
     embed,
-    worded,
+    with_title_tokens,
 )
 from mmreco.data.attributes import Attributes
-from mmreco.data.formats import movielens, s3rec_attributes, s3rec_interactions
+from mmreco.datasets.formats import movielens, s3rec_attributes, s3rec_interactions
 
 CUTOFFS = (5, 10)
 NAMES = ("recall@5", "ndcg@5", "recall@10", "ndcg@10")
@@ -81,7 +81,7 @@ def read(
         if events.dropped:
             raise SystemExit(f"{titles}: {events.dropped} events of {sequences} are of items it does not list")
         texts = catalogue.column("title")
-        said = Attributes.from_catalogue(worded(catalogue), columns=["title_word"])
+        said = Attributes.from_catalogue(with_title_tokens(catalogue), columns=["title_word"])
         words = LexicalEncoder().fit([text for text in texts if text])
         encoders = {"text": TextEncoder("offline"), "words": words}
         content = {
@@ -111,7 +111,7 @@ def films(data: Path, *, work: Path, progress: bool = False) -> Given:
         for modality, (encoder, contents) in read_by.items()
     }
     kinds = Attributes.from_catalogue(catalogue)
-    said = Attributes.from_catalogue(worded(catalogue), columns=["title_word"])
+    said = Attributes.from_catalogue(with_title_tokens(catalogue), columns=["title_word"])
     return Given("ml1m", events, content, kinds, said, titles, max_length=200)
 
 

@@ -27,7 +27,7 @@ from protocol import SETS, Given, films, line, read
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from mmreco import SharedSpace, evaluate, leave_last_out
-from mmreco.data.split import Holdout, by_user, cold_items, missing_modality
+from mmreco.splitting import Holdout, by_user, cold_items, missing_modality
 
 LENGTHS = (1, 2, 5, 10)
 TOGETHER = "all, side by side"

@@ -26,13 +26,13 @@ from protocol import SETS, line, read
 from torch import Tensor
 
 from mmreco import Interactions, SharedSpace, evaluate, leave_last_out
-from mmreco.data.split import Holdout
-from mmreco.data.windows import windows
 from mmreco.encoders.behaviour import steps
-from mmreco.nn.loop import train as train_loop
+from mmreco.models.sharedspace import model as recipe
+from mmreco.models.sharedspace.content import item_content, placed
+from mmreco.nn.batching import windows
 from mmreco.nn.towers import Towers
-from mmreco.space import model as recipe
-from mmreco.space.content import item_content, placed
+from mmreco.nn.training_loop import train as train_loop
+from mmreco.splitting import Holdout
 
 HISTORIES, MAX_LENGTH, NEGATIVES, RATE = 128, 50, 256, 0.001
 
@@ -45,7 +45,7 @@ class Plain:
         torch.manual_seed(seed)
         self.towers: Towers = self.space._towers(len(train.items), {}, 0, len(train.event_names))
         self.known = item_content(train.items, np.arange(len(train.items)), {}, None, self.towers)
-        self.cut = windows(train, MAX_LENGTH)
+        self.cut = windows(train.starts, MAX_LENGTH)
         self.seed = seed
         self.space.items_, self.space.towers_ = train.items, self.towers
         self.space.event_names_, self.space.attribute_names_ = train.event_names, ()
@@ -126,7 +126,7 @@ def measured(way: str, sequences: Path, dim: int, passes: int, seed: int) -> dic
         seconds, scores = ours(train, validation, dim=dim, passes=passes, seed=seed)
     else:
         seconds, scores = Plain(train, dim=dim, seed=seed).fit(passes, validation)
-    cut = windows(train, MAX_LENGTH)
+    cut = windows(train.starts, MAX_LENGTH)
     a_pass = float(np.median(seconds))
     return {
         "seconds_a_pass": round(a_pass, 2),

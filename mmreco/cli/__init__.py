@@ -4,7 +4,8 @@ Exit codes: 0 done, 2 the request is unusable (one line on standard error says w
 by `embed` (the rest is written). With `--json` the last line of standard output is one JSON object.
 """
 
-from mmreco.cli import ask, compare, work
+from mmreco.cli import compare, work
+from mmreco.cli import recommend as ask
 from mmreco.cli.app import app
 
 __all__ = ["app", "ask", "compare", "work"]

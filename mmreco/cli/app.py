@@ -115,7 +115,7 @@ def columns(rename: list[str] | None, table: str) -> dict[str, str] | None:
 
 def encoders(shop: "Catalogue", text: list[str] | None, image: str | None, weights: Path | None) -> dict[str, Any]:
     """The encoders asked for, as `Recommender.fit` takes them; what is not asked for is left to it."""
-    from mmreco.encoders.named import image_encoder, text_encoder
+    from mmreco.encoders.by_name import image_encoder, text_encoder
 
     chosen: dict[str, Any] = {}
     if text:

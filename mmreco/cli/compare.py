@@ -12,7 +12,7 @@ from mmreco.cli.app import Images, Json, Renamed, app, say, tables
 from mmreco.errors import DataError
 
 if TYPE_CHECKING:
-    from mmreco.cli.contest import Contest
+    from mmreco.cli.protocols import Contest
     from mmreco.evaluation import Comparison
 
 __all__ = ["compare"]
@@ -55,7 +55,7 @@ def compare(
     Example: mmreco compare ml1m --data ml-1m/ --out movies/
     Example: mmreco compare --items items.parquet --events events.parquet --images photos/
     """
-    from mmreco.cli import contest as contests
+    from mmreco.cli import protocols as contests
     from mmreco.evaluation import compare as measured
     from mmreco.report import comparison_page
 
@@ -110,7 +110,7 @@ def _contest(
     out: Path,
     seed: int,
 ) -> "Contest":
-    from mmreco.cli import contest as contests
+    from mmreco.cli import protocols as contests
 
     if what == "demo":
         return contests.demo(out, seed)
@@ -134,7 +134,7 @@ def _jobs() -> int:
 
 
 def _protocols(what: str | None, given: str | None) -> list[str]:
-    from mmreco.cli.contest import PROTOCOLS
+    from mmreco.cli.protocols import PROTOCOLS
 
     if given is None:
         return list(PROTOCOLS) if what == "ml1m" else ["leave-last-out"]

@@ -78,11 +78,11 @@ def embed(
     Example: mmreco embed --images photos/ --encoder torchvision/squeezenet1_0 --weights net.safetensors --out store/
     """
     from mmreco.data.catalogue import Catalogue
-    from mmreco.encoders.embed import embed as run
-    from mmreco.encoders.embed import embed_stream, folder_pictures
-    from mmreco.encoders.named import image_encoder, text_encoder
-    from mmreco.encoders.parts import part_of, stream_part
-    from mmreco.encoders.sources import tar_contents
+    from mmreco.embedding.embed import embed as run
+    from mmreco.embedding.embed import embed_stream, folder_pictures
+    from mmreco.embedding.partition import part_of, stream_part
+    from mmreco.embedding.sources import tar_contents
+    from mmreco.encoders.by_name import image_encoder, text_encoder
 
     if sum(given is not None for given in (images, texts, tars)) != 1:
         raise DataError("embed: give --images or --texts or --tars, one of them")
@@ -146,8 +146,8 @@ def fit(
     Example: mmreco fit --items items.parquet --events events.parquet --images photos/ --out artefact/
     """
     from mmreco.data.reviews import Reviews
+    from mmreco.models.sharedspace import SharedSpace
     from mmreco.recommender import Recommender
-    from mmreco.space import SharedSpace
 
     start = perf_counter()
     shop, log = tables(items, events, images, rename)
@@ -190,10 +190,10 @@ def evaluate(
     \b
     Example: mmreco evaluate --items items.parquet --events events.parquet --model SharedSpace --model ItemKNN
     """
-    from mmreco.data.split import leave_last_out
     from mmreco.evaluation import evaluate as measure
     from mmreco.models import MODELS
     from mmreco.recommender import Recommender
+    from mmreco.splitting import leave_last_out
 
     names = model or ["SharedSpace", "ItemKNN", "Popular"]
     for name in names:
@@ -231,7 +231,7 @@ def verify(artefact: Artefact, as_json: Json = False) -> None:
     \b
     Example: mmreco verify artefact/
     """
-    from mmreco.data.artefact import verify as check
+    from mmreco.storage.artefact import verify as check
 
     found = check(artefact)
     files = sum(path.is_file() for path in found.path.rglob("*")) - 1  # the manifest itself

@@ -87,9 +87,9 @@ class Attributes:
         Parameters
         ----------
         columns : optional
-            Which columns; those of `category`, `brand`, `price` and `title_word` (see `mmreco.worded`) that there are
-            when omitted. A column may hold lists (every value counts). Numbers with a fraction, and `price` always,
-            are cut into ranges.
+            Which columns; those of `category`, `brand`, `price` and `title_word` (see `mmreco.with_title_tokens`) that
+            there are when omitted. A column may hold lists (every value counts). Numbers with a fraction, and `price`
+            always, are cut into ranges.
         price_bins : 1 or more
             How many ranges, each holding about as many items (quantiles); fewer where values repeat.
         at_least : 1 or more

@@ -11,6 +11,8 @@ import pyarrow as pa
 from mmreco.arrays import I64
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError
+from mmreco.tables.files import read_table
+from mmreco.tables.items import id_columns, item_columns
 
 __all__ = ["Catalogue"]
 
@@ -71,9 +73,12 @@ class Catalogue:
         DataError
             A column is missing, or holds a value it must not; column and row are named.
         """
-        from mmreco.data import tables
-
-        return tables.catalogue_from_frame(frame, images=images, columns=columns)
+        given = item_columns(frame, images=images, columns=columns)
+        try:
+            items = IdMap(given.ids)
+        except DataError as error:
+            raise DataError(f"column {given.id_column!r}: {error}") from error
+        return cls(items, given.table)
 
     @classmethod
     def read(
@@ -86,9 +91,7 @@ class Catalogue:
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        from mmreco.data import files, tables
-
-        table = files.read_table(path, text=tables.id_columns(columns))
+        table = read_table(path, text=id_columns(columns))
         return cls.from_frame(table, images=images, columns=columns)
 
     def __len__(self) -> int:

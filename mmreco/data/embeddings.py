@@ -1,6 +1,6 @@
 """Embeddings: vectors with the ids they belong to, and the mark of the encoder that made them.
 
-On disk they are plain files inside an artefact (`mmreco.data.artefact`)::
+On disk they are plain files inside an artefact (`mmreco.storage.artefact`)::
 
     embeddings.json   dim, dtype, rows, fingerprint
     rows.parquet      row r: the id of vector r, and whatever else the writer knows of it
@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmreco.arrays import F32, Bool, frozen, require_finite
-from mmreco.data.artefact import publish, read_artefact
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.storage.artefact import publish, read_artefact
 
 __all__ = ["DTYPES", "Embeddings", "read_vectors", "write_rows"]
 

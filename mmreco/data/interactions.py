@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from mmreco.arrays import F32, I64, Bool, frozen
+from mmreco.arrays import F32, F64, I64, Bool, frozen
+from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
+from mmreco.data.matching import match_items, numbered
 from mmreco.errors import DataError
-
-if TYPE_CHECKING:
-    from mmreco.data.catalogue import Catalogue
+from mmreco.tables.events import event_columns
+from mmreco.tables.files import read_table
+from mmreco.tables.items import id_columns
 
 __all__ = ["Interactions"]
 
@@ -35,7 +37,7 @@ class Interactions:
         Where each user's events begin; the last entry is `e`, the number of events.
     items_flat : shape `(e,)`, int64
         Item rows.
-    events : shape `(e,)`, int64
+    event_types : shape `(e,)`, int64
         Indices into `event_names`.
     event_names : one name a kind of event
         E.g. `("view", "cart", "purchase")`; `("event",)` where the log does not say.
@@ -63,7 +65,7 @@ class Interactions:
     items: IdMap
     starts: I64
     items_flat: I64
-    events: I64
+    event_types: I64
     event_names: tuple[str, ...]
     weights: F32
     times: I64 | None = None
@@ -73,7 +75,7 @@ class Interactions:
         for name, dtype in (
             ("starts", np.int64),
             ("items_flat", np.int64),
-            ("events", np.int64),
+            ("event_types", np.int64),
             ("weights", np.float32),
         ):
             with np.errstate(over="ignore"):  # a weight too large for float32 turns infinite and is refused below
@@ -83,12 +85,12 @@ class Interactions:
         n, e = len(self.users), len(self.items_flat)
         if self.starts.shape != (n + 1,) or self.starts[0] != 0 or self.starts[-1] != e or (self.lengths < 0).any():
             raise DataError(f"interactions: starts must be {n + 1} numbers rising from 0 to {e}")
-        for name in ("events", "weights", "times"):
+        for name in ("event_types", "weights", "times"):
             array = getattr(self, name)
             if array is not None and array.shape != (e,):
                 raise DataError(f"interactions: {name} has shape {array.shape}; expected ({e},)")
         _inside("item row", self.items_flat, len(self.items))
-        _inside("event", self.events, len(self.event_names))
+        _inside("event", self.event_types, len(self.event_names))
         bad = ~np.isfinite(self.weights) | (self.weights < 0)
         if bad.any():
             first = int(bad.argmax())
@@ -113,9 +115,9 @@ class Interactions:
         item_rows: I64,
         *,
         times: I64 | None = None,
-        events: I64 | None = None,
+        event_types: I64 | None = None,
         event_names: tuple[str, ...] = ("event",),
-        weights: F32 | None = None,
+        weights: F32 | F64 | None = None,
         dropped: int = 0,
     ) -> "Interactions":
         """The interactions of a flat log, shape `(e,)` each; sorted by user, then time, then order given.
@@ -126,7 +128,12 @@ class Interactions:
             As the constructor, and when a user row lies outside `users` or the arrays differ in length.
         """
         user_rows = np.asarray(user_rows, dtype=np.int64)
-        for name, given in (("item_rows", item_rows), ("times", times), ("events", events), ("weights", weights)):
+        for name, given in (
+            ("item_rows", item_rows),
+            ("times", times),
+            ("event_types", event_types),
+            ("weights", weights),
+        ):
             if given is not None and len(given) != len(user_rows):
                 raise DataError(f"interactions: {len(given)} {name} for {len(user_rows)} user rows; expected as many")
         _inside("user row", user_rows, len(users))
@@ -134,14 +141,16 @@ class Interactions:
         starts = np.zeros(len(users) + 1, dtype=np.int64)
         np.cumsum(np.bincount(user_rows, minlength=len(users)), out=starts[1:])
         e = len(user_rows)
+        with np.errstate(over="ignore"):  # a weight too large for float32 turns infinite and is refused below
+            worth = np.ones(e, dtype=np.float32) if weights is None else np.asarray(weights, dtype=np.float32)[order]
         return cls(
             users=users,
             items=items,
             starts=starts,
             items_flat=np.asarray(item_rows)[order],
-            events=np.zeros(e, dtype=np.int64) if events is None else np.asarray(events)[order],
+            event_types=np.zeros(e, dtype=np.int64) if event_types is None else np.asarray(event_types)[order],
             event_names=event_names,
-            weights=np.ones(e, dtype=np.float32) if weights is None else np.asarray(weights)[order],
+            weights=worth,
             times=None if times is None else np.asarray(times)[order],
             dropped=dropped,
         )
@@ -186,7 +195,7 @@ class Interactions:
         cls,
         frame: Any,
         *,
-        catalogue: "Catalogue | None" = None,
+        catalogue: Catalogue | None = None,
         columns: Mapping[str, str] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> "Interactions":
@@ -208,16 +217,27 @@ class Interactions:
         DataError
             A column is missing, or holds a value it must not; column and row are named.
         """
-        from mmreco.data import tables
-
-        return tables.interactions_from_frame(frame, catalogue=catalogue, columns=columns, weights=weights)
+        given = event_columns(frame, columns=columns, weights=weights)
+        matched = match_items(given.item_ids, given.item_column, None if catalogue is None else catalogue.items)
+        users, user_rows = numbered(matched.narrow_column(given.user_ids))
+        return cls.from_events(
+            users,
+            matched.items,
+            user_rows,
+            matched.rows,
+            times=matched.narrow(given.times),
+            event_types=matched.narrow(given.event_types),
+            event_names=given.event_names,
+            weights=matched.narrow(given.weights),
+            dropped=matched.dropped,
+        )
 
     @classmethod
     def read(
         cls,
         path: Any,
         *,
-        catalogue: "Catalogue | None" = None,
+        catalogue: Catalogue | None = None,
         columns: Mapping[str, str] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> "Interactions":
@@ -228,9 +248,7 @@ class Interactions:
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        from mmreco.data import files, tables
-
-        table = files.read_table(path, text=tables.id_columns(columns))
+        table = read_table(path, text=id_columns(columns))
         return cls.from_frame(table, catalogue=catalogue, columns=columns, weights=weights)
 
     # ---- asked
@@ -315,7 +333,7 @@ class Interactions:
             items=self.items,
             starts=starts,
             items_flat=self.items_flat[where],
-            events=self.events[where],
+            event_types=self.event_types[where],
             event_names=self.event_names,
             weights=self.weights[where],
             times=None if self.times is None else self.times[where],

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmreco.arrays import F32, I64, frozen
+from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.data.matching import match_items, numbered
 from mmreco.errors import DataError
-
-if TYPE_CHECKING:
-    from mmreco.data.catalogue import Catalogue
+from mmreco.tables.files import read_table
+from mmreco.tables.items import id_columns
+from mmreco.tables.reviews import review_columns
 
 __all__ = ["Reviews"]
 
@@ -137,7 +139,7 @@ class Reviews:
 
     @classmethod
     def from_frame(
-        cls, frame: Any, *, catalogue: "Catalogue | None" = None, columns: Mapping[str, str] | None = None
+        cls, frame: Any, *, catalogue: Catalogue | None = None, columns: Mapping[str, str] | None = None
     ) -> "Reviews":
         """The reviews in a dataframe (pandas, polars, pyarrow, anything narwhals reads), a row a review.
 
@@ -155,13 +157,22 @@ class Reviews:
         DataError
             A column is missing, or holds a value it must not; column and row are named.
         """
-        from mmreco.data import tables
-
-        return tables.reviews_from_frame(frame, catalogue=catalogue, columns=columns)
+        given = review_columns(frame, columns=columns)
+        matched = match_items(given.item_ids, given.item_column, None if catalogue is None else catalogue.items)
+        return cls.from_rows(
+            matched.items,
+            matched.rows,
+            matched.narrow_column(given.texts).to_pylist(),
+            ratings=matched.narrow(given.ratings),
+            times=matched.narrow(given.times),
+            helpful=matched.narrow(given.helpful),
+            users=None if given.user_ids is None else numbered(matched.narrow_column(given.user_ids)),
+            dropped=matched.dropped,
+        )
 
     @classmethod
     def read(
-        cls, path: Any, *, catalogue: "Catalogue | None" = None, columns: Mapping[str, str] | None = None
+        cls, path: Any, *, catalogue: Catalogue | None = None, columns: Mapping[str, str] | None = None
     ) -> "Reviews":
         """The reviews in a `.parquet`, `.csv`, `.tsv` or `.jsonl` file; see `from_frame`.
 
@@ -170,9 +181,7 @@ class Reviews:
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        from mmreco.data import files, tables
-
-        table = files.read_table(path, text=tables.id_columns(columns))
+        table = read_table(path, text=id_columns(columns))
         return cls.from_frame(table, catalogue=catalogue, columns=columns)
 
     def __len__(self) -> int:

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from mmreco.data.shop import PlantedShop, plant
-from mmreco.data.split import Holdout, leave_last_out
-from mmreco.demo.drawing import draw, photograph
+from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
+from mmreco.datasets.synthetic.pictures import draw, photograph
 from mmreco.demo.show import Findings, report
-from mmreco.encoders.lexical import LexicalEncoder
-from mmreco.encoders.text import TextEncoder
+from mmreco.encoders.text.encoder import TextEncoder
+from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import MissingExtraError
 from mmreco.evaluation import evaluate
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
+from mmreco.models.sharedspace import SharedSpace
 from mmreco.protocols import Recommends
 from mmreco.recommender import Recommender
-from mmreco.space import SharedSpace
+from mmreco.splitting import Holdout, leave_last_out
 
 __all__ = ["QUERIES", "run"]
 
@@ -36,7 +36,7 @@ def run(
     ----------
     out : folder, created when missing
         Gets `report.html`, the pictures and the fitted recommender.
-    n_items, n_users, seed : as `mmreco.data.shop.plant`
+    n_items, n_users, seed : as `mmreco.datasets.synthetic.shop.synthetic_shop`
     progress : optional
         Whether to show bars.
 
@@ -53,7 +53,7 @@ def run(
     """
     start = perf_counter()
     folder = Path(out)
-    shop = plant(n_items, n_users, seed)
+    shop = synthetic_shop(n_items, n_users, seed)
     catalogue = draw(shop, folder / "pictures", seed=seed, progress=progress)
     train, test = leave_last_out(shop.interactions)
 
@@ -107,7 +107,7 @@ def _bert() -> list[TextEncoder]:
         return []
 
 
-def _cold(model: SharedSpace, shop: PlantedShop, test: Holdout) -> dict[str, float]:
+def _cold(model: SharedSpace, shop: SyntheticShop, test: Holdout) -> dict[str, float]:
     never = shop.truth.never_clicked
     rows = model.recommend(test.histories, 10).rows
     return {
@@ -117,14 +117,14 @@ def _cold(model: SharedSpace, shop: PlantedShop, test: Holdout) -> dict[str, flo
     }
 
 
-def _queries(recommender: Recommender, shop: PlantedShop) -> dict[str, int]:
+def _queries(recommender: Recommender, shop: SyntheticShop) -> dict[str, int]:
     """How many of the ten answers to each query are red dresses."""
     red_dresses = shop.truth.rows(category="dress", colour="red")
     answer = recommender.search(text=QUERIES, k=10)
     return {q: int(np.isin(rows, red_dresses).sum()) for q, rows in zip(QUERIES, answer.ranking.rows, strict=True)}
 
 
-def _photographs(shop: PlantedShop, folder: Path, seed: int) -> list[tuple[int, Path]]:
+def _photographs(shop: SyntheticShop, folder: Path, seed: int) -> list[tuple[int, Path]]:
     """New pictures of some products, none of them in the catalogue: the row of each and its path."""
     folder.mkdir(parents=True, exist_ok=True)
     pictured = np.flatnonzero(shop.truth.pictured)
@@ -137,7 +137,7 @@ def _photographs(shop: PlantedShop, folder: Path, seed: int) -> list[tuple[int, 
     return found
 
 
-def _picture_precision(recommender: Recommender, shop: PlantedShop, asked: list[tuple[int, Path]]) -> float:
+def _picture_precision(recommender: Recommender, shop: SyntheticShop, asked: list[tuple[int, Path]]) -> float:
     """The share of the ten other products found for each picture that have its category and colour."""
     facts = shop.truth.facts
     own, paths = zip(*asked, strict=True)

@@ -13,12 +13,12 @@ import numpy as np
 from mmreco.arrays import I64
 from mmreco.data.answer import Answer
 from mmreco.data.catalogue import Catalogue
-from mmreco.data.shop import PlantedShop
-from mmreco.data.shop_facts import CATEGORIES, COLOURS, STYLES, Kind, Tastes
-from mmreco.data.split import Holdout
+from mmreco.datasets.synthetic.facts import CATEGORIES, COLOURS, STYLES, Kind, Tastes
+from mmreco.datasets.synthetic.shop import SyntheticShop
 from mmreco.evaluation import Report
 from mmreco.recommender import Recommender
 from mmreco.report import Card, Gallery, chips, curves, heading, metrics_table, mosaic, page, prose, row, tiles
+from mmreco.splitting import Holdout
 
 __all__ = ["Findings", "report"]
 
@@ -38,7 +38,7 @@ class Findings:
     photographs : row of a product and path of a new picture of it, as often as pictures were asked about
     """
 
-    shop: PlantedShop
+    shop: SyntheticShop
     catalogue: Catalogue
     recommender: Recommender
     test: Holdout

@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from mmreco.arrays import F32
 from mmreco.data.ids import IdMap
-from mmreco.data.shards import Refusal, ShardStore
 from mmreco.distributed.cluster import cluster
-from mmreco.encoders.contents import read
-from mmreco.encoders.embed import Embedded
-from mmreco.encoders.passage import Prepares
+from mmreco.embedding.contents import read
+from mmreco.embedding.embed import EmbedResult
+from mmreco.embedding.run import Prepares
+from mmreco.embedding.store import Refusal, ShardStore
 from mmreco.errors import DataError
 from mmreco.protocols import Encoder
 
@@ -39,7 +39,7 @@ def embed_on_ray(
     batch_size: int = 64,
     actors: int = 1,
     gpus: float = 0.0,
-) -> Embedded:
+) -> EmbedResult:
     """Every item's content as a vector in `store`, made by Ray actors; resumed by running it again.
 
     Parameters
@@ -105,7 +105,7 @@ def embed_on_ray(
     )
     schema = pa.schema([("id", pa.large_string()), ("reason", pa.large_string())])
     table = pa.table({"id": [r.id for r in done[3]], "reason": [r.reason for r in done[3]]}, schema=schema)
-    return Embedded(done[0], table, done[1], done[2], perf_counter() - started)
+    return EmbedResult(done[0], table, done[1], done[2], perf_counter() - started)
 
 
 class _Worker:

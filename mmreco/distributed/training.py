@@ -11,10 +11,10 @@ from typing import Any
 from mmreco.data.attributes import Attributes
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
-from mmreco.data.split import Holdout
 from mmreco.distributed.cluster import cluster
 from mmreco.errors import DataError
-from mmreco.space import SharedSpace
+from mmreco.models.sharedspace import SharedSpace
+from mmreco.splitting import Holdout
 
 __all__ = ["fit"]
 

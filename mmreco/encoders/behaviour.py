@@ -10,8 +10,8 @@ from torch import Tensor
 from mmreco.arrays import F32, I64
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
-from mmreco.data.windows import buckets
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.nn.batching import buckets
 from mmreco.nn.behaviour import BehaviourTower
 
 __all__ = ["BehaviourEncoder", "Steps", "steps"]
@@ -62,7 +62,7 @@ def steps(histories: Interactions, starts: I64, lengths: I64, kinds: I64) -> Ste
         minutes[:, 1:] = (times[:, 1:] - times[:, :-1]) / 60_000
     return Steps(
         rows=torch.from_numpy(np.where(inside, histories.items_flat[flat], 0)),
-        events=torch.from_numpy(np.where(inside, kinds[histories.events[flat]], 0)),
+        events=torch.from_numpy(np.where(inside, kinds[histories.event_types[flat]], 0)),
         minutes=torch.from_numpy(np.where(inside, minutes, -1.0).astype(np.float32)),
         lengths=torch.from_numpy(lengths),
     )
@@ -74,7 +74,7 @@ class BehaviourEncoder:
 
     Parameters
     ----------
-    tower : what reads a history; trained (see `mmreco.space.SharedSpace`)
+    tower : what reads a history; trained (see `mmreco.models.sharedspace.SharedSpace`)
     items : a vector for each item that a history may hold
     event_names : kinds of event the tower knows; number `i` here is the tower's `i + 1`, 0 is any other
     nobody : shape `(dim,)`

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mmreco.arrays import I64
-from mmreco.data.split import Holdout
+from mmreco.arrays import F64, I64
 from mmreco.errors import DataError
 from mmreco.evaluation.report import Report
 from mmreco.evaluation.significance import bootstrap, holm, paired
-from mmreco.metrics.judged import F64
+from mmreco.splitting import Holdout
 
 __all__ = ["Comparison", "Result"]
 

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmreco import metrics
-from mmreco.arrays import I64, Bool
+from mmreco.arrays import F64, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
-from mmreco.data.split import Holdout
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.evaluation.known import Known
+from mmreco.evaluation.context import EvaluationContext
 from mmreco.evaluation.report import Report
 from mmreco.evaluation.sampling import among, drawn
-from mmreco.metrics.beyond import inequality
-from mmreco.metrics.judged import F64, answered, judged
+from mmreco.metrics.beyond_accuracy import inequality
+from mmreco.metrics.relevance import item_exposure, relevance
 from mmreco.progress import progress as shown_progress
 from mmreco.protocols import Recommends
+from mmreco.splitting import Holdout
 
 __all__ = ["evaluate"]
 
@@ -31,7 +31,7 @@ def evaluate(
     *,
     exclude_seen: bool = True,
     where: Bool | None = None,
-    known: Known | None = None,
+    known: EvaluationContext | None = None,
     sampled: int | None = None,
     batch_size: int = 1_024,
     progress: bool = False,
@@ -125,7 +125,9 @@ def evaluate(
 class _Measured:
     """What is measured, a batch at a time, so that no ranking of all users is ever held."""
 
-    def __init__(self, seen: Interactions, known: Known | None, cutoffs: Sequence[int], sampled: int | None) -> None:
+    def __init__(
+        self, seen: Interactions, known: EvaluationContext | None, cutoffs: Sequence[int], sampled: int | None
+    ) -> None:
         self.known, self.cutoffs, self.sampled = known, cutoffs, sampled
         self.n_items = len(seen.items)
         self.bits = known.bits if known is not None else metrics.self_information(seen)
@@ -144,10 +146,14 @@ class _Measured:
         if ranking.k >= self.n_items:
             there = _candidates(asked, exclude_seen, where)
             self.parts.setdefault("auc", []).append(metrics.auc(ranking, asked.targets, there))
-        plain = None if self.known is None else metrics.obvious(asked.histories, self.known.counts, self.cutoffs[-1])
+        plain = (
+            None
+            if self.known is None
+            else metrics.most_popular_unseen(asked.histories, self.known.counts, self.cutoffs[-1])
+        )
         for cutoff in self.cutoffs:
             top = ranking.top(cutoff)
-            self.counts[cutoff] += answered(top, self.n_items)
+            self.counts[cutoff] += item_exposure(top, self.n_items)
             self._add("novelty", cutoff, metrics.mean_value(top, self.bits))
             if self.known is not None and plain is not None:
                 self._beyond(self.known, top, plain.top(cutoff), asked)
@@ -156,7 +162,7 @@ class _Measured:
                 wanted = asked.targets.keep(mask[asked.targets.items_flat])
                 _accuracy(self.by_item.setdefault(name, {}), ranking, wanted, self.cutoffs, "")
 
-    def _beyond(self, known: Known, top: Ranking, plain: Ranking, asked: Holdout) -> None:
+    def _beyond(self, known: EvaluationContext, top: Ranking, plain: Ranking, asked: Holdout) -> None:
         cutoff = top.k
         self._add("popularity", cutoff, metrics.mean_value(top, known.shares))
         self._add("popularity_lift", cutoff, metrics.popularity_lift(top, asked.histories, known.shares))
@@ -193,7 +199,7 @@ def _accuracy(
     parts: dict[str, list[F64]], ranking: Ranking, targets: Interactions, cutoffs: Sequence[int], named: str
 ) -> None:
     """Add every per-user metric at every cut-off; what is right is looked up once."""
-    hits, wanted = judged(ranking, targets)
+    hits, wanted = relevance(ranking, targets)
     for cutoff in cutoffs:
         for name, metric in metrics.PER_USER.items():
             parts.setdefault(f"{name}@{cutoff}{named}", []).append(metric(hits[:, :cutoff], wanted))

@@ -8,8 +8,8 @@ simple sequentially rejective multiple test procedure", 1979.
 import numpy as np
 import numpy.typing as npt
 
+from mmreco.arrays import F64
 from mmreco.errors import DataError
-from mmreco.metrics.judged import F64
 
 __all__ = ["bootstrap", "holm", "paired"]
 

@@ -1,7 +1,7 @@
 """Search in vector space: exact or approximate, filtered, changing, on CPU and GPU, or in Milvus."""
 
-from mmreco.index.batched import Batched
+from mmreco.index.batching import BatchingIndex
 from mmreco.index.forget import forget
 from mmreco.index.vector import VectorIndex
 
-__all__ = ["Batched", "VectorIndex", "forget"]
+__all__ = ["BatchingIndex", "VectorIndex", "forget"]

@@ -14,8 +14,8 @@ import numpy as np
 
 from mmreco.arrays import F32, I64
 from mmreco.errors import DataError
-from mmreco.index.question import Question
-from mmreco.index.scan import Scan
+from mmreco.index.exact.scan import Scan
+from mmreco.index.query import Question
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
-from mmreco.data.artefact import settled
-from mmreco.data.locks import hold
 from mmreco.errors import DataError
 from mmreco.index.vector import VectorIndex
+from mmreco.storage.artefact import settled
+from mmreco.storage.lock import hold
 
 __all__ = ["forget"]
 

@@ -3,7 +3,7 @@
 FAISS' indexes there answer at most 2,048 items and bear one search at a time (Johnson, Douze, Jegou, "Billion-scale
 similarity search with GPUs", 2017, and FAISS' own notes). Graphs on a GPU are CAGRA's (Ootomo et al., "CAGRA: highly
 parallel graph construction and approximate nearest neighbor search for GPUs", 2023), in FAISS' build with cuVS. Filters
-are `mmreco.index.allowed`'s: on most builds a GPU ignores FAISS' own.
+are `mmreco.index.filtering`'s: on most builds a GPU ignores FAISS' own.
 """
 
 from threading import Lock

@@ -23,7 +23,7 @@ import numpy as np
 
 from mmreco.arrays import F32, I64
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.index.nearby import LANDMARKS, nearby, together
+from mmreco.index.reordering import LANDMARKS, nearby, together
 
 __all__ = ["Effort", "Structure", "within"]
 

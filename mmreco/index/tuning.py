@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from mmreco.arrays import F32, I64
-from mmreco.index.held import Held
-from mmreco.index.order import ordered
-from mmreco.index.question import Excluded, Question
-from mmreco.index.scan import Scan
+from mmreco.index.exact.scan import Scan
+from mmreco.index.query import Excluded, Question
+from mmreco.index.rescoring import ordered
+from mmreco.index.segments import Segments
 from mmreco.index.structure import Effort
 
 __all__ = ["AT", "Sample", "tuned"]
@@ -58,7 +58,7 @@ class Sample:
         """How many answers each query needs: `AT`, and one more where it is an item itself."""
         return self._width
 
-    def recall(self, held: Held) -> float:
+    def recall(self, held: Segments) -> float:
         """The share of the true answers that `held` finds."""
         fetched = min(len(self._scan.vectors), self._width + self._scan.slack)
         rows = np.full((len(self._asked), self._width), -1, dtype=np.int64)
@@ -76,7 +76,7 @@ class Sample:
         return hits / int((self._true >= 0).sum())
 
 
-def tuned(held: Held, sample: Sample, recall: float, *, least: int = 1) -> tuple[Held, float]:
+def tuned(held: Segments, sample: Sample, recall: float, *, least: int = 1) -> tuple[Segments, float]:
     """`held` with the least effort that reaches `recall` on the sample, and what it reaches.
 
     Where codes are so coarse that looking harder brings nothing, more candidates are fetched; where nothing reaches

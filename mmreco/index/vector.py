@@ -9,20 +9,23 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from mmreco.arrays import F32, I64, Bool, require_finite
-from mmreco.data.artefact import publish, read_artefact
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.index import binding, change, flat, gpu, kept
+from mmreco.index import change, gpu
+from mmreco.index import faiss_import as binding
+from mmreco.index import storage as kept
 from mmreco.index.device import TorchScan, choose
-from mmreco.index.held import Held
-from mmreco.index.order import ordered
-from mmreco.index.question import Excluded, Question, mask_over
-from mmreco.index.recipe import QUALITIES, chosen
-from mmreco.index.scan import Scan
+from mmreco.index.exact import faiss_flat as flat
+from mmreco.index.exact.scan import Scan
+from mmreco.index.quality import QUALITIES, chosen
+from mmreco.index.query import Excluded, Question, mask_over
+from mmreco.index.rescoring import ordered
+from mmreco.index.segments import Segments
 from mmreco.index.structure import Effort, Structure
 from mmreco.index.tuning import AT, Sample, tuned
+from mmreco.storage.artefact import publish, read_artefact
 
 __all__ = ["VectorIndex"]
 
@@ -100,7 +103,7 @@ class VectorIndex:
         self.device = place.name
         self._faiss = binding.faiss()
         self._scan = TorchScan(embeddings.vectors, place) if place.devices else Scan(embeddings.vectors)
-        self._held: Held | None = None
+        self._held: Segments | None = None
         self._recall = 1.0
 
     def _build(self) -> None:
@@ -109,7 +112,7 @@ class VectorIndex:
             return
         target, least = QUALITIES.get(self.quality, 0.95), _LEAST.get(self.quality, 1)
         with self._exact_where_gpus_refuse(factory):
-            held = Held.build(self._faiss, factory, self.embeddings.vectors, Effort(least), self._kind)
+            held = Segments.build(self._faiss, factory, self.embeddings.vectors, Effort(least), self._kind)
             self._held, self._recall = tuned(held, Sample(self._scan), target, least=least)
 
     @property
@@ -249,7 +252,7 @@ class VectorIndex:
         held = None if self._held is None else self._held.with_new(rows, len(embeddings))
         return self._after(embeddings, held)
 
-    def _after(self, embeddings: Embeddings, held: Held | None) -> Self:
+    def _after(self, embeddings: Embeddings, held: Segments | None) -> Self:
         index = self._like(embeddings)
         index._held = None if held is None else held.compacted(embeddings.vectors)
         if index._held is None:  # too much is dead, or there may be enough items for a structure now
@@ -273,7 +276,7 @@ class VectorIndex:
         k : 1 or more
             Width of the answer. Rows short of `k` items are padded with row -1 and score -inf.
         where : shape `(n_items,)` of bool, optional
-            Which items may be returned; `mmreco.data.where.mask` makes one of a catalogue and `"price < 300"`.
+            Which items may be returned; `mmreco.filters.parser.mask` makes one of a catalogue and `"price < 300"`.
         exclude : `n` users, optional
             Items that query `q` must not return, e.g. what the user already bought.
 
@@ -353,7 +356,7 @@ class VectorIndex:
     # ---- kept
 
     def save(self, folder: str | Path) -> None:
-        """Write the index to an artefact folder (see `mmreco.data.artefact`).
+        """Write the index to an artefact folder (see `mmreco.storage.artefact`).
 
         Raises
         ------

@@ -21,20 +21,20 @@ from mmreco.metrics.accuracy import (
     recall,
     reciprocal_rank,
 )
-from mmreco.metrics.beyond import (
+from mmreco.metrics.beyond_accuracy import (
     coverage,
     gini,
     mean_value,
+    most_popular_unseen,
     novelty,
-    obvious,
     popularity,
     popularity_lift,
     self_information,
     serendipity,
     shares,
 )
+from mmreco.metrics.intra_list import diversity, miscalibration
 from mmreco.metrics.segments import item_segments, user_segments
-from mmreco.metrics.variety import diversity, miscalibration
 
 __all__ = [
     "PER_USER",
@@ -50,7 +50,7 @@ __all__ = [
     "miscalibration",
     "ndcg",
     "novelty",
-    "obvious",
+    "most_popular_unseen",
     "per_user",
     "popularity",
     "popularity_lift",

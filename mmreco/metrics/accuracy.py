@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmreco.arrays import I64, Bool
+from mmreco.arrays import F64, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError
-from mmreco.metrics.judged import F64, divided, judged
+from mmreco.metrics.relevance import divided, relevance
 
 __all__ = [
     "PER_USER",
@@ -44,7 +44,7 @@ def recall(ranking: Ranking, targets: Interactions) -> F64:
     >>> recall(Ranking(np.array([[0, 1], [0, 1]]), np.array([[2.0, 1.0], [2.0, 1.0]])), wanted)
     array([0.5, nan])
     """
-    return _recall(*judged(ranking, targets))
+    return _recall(*relevance(ranking, targets))
 
 
 def precision(ranking: Ranking, targets: Interactions) -> F64:
@@ -55,7 +55,7 @@ def precision(ranking: Ranking, targets: Interactions) -> F64:
     DataError
         `targets` has not as many users as `ranking` has questions.
     """
-    return _precision(*judged(ranking, targets))
+    return _precision(*relevance(ranking, targets))
 
 
 def f1(ranking: Ranking, targets: Interactions) -> F64:
@@ -66,7 +66,7 @@ def f1(ranking: Ranking, targets: Interactions) -> F64:
     DataError
         `targets` has not as many users as `ranking` has questions.
     """
-    return _f1(*judged(ranking, targets))
+    return _f1(*relevance(ranking, targets))
 
 
 def hit_rate(ranking: Ranking, targets: Interactions) -> F64:
@@ -77,7 +77,7 @@ def hit_rate(ranking: Ranking, targets: Interactions) -> F64:
     DataError
         `targets` has not as many users as `ranking` has questions.
     """
-    return _hit_rate(*judged(ranking, targets))
+    return _hit_rate(*relevance(ranking, targets))
 
 
 def ndcg(ranking: Ranking, targets: Interactions) -> F64:
@@ -90,7 +90,7 @@ def ndcg(ranking: Ranking, targets: Interactions) -> F64:
     DataError
         `targets` has not as many users as `ranking` has questions.
     """
-    return _ndcg(*judged(ranking, targets))
+    return _ndcg(*relevance(ranking, targets))
 
 
 def reciprocal_rank(ranking: Ranking, targets: Interactions) -> F64:
@@ -101,7 +101,7 @@ def reciprocal_rank(ranking: Ranking, targets: Interactions) -> F64:
     DataError
         `targets` has not as many users as `ranking` has questions.
     """
-    return _reciprocal_rank(*judged(ranking, targets))
+    return _reciprocal_rank(*relevance(ranking, targets))
 
 
 def average_precision(ranking: Ranking, targets: Interactions) -> F64:
@@ -112,7 +112,7 @@ def average_precision(ranking: Ranking, targets: Interactions) -> F64:
     DataError
         `targets` has not as many users as `ranking` has questions.
     """
-    return _average_precision(*judged(ranking, targets))
+    return _average_precision(*relevance(ranking, targets))
 
 
 def per_user(ranking: Ranking, targets: Interactions, names: Sequence[str] | None = None) -> dict[str, F64]:
@@ -127,7 +127,7 @@ def per_user(ranking: Ranking, targets: Interactions, names: Sequence[str] | Non
     unknown = [name for name in asked if name not in PER_USER]
     if unknown:
         raise DataError(f"metric {unknown[0]!r}: expected one of {', '.join(PER_USER)}")
-    hits, wanted = judged(ranking, targets)
+    hits, wanted = relevance(ranking, targets)
     return {name: PER_USER[name](hits, wanted) for name in asked}
 
 
@@ -162,7 +162,7 @@ def auc(ranking: Ranking, targets: Interactions, candidates: I64 | int) -> F64:
     >>> auc(Ranking(np.array([[0, 1, 2]]), np.array([[3.0, 2.0, 1.0]])), wanted, 3)
     array([0.5])
     """
-    hits, wanted = judged(ranking, targets)
+    hits, wanted = relevance(ranking, targets)
     others = (ranking.rows >= 0) & ~hits  # (n, k)
     rivals = np.broadcast_to(np.asarray(candidates, dtype=np.int64), wanted.shape) - wanted  # (n,)
     short = rivals < others.sum(axis=1)

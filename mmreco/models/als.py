@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
-from mmreco.models.factors import FactorModel, buckets
+from mmreco.models.factor_model import FactorModel, buckets
 from mmreco.progress import progress as shown_progress
 
 __all__ = ["ALS"]

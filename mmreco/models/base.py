@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, I64, Bool, frozen
-from mmreco.data.artefact import publish, read_artefact
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.index.vector import VectorIndex
+from mmreco.storage.artefact import publish, read_artefact
 
 __all__ = ["ScoreModel", "VectorModel"]
 
@@ -54,7 +54,7 @@ class _Model(ABC):
         """Take back what `_state` handed out, read-only; `items_` is set already."""
 
     def save(self, folder: str | Path) -> None:
-        """Write the model to an artefact folder (see `mmreco.data.artefact`).
+        """Write the model to an artefact folder (see `mmreco.storage.artefact`).
 
         Raises
         ------

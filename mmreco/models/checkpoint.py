@@ -6,8 +6,8 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mmreco.data.artefact import Artefact, publish, read_artefact
 from mmreco.errors import IncompatibleError
+from mmreco.storage.artefact import Artefact, publish, read_artefact
 
 __all__ = ["FolderCheckpoint"]
 

@@ -19,7 +19,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.base import State, VectorModel
-from mmreco.models.decay import half_life_checked, recent
+from mmreco.models.time_decay import half_life_checked, recent
 
 __all__ = ["ContentKNN"]
 

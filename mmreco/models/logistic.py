@@ -3,7 +3,7 @@
 Sources: McMahan et al., "Ad click prediction: a view from the trenches", 2013, for the job and the yardstick; King,
 Zeng, "Logistic regression in rare events data", 2001, for learning from a sample of what did not happen and correcting
 the offset; Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", 2015, for the
-calibration error. A logistic regression on the facts of `mmreco.models.evidence`: how popular an item is and was
+calibration error. A logistic regression on the facts of `mmreco.models.pair_features`: how popular an item is and was
 lately, what reviews say of it, how much more than others the shopper turns to its category and brand, how near its
 price is to his, and whether he had it.
 
@@ -24,8 +24,8 @@ from mmreco.data.ranking import Ranking
 from mmreco.data.reviews import Reviews
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import ScoreModel, State
-from mmreco.models.decay import half_life_checked
-from mmreco.models.evidence import Evidence
+from mmreco.models.pair_features import PairFeatures
+from mmreco.models.time_decay import half_life_checked
 
 __all__ = ["LogisticProfile", "calibration_error"]
 
@@ -63,8 +63,8 @@ class LogisticProfile(ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.shop import plant
-    >>> shop = plant(n_items=100, n_users=60)
+    >>> from mmreco.datasets.synthetic import synthetic_shop
+    >>> shop = synthetic_shop(n_items=100, n_users=60)
     >>> model = LogisticProfile().fit(shop.interactions, catalogue=shop.catalogue, reviews=shop.reviews)
     >>> model.weights()["category"] > 0
     True
@@ -113,7 +113,7 @@ class LogisticProfile(ScoreModel):
         known = {"catalogue": catalogue, "reviews": reviews, "sentiment": sentiment}
         rng = np.random.default_rng(self.seed)
         histories, targets = _split(train, self.target)
-        facts = Evidence.of(histories, self.half_life_days, **known)  # type: ignore[arg-type]
+        facts = PairFeatures.of(histories, self.half_life_days, **known)  # type: ignore[arg-type]
         drawn = rng.permutation(len(targets))[:_USERS]
         candidates = _candidates(targets[drawn], len(train.items), self.negatives, rng)  # (u, 1 + negatives)
         pairs = _pairs(facts, histories.take(drawn), candidates)  # (u, 1 + negatives, facts)
@@ -129,7 +129,7 @@ class LogisticProfile(ScoreModel):
         self.weights_ = frozen(weights, np.float64)
         # Of all the items that did not come next, only some were drawn.
         self.offset_ = offset + np.log(self.negatives / max(1, len(train.items) - 1))
-        self.facts_ = Evidence.of(train, self.half_life_days, **known)  # type: ignore[arg-type]
+        self.facts_ = PairFeatures.of(train, self.half_life_days, **known)  # type: ignore[arg-type]
         self.items_ = train.items
         return self
 
@@ -219,7 +219,7 @@ class LogisticProfile(ScoreModel):
     def _restore(self, state: State) -> None:
         self.weights_ = state["weights"]
         self.offset_, self.ece_ = (float(number) for number in state["numbers"])
-        self.facts_ = Evidence._restored(state, self.half_life_days, len(self.items_))
+        self.facts_ = PairFeatures._restored(state, self.half_life_days, len(self.items_))
 
 
 def calibration_error(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike, *, bins: int = 10) -> float:
@@ -272,7 +272,7 @@ def _split(train: Interactions, target: str | None) -> tuple[Interactions, I64]:
     place = np.arange(train.n_events) - train.starts[train.users_flat]  # (e,)
     fitting = place > 0
     if target is not None:
-        fitting &= train.events == train.event_names.index(target)
+        fitting &= train.event_types == train.event_names.index(target)
     lasts = np.full(len(train), -1, dtype=np.int64)
     np.maximum.at(lasts, train.users_flat[fitting], np.flatnonzero(fitting))
     users = np.flatnonzero(lasts >= 0)
@@ -290,7 +290,7 @@ def _candidates(targets: I64, n_items: int, negatives: int, rng: np.random.Gener
     return np.concatenate([targets[:, None], drawn], axis=1)
 
 
-def _pairs(facts: Evidence, histories: Interactions, candidates: I64) -> F64:
+def _pairs(facts: PairFeatures, histories: Interactions, candidates: I64) -> F64:
     """The facts between each history and its candidates, shape `(u, c, facts)`."""
     out = np.zeros((*candidates.shape, len(facts.names)))
     rows = np.maximum(candidates, 0)

@@ -18,7 +18,7 @@ from mmreco.arrays import F32, frozen
 from mmreco.data.attributes import Attributes
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel, State
-from mmreco.models.decay import half_life_checked, times_needed, weights_since_newest
+from mmreco.models.time_decay import half_life_checked, times_needed, weights_since_newest
 
 __all__ = ["Popular", "share_of_users"]
 

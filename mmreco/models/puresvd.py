@@ -16,7 +16,7 @@ import numpy as np
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
-from mmreco.models.factors import FactorModel
+from mmreco.models.factor_model import FactorModel
 
 __all__ = ["PureSVD"]
 

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from mmreco.arrays import F32, I64, frozen
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
-from mmreco.data.windows import batch_size, batches, buckets, windows
 from mmreco.models.base import State, VectorModel
 from mmreco.models.trained import Trained, require
 from mmreco.models.windows import padded
+from mmreco.nn.batching import batch_size, batches, buckets, windows
 from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
 
@@ -84,7 +84,7 @@ class SequenceModel(Trained[Reader], VectorModel):
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
 
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
-        cut = windows(train, self.max_length)
+        cut = windows(train.starts, self.max_length)
         size = batch_size(int(cut[:, 1].sum()), len(train.items))
         for group in batches(cut, size, rng):
             starts, lengths = cut[group].T

@@ -151,7 +151,7 @@ class SequenceGAN(SequenceModel[_Generator]):
         self.lengths_ = frozen(np.sort(rng.choice(lengths, min(len(lengths), _KEPT), replace=False)), np.int64)
         pairs = train.users_flat * len(train.items) + train.items_flat
         self.repeats_ = len(np.unique(pairs)) < len(pairs)
-        self.told_apart_ = float("nan")
+        self.discriminator_accuracy_ = float("nan")
         if self.rounds:
             with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
                 torch.manual_seed(self.seed)
@@ -191,7 +191,7 @@ class SequenceGAN(SequenceModel[_Generator]):
             learn.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             learn.step()
-        self.told_apart_ = float(np.mean(right[-20:]))
+        self.discriminator_accuracy_ = float(np.mean(right[-20:]))
         self.network_.eval()
 
     # ---- written
@@ -287,10 +287,14 @@ class SequenceGAN(SequenceModel[_Generator]):
         return torch.Generator(device=self._device).manual_seed(int(rng.integers(1 << 62)))
 
     def _state(self) -> State:
-        about = {"lengths": self.lengths_, "repeats": np.array([self.repeats_]), "apart": np.array([self.told_apart_])}
+        about = {
+            "lengths": self.lengths_,
+            "repeats": np.array([self.repeats_]),
+            "apart": np.array([self.discriminator_accuracy_]),
+        }
         return {**super()._state(), **about}
 
     def _restore(self, state: State) -> None:
         super()._restore(state)
         self.lengths_, self.repeats_ = state["lengths"], bool(state["repeats"][0])
-        self.told_apart_ = float(state["apart"][0])
+        self.discriminator_accuracy_ = float(state["apart"][0])

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from mmreco import metrics
 from mmreco.arrays import I64
 from mmreco.data.interactions import Interactions
-from mmreco.data.split import Holdout
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import ScoreModel, State, VectorModel, _Model
-from mmreco.models.heldout import held_out, looks
+from mmreco.models.validation import held_out, looks
 from mmreco.nn.device import chosen
-from mmreco.nn.loop import train as train_loop
+from mmreco.nn.training_loop import train as train_loop
 from mmreco.progress import progress as shown_progress
+from mmreco.splitting import Holdout
 
 __all__ = ["Trained", "require"]
 

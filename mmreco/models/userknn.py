@@ -19,10 +19,10 @@ from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.models.base import ScoreModel, State
-from mmreco.models.decay import half_life_checked, recent, times_needed
 from mmreco.models.itemknn import kept
 from mmreco.models.popular import share_of_users
 from mmreco.models.similarity import Compared, Similarity, neighbourhood_checked
+from mmreco.models.time_decay import half_life_checked, recent, times_needed
 
 __all__ = ["UserKNN"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmreco.encoders.pictures import open_picture
+from mmreco.encoders.image.decoding import open_picture
 from mmreco.errors import DataError
 
 __all__ = [

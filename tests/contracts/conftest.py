@@ -11,9 +11,9 @@ from mmreco.arrays import I64
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.encoders.lexical import LexicalEncoder
-from mmreco.encoders.static import StaticEncoder
-from mmreco.encoders.text import TextEncoder
+from mmreco.encoders.text.encoder import TextEncoder
+from mmreco.encoders.text.lexical import LexicalEncoder
+from mmreco.encoders.text.static import StaticEncoder
 from mmreco.index.device import Place, TorchScan
 from mmreco.index.vector import VectorIndex
 from mmreco.models import MODELS
@@ -23,9 +23,9 @@ from mmreco.models.hybrid import Hybrid, ReciprocalRank, Switching, Weighted
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 from mmreco.models.puresvd import PureSVD
+from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.userknn import UserKNN
 from mmreco.protocols import Encoder
-from mmreco.space import SharedSpace
 
 Model = ScoreModel | VectorModel | Hybrid
 

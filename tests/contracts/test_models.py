@@ -35,7 +35,7 @@ def state_bytes(model: Model) -> dict[str, bytes]:
 
 
 def interaction_bytes(log: Interactions) -> list[bytes]:
-    return [a.tobytes() for a in (log.starts, log.items_flat, log.events, log.weights, log.times) if a is not None]
+    return [a.tobytes() for a in (log.starts, log.items_flat, log.event_types, log.weights, log.times) if a is not None]
 
 
 def test_it_is_a_final_keyword_only_dataclass_that_recommends(make: Callable[[], Model]) -> None:

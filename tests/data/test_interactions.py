@@ -21,7 +21,7 @@ def made(rows: list[tuple[int, int, int, int]]) -> Interactions:
     users, items, times, kinds = np.array(rows, dtype=np.int64).reshape(-1, 4).T
     weights = np.arange(len(rows), dtype=np.float32)
     return Interactions.from_events(
-        USERS, ITEMS, users, items, times=times, events=kinds, event_names=("x", "y"), weights=weights
+        USERS, ITEMS, users, items, times=times, event_types=kinds, event_names=("x", "y"), weights=weights
     )
 
 
@@ -33,7 +33,7 @@ def plain(rows: list[tuple[int, int, int, int]]) -> list[list[tuple[int, int, in
 
 def told(events: Interactions) -> list[list[tuple[int, int, int, float]]]:
     assert events.times is not None
-    columns = [a.tolist() for a in (events.items_flat, events.times, events.events, events.weights)]
+    columns = [a.tolist() for a in (events.items_flat, events.times, events.event_types, events.weights)]
     flat = list(zip(*columns, strict=True))
     return [flat[events.starts[u] : events.starts[u + 1]] for u in range(len(events))]
 
@@ -55,7 +55,7 @@ def test_take_last_and_keep(rows: list[tuple[int, int, int, int]], order: list[i
     events, want = made(rows), plain(rows)
     assert told(events.take(order[:some])) == [want[u] for u in order[:some]]
     assert told(events.last(n)) == [history[len(history) - min(n, len(history)) :] for history in want]
-    assert told(events.keep(events.events == 1)) == [[e for e in history if e[2] == 1] for history in want]
+    assert told(events.keep(events.event_types == 1)) == [[e for e in history if e[2] == 1] for history in want]
     assert events.take(order).users.ids([0, 1, 2]) == [USERS.ids([u])[0] for u in order]
 
 
@@ -90,8 +90,8 @@ def test_what_is_no_history_is_refused(histories: Any, users: Any, said: str) ->
         ({"starts": [1, 1, 1, 2]}, "starts"),
         ({"items_flat": [0, 4]}, "item row 4 at event 1; expected 0..3"),
         ({"items_flat": [-1, 0]}, "item row -1 at event 0"),
-        ({"events": [0, 1]}, "event 1 at event 1"),
-        ({"events": [0]}, "events has shape"),
+        ({"event_types": [0, 1]}, "event 1 at event 1"),
+        ({"event_types": [0]}, "event_types has shape"),
         ({"weights": [1, -1]}, "weight -1.0 at event 1"),
         ({"weights": [np.nan, 1]}, "weight nan at event 0"),
         ({"weights": [1, np.inf]}, "weight inf"),
@@ -106,7 +106,7 @@ def test_the_constructor_checks(changes: Any, said: str) -> None:
         "items": ITEMS,
         "starts": [0, 2, 2, 2],
         "items_flat": [0, 1],
-        "events": [0, 0],
+        "event_types": [0, 0],
         "event_names": ("event",),
         "weights": [1, 1],
         "times": [1, 2],

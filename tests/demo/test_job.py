@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mmreco.demo import job, run
-from mmreco.encoders.image import ImageEncoder
+from mmreco.encoders.image.encoder import ImageEncoder
+from mmreco.models.sharedspace import SharedSpace
 from mmreco.recommender import Recommender
-from mmreco.space import SharedSpace
 
 
 class _Quick:
@@ -80,7 +80,7 @@ def test_pictures_asked_about_are_not_the_catalogues(done: tuple[Path, dict[str,
 
 
 def test_picture_precision_does_not_count_the_product_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = job.plant(n_items=64, n_users=2, seed=0)
+    shop = job.synthetic_shop(n_items=64, n_users=2, seed=0)
     facts = shop.truth.facts
     alike = (facts.category == facts.category[0]) & (facts.colour == facts.colour[0])
     strangers = np.flatnonzero(~alike)[:10]

@@ -20,7 +20,7 @@ import pytest
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.distributed.embedding import _Worker, _Writer, embed_on_ray
-from mmreco.encoders.embed import embed
+from mmreco.embedding.embed import embed
 from mmreco.errors import DataError
 
 ROWS = int(os.environ.get("MMRECO_RAY_ROWS", "600"))
@@ -63,7 +63,7 @@ def job(store: Path) -> None:
 
 
 def test_the_hands_and_the_writer_agree_with_embed(tmp_path: Path) -> None:
-    from mmreco.data.shards import ShardStore
+    from mmreco.embedding.store import ShardStore
 
     ids, contents = catalogue(300)
     whole = embed(Slow(), ids, contents, store=tmp_path / "whole", shard_size=50)

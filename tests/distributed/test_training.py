@@ -14,10 +14,10 @@ import pytest
 
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.data.split import leave_last_out
 from mmreco.distributed.training import fit
 from mmreco.errors import DataError
-from mmreco.space import SharedSpace
+from mmreco.models.sharedspace import SharedSpace
+from mmreco.splitting import leave_last_out
 
 
 def log() -> Interactions:

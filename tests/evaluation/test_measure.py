@@ -11,9 +11,9 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
-from mmreco.data.split import Holdout
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.evaluation import Known, evaluate
+from mmreco.evaluation import EvaluationContext, evaluate
+from mmreco.splitting import Holdout
 
 ITEMS = IdMap.of(["a", "b", "c", "d", "e", "f"])
 
@@ -110,9 +110,9 @@ def test_nothing_to_measure_is_said() -> None:
 # ---- beyond accuracy
 
 
-def known(**more: Any) -> Known:
+def known(**more: Any) -> EvaluationContext:
     train = Interactions.from_histories([["a", "b", "c"], ["a", "b"], ["a"], ["a"]], items=ITEMS)
-    return Known(train, **more)
+    return EvaluationContext(train, **more)
 
 
 def test_what_is_known_gives_more_than_accuracy() -> None:
@@ -202,6 +202,6 @@ def test_what_does_not_fit_is_refused() -> None:
         evaluate(Alphabetical(), TEST, sampled=5)
     other = Interactions.from_histories([["z"]], items=IdMap.of(["z"]))
     with pytest.raises(IncompatibleError, match="known is of 1 items, test of 6"):
-        evaluate(Alphabetical(), TEST, known=Known(other))
+        evaluate(Alphabetical(), TEST, known=EvaluationContext(other))
     with pytest.raises(IncompatibleError, match="known: categories of 1 items, train over 6"):
         known(categories=Attributes.from_lists(other.items, {}))

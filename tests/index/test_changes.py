@@ -10,7 +10,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError, UnknownIdError
-from mmreco.index import held
+from mmreco.index import segments as held
 from mmreco.index.vector import VectorIndex
 
 DIM = 16

@@ -6,7 +6,7 @@ import torch
 
 from mmreco.errors import DataError
 from mmreco.index.device import Place, TorchScan, _top, choose
-from mmreco.index.question import Excluded, Question
+from mmreco.index.query import Excluded, Question
 
 GB = 1 << 30
 

@@ -8,8 +8,8 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
-from mmreco.index import allowed as filters
-from mmreco.index.recipe import chosen, recipes
+from mmreco.index import filtering as filters
+from mmreco.index.quality import chosen, recipes
 from mmreco.index.structure import Effort
 from mmreco.index.vector import VectorIndex
 

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmreco.arrays import F32
-from mmreco.data import artefact
-from mmreco.data.artefact import open_artefact, publish, verify
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
-from mmreco.data.locks import hold, reading
 from mmreco.errors import DataError, UnknownIdError
 from mmreco.index import forget
 from mmreco.index.structure import Structure
 from mmreco.index.vector import VectorIndex
+from mmreco.storage import artefact
+from mmreco.storage.artefact import open_artefact, publish, verify
+from mmreco.storage.lock import hold, reading
 
 faiss = pytest.importorskip("faiss")
 
@@ -149,7 +149,7 @@ def test_kills_leave_the_last_acknowledged_index_and_nothing_else(tmp_path: Path
 
 def test_a_second_writer_is_refused(folder: Path) -> None:
     code = f"""
-from mmreco.data.locks import hold
+from mmreco.storage.lock import hold
 from pathlib import Path
 with hold(Path({str(folder)!r})):
     print("held", flush=True)

@@ -14,10 +14,12 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.index import allowed as filters
-from mmreco.index import binding, scan, structure
+from mmreco.index import faiss_import as binding
+from mmreco.index import filtering as filters
+from mmreco.index import structure
 from mmreco.index.device import Place, TorchScan
-from mmreco.index.order import scored
+from mmreco.index.exact import scan
+from mmreco.index.rescoring import scored
 from mmreco.index.vector import VectorIndex
 
 DIM = 16

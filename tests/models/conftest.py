@@ -7,10 +7,10 @@ import pytest
 
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.data.shop import PlantedShop, plant
-from mmreco.data.split import Holdout, leave_last_out
+from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.evaluation import evaluate
 from mmreco.models.popular import Popular
+from mmreco.splitting import Holdout, leave_last_out
 
 DAY = 86_400_000  # milliseconds
 
@@ -46,12 +46,12 @@ def untimed() -> Interactions:
 
 
 @pytest.fixture(scope="session")
-def shop() -> PlantedShop:
-    return plant(n_items=300, n_users=600, seed=0)
+def shop() -> SyntheticShop:
+    return synthetic_shop(n_items=300, n_users=600, seed=0)
 
 
 @pytest.fixture(scope="session")
-def held_out(shop: PlantedShop) -> tuple[Interactions, Holdout]:
+def held_out(shop: SyntheticShop) -> tuple[Interactions, Holdout]:
     return leave_last_out(shop.interactions)
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
-from mmreco.data.split import Holdout
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models.als import ALS
+from mmreco.splitting import Holdout
 
 
 def slow_solved(log: F32, others: F32, l2: float, alpha: float) -> F32:

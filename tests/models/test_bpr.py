@@ -8,10 +8,10 @@ from mmreco import metrics
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
-from mmreco.data.split import Holdout
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import bpr
 from mmreco.models.bpr import BPR
+from mmreco.splitting import Holdout
 
 
 def test_a_batch_of_triples_is_the_paper_s_step() -> None:

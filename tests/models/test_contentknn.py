@@ -6,12 +6,12 @@ import pytest
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.data.shop import PlantedShop
-from mmreco.data.split import Holdout
-from mmreco.encoders.lexical import LexicalEncoder
+from mmreco.datasets.synthetic.shop import SyntheticShop
+from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError, NotFittedError
 from mmreco.evaluation import evaluate
 from mmreco.models.contentknn import ContentKNN
+from mmreco.splitting import Holdout
 
 
 def vectors(items: IdMap, dim: int, seed: int, *, without: tuple[int, ...] = ()) -> Embeddings:
@@ -49,7 +49,7 @@ def test_items_without_content_come_with_nothing_to_say(log: Interactions) -> No
     np.testing.assert_allclose(answer.scores[answer.rows == 3], 0)
 
 
-def test_new_items_are_reached_by_their_words(shop: PlantedShop, held_out: tuple[Interactions, Holdout]) -> None:
+def test_new_items_are_reached_by_their_words(shop: SyntheticShop, held_out: tuple[Interactions, Holdout]) -> None:
     texts = [text or "" for text in shop.catalogue.texts()]
     words = LexicalEncoder(dim=32).fit(texts)
     content = Embeddings(shop.catalogue.items, words.encode(texts))
@@ -60,7 +60,7 @@ def test_new_items_are_reached_by_their_words(shop: PlantedShop, held_out: tuple
 
 
 def test_it_beats_popular_on_the_planted_shop(
-    shop: PlantedShop, held_out: tuple[Interactions, Holdout], over_popular: Callable[..., float]
+    shop: SyntheticShop, held_out: tuple[Interactions, Holdout], over_popular: Callable[..., float]
 ) -> None:
     texts = [text or "" for text in shop.catalogue.texts()]
     content = Embeddings(shop.catalogue.items, LexicalEncoder(dim=32).fit(texts).encode(texts))

@@ -8,7 +8,6 @@ import pytest
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
-from mmreco.data.split import Holdout
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.models import hybrid
 from mmreco.models.contentknn import ContentKNN
@@ -18,6 +17,7 @@ from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 from mmreco.models.random import Random
 from mmreco.models.userknn import UserKNN
+from mmreco.splitting import Holdout
 
 PARTS = (ItemKNN(), Popular(), EASE(l2=5.0))
 

@@ -7,7 +7,7 @@ from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import ItemKNN, itemknn
-from mmreco.models.decay import recent
+from mmreco.models.time_decay import recent
 
 
 def slow_similarity(x: F32, y: F32, similarity: str, shrinkage: float) -> float:

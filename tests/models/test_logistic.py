@@ -6,16 +6,16 @@ import pytest
 
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.data.shop import PlantedShop
-from mmreco.data.split import Holdout
+from mmreco.datasets.synthetic.shop import SyntheticShop
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.evaluation import evaluate
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.logistic import LogisticProfile, _split, calibration_error
+from mmreco.splitting import Holdout
 
 
 @pytest.fixture(scope="module")
-def fitted(shop: PlantedShop, held_out: tuple[Interactions, Holdout]) -> LogisticProfile:
+def fitted(shop: SyntheticShop, held_out: tuple[Interactions, Holdout]) -> LogisticProfile:
     return LogisticProfile().fit(held_out[0], catalogue=shop.catalogue, reviews=shop.reviews)
 
 
@@ -36,7 +36,7 @@ def test_it_learns_from_the_last_event_of_the_kind_and_what_came_before() -> Non
         items,
         np.array([0, 0, 0, 1, 1, 2]),
         np.array([0, 1, 2, 2, 0, 1]),
-        events=np.array([0, 1, 0, 0, 0, 1]),
+        event_types=np.array([0, 1, 0, 0, 0, 1]),
         event_names=("view", "purchase"),
     )
     histories, targets = _split(log, None)
@@ -82,7 +82,7 @@ def test_reranking_keeps_the_items_and_orders_them(
     assert (fitted.rerank(asked, fitted.recommend(asked, 5, where=narrow)).rows[:, 3:] == -1).all()
 
 
-def test_sentiment_counts_where_it_is_told(shop: PlantedShop, held_out: tuple[Interactions, Holdout]) -> None:
+def test_sentiment_counts_where_it_is_told(shop: SyntheticShop, held_out: tuple[Interactions, Holdout]) -> None:
     train, test = held_out
     said = np.log1p(shop.interactions.counts()).astype(np.float32)  # as if the loved were well spoken of
     model = LogisticProfile(seed=1).fit(train, sentiment=said)

@@ -7,11 +7,11 @@ import pytest
 from mmreco.data.attributes import Attributes
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.data.shop import PlantedShop
-from mmreco.data.split import Holdout
+from mmreco.datasets.synthetic.shop import SyntheticShop
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import Popular
 from mmreco.models.popular import share_of_users
+from mmreco.splitting import Holdout
 
 ITEMS = IdMap.of(["a", "b", "c", "d"])
 DAY = 86_400_000
@@ -72,7 +72,7 @@ def test_by_category_is_saved(log: Interactions, asked: Interactions, tmp_path: 
 
 
 def test_by_category_beats_popular_on_the_planted_shop(
-    shop: PlantedShop, held_out: tuple[Interactions, Holdout], over_popular: Callable[..., float]
+    shop: SyntheticShop, held_out: tuple[Interactions, Holdout], over_popular: Callable[..., float]
 ) -> None:
     categories = Attributes.from_catalogue(shop.catalogue, columns=["category"])
     assert over_popular(Popular().fit(held_out[0], attributes=categories), fitted=True) > 1.1

@@ -109,8 +109,8 @@ def test_rounds_teach_and_leave_the_global_generator_alone() -> None:
     judged = SequenceGAN(dim=8, epochs=2, rounds=2).fit(chain())
     torch.testing.assert_close(torch.rand(2), expected)
     unjudged = SequenceGAN(dim=8, epochs=2, rounds=0).fit(chain())
-    assert 0 <= judged.told_apart_ <= 1
-    assert np.isnan(unjudged.told_apart_)
+    assert 0 <= judged.discriminator_accuracy_ <= 1
+    assert np.isnan(unjudged.discriminator_accuracy_)
     assert not np.allclose(judged.item_embeddings().vectors, unjudged.item_embeddings().vectors)
 
 
@@ -118,7 +118,7 @@ def test_a_saved_generator_writes_the_same(taught: SequenceGAN, tmp_path) -> Non
     taught.save(tmp_path / "model")
     loaded = SequenceGAN.load(tmp_path / "model")
     assert loaded.generate(10).items_flat.tolist() == taught.generate(10).items_flat.tolist()
-    assert loaded.told_apart_ == taught.told_apart_
+    assert loaded.discriminator_accuracy_ == taught.discriminator_accuracy_
 
 
 def test_bad_questions_are_refused(taught: SequenceGAN) -> None:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.data.split import leave_last_out
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.gru4rec import GRU4Rec
+from mmreco.splitting import leave_last_out
 
 N = 12
 ITEMS = IdMap.of([f"i{row}" for row in range(N)])

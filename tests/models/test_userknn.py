@@ -7,7 +7,7 @@ from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import userknn
-from mmreco.models.decay import recent
+from mmreco.models.time_decay import recent
 from mmreco.models.userknn import UserKNN
 
 

@@ -9,22 +9,22 @@ from PIL import Image
 
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
-from mmreco.data.shop import PlantedShop, plant
-from mmreco.data.split import leave_last_out
+from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.evaluation import Comparison, Known, compare
+from mmreco.evaluation import Comparison, EvaluationContext, compare
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 from mmreco.report import comparison_page
+from mmreco.splitting import leave_last_out
 
 
 @pytest.fixture(scope="module")
-def shop() -> PlantedShop:
-    return plant(n_items=128, n_users=80, seed=2)
+def shop() -> SyntheticShop:
+    return synthetic_shop(n_items=128, n_users=80, seed=2)
 
 
 @pytest.fixture(scope="module")
-def catalogue(shop: PlantedShop, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+def catalogue(shop: SyntheticShop, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     """With one picture for all."""
     path = tmp_path_factory.mktemp("pictures") / "photo.jpg"
     Image.new("RGB", (60, 60), (200, 30, 40)).save(path)
@@ -33,9 +33,9 @@ def catalogue(shop: PlantedShop, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 
 @pytest.fixture(scope="module")
-def found(shop: PlantedShop) -> Comparison:
+def found(shop: SyntheticShop) -> Comparison:
     split = leave_last_out(shop.interactions)
-    known = Known(split[0], Attributes.from_catalogue(shop.catalogue, columns=["category"]))
+    known = EvaluationContext(split[0], Attributes.from_catalogue(shop.catalogue, columns=["category"]))
     return compare({"ItemKNN": ItemKNN, "<Popular>": Popular}, split, baseline="<Popular>", known=known)
 
 
@@ -79,7 +79,7 @@ def test_what_came_true_stands_out(found: Comparison, catalogue: Catalogue, tmp_
     assert strong == hits + len(found.shown)
 
 
-def test_items_without_titles_and_pictures(found: Comparison, shop: PlantedShop, tmp_path: Path) -> None:
+def test_items_without_titles_and_pictures(found: Comparison, shop: SyntheticShop, tmp_path: Path) -> None:
     bare = Catalogue(shop.catalogue.items, pa.table({"price": shop.catalogue.table["price"]}))
     text = comparison_page({"a split": found}, bare, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "sku-" in text

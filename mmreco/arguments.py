@@ -1,0 +1,49 @@
+"""Checks of what a caller gives: lists of strings, a width. Done once, at the door."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmreco.errors import DataError
+
+__all__ = ["listed", "require_width", "strings"]
+
+
+def listed(what: str, given: Sequence[Any]) -> list[Any]:
+    """`given` as a list; a single string or path is not one.
+
+    Raises
+    ------
+    DataError
+        `given` is a string or a path.
+    """
+    if isinstance(given, (str, Path)):
+        raise DataError(f"{what}: {str(given)!r} is one; give a list of them, e.g. [{str(given)!r}]")
+    return list(given)
+
+
+def strings(what: str, given: Sequence[str]) -> list[str]:
+    """`given` as a list of strings: ids and texts are nothing else.
+
+    Raises
+    ------
+    DataError
+        `given` is a single string, or something in it is no string (the place is named).
+    """
+    asked = listed(what, given)
+    for place, one in enumerate(asked):
+        if not isinstance(one, str):
+            raise DataError(f"{what}: {one!r} at place {place} is no string; give {str(one)!r}")
+    return asked
+
+
+def require_width(k: int) -> None:
+    """Nothing, or an error.
+
+    Raises
+    ------
+    DataError
+        `k` is below 1.
+    """
+    if k < 1:
+        raise DataError(f"k={k}: expected 1 or more")

@@ -1,0 +1,1 @@
+"""Data sets: public formats, and a synthetic shop whose truth is known."""

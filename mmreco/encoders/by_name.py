@@ -1,0 +1,37 @@
+"""Encoders by the names a command line can spell."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["image_encoder", "text_encoder"]
+
+
+def text_encoder(name: str, texts: Sequence[str | None]) -> Any:
+    """The text encoder of this name: "lexical", fitted on `texts`, or any model `TextEncoder` takes.
+
+    Raises
+    ------
+    DataError
+        There is no such model, or no word in the texts.
+    """
+    if name == "lexical":
+        from mmreco.encoders.text.lexical import LexicalEncoder
+
+        return LexicalEncoder().fit([text for text in texts if text])
+    from mmreco.encoders.text.encoder import TextEncoder
+
+    return TextEncoder(name)
+
+
+def image_encoder(name: str, weights: Path | None) -> Any:
+    """The picture encoder of this name, e.g. "timm/resnet50", with its weights from a file where one is given.
+
+    Raises
+    ------
+    DataError
+        There is no such network, or the file does not hold its weights.
+    """
+    from mmreco.encoders.image.encoder import ImageEncoder
+
+    return ImageEncoder(name) if weights is None else ImageEncoder(name, weights=weights)

@@ -1,0 +1,289 @@
+"""What reviews add: to an item's text vector, and how well the item is liked in words.
+
+The sentiment is a logistic regression on review vectors, learnt from the shop's own stars, so it needs no
+dictionary of good and bad words and works in any language the text encoder does.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from mmreco.arrays import F32, F64, I64, frozen, require_finite
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.data.reviews import Reviews
+from mmreco.errors import DataError, IncompatibleError, NotFittedError
+from mmreco.protocols import Encoder
+from mmreco.storage.artefact import publish, read_artefact
+
+__all__ = ["Sentiment", "blend_reviews"]
+
+_DAY = 86_400_000  # milliseconds
+_CHUNK = 4_096  # reviews encoded together, so that memory does not grow with the shop
+
+
+def blend_reviews(
+    documents: Embeddings,
+    reviews: Reviews,
+    encoder: Encoder[str],
+    *,
+    weight: float = 0.3,
+    half_life_days: float = 180.0,
+    vectors: F32 | None = None,
+) -> Embeddings:
+    """The items' text vectors, each moved towards the mean of what its reviews say.
+
+    A review counts by how recent it is, halved every `half_life_days` before the newest review of all, and by
+    how many found it helpful: `1 + log(1 + helpful)`.
+
+    Parameters
+    ----------
+    documents : Embeddings of what the shop writes
+        Of all items or some.
+    reviews : of the same shop's items
+    encoder : the one that made `documents`
+    weight : 0 to 1, optional
+        The reviews' part in an item that has both; an item with reviews alone gets their mean.
+    half_life_days : above 0, optional
+        Ignored where no review has a time.
+    vectors : shape `(len(reviews), dim)`, optional
+        The reviews' vectors where they were encoded already; then `encoder` is only asked for its mark.
+
+    Returns
+    -------
+    Embeddings
+        Of the ids of `documents`, then of the other items whose reviews say something, in the order of
+        `reviews.items`; unit length, fingerprint of `encoder`, since both lie in its space and its queries fit.
+
+    Raises
+    ------
+    DataError
+        `weight` or `half_life_days` is out of range, or `vectors` has another shape or holds NaN.
+    IncompatibleError
+        `documents` were made by another encoder.
+    """
+    if not 0 <= weight <= 1:
+        raise DataError(f"weight={weight}: expected 0 to 1")
+    if documents.fingerprint not in ("", encoder.fingerprint) or documents.dim != encoder.dim:
+        raise IncompatibleError(
+            f"documents of width {documents.dim} and fingerprint {documents.fingerprint[:18]!r}, encoder of width "
+            f"{encoder.dim} and {encoder.fingerprint[:18]!r}; encode the documents with this encoder"
+        )
+    if vectors is not None:
+        _require_vectors(vectors, len(reviews), encoder.dim)
+    weights = _weights(reviews, half_life_days)
+    weights /= np.bincount(reviews.items_flat, weights=weights, minlength=len(reviews.items))[reviews.items_flat]
+    means = np.zeros((len(reviews.items), encoder.dim), dtype=np.float32)  # (n_items, dim)
+    for start in range(0, len(reviews), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        said = encoder.encode(reviews.texts[part]) if vectors is None else vectors[part]  # (c, dim)
+        np.add.at(means, reviews.items_flat[part], said * weights[part, None].astype(np.float32))
+    lengths = np.linalg.norm(means, axis=1)
+    reviewed = np.flatnonzero(lengths > 0)
+    means[reviewed] /= lengths[reviewed, None]
+    return _blended(documents, reviews.items, reviewed, means[reviewed], weight, encoder.fingerprint)
+
+
+def _blended(documents: Embeddings, items: IdMap, reviewed: I64, means: F32, weight: float, mark: str) -> Embeddings:
+    places = documents.ids.rows(items.take(reviewed).array, missing="mark")  # (reviewed,)
+    both, alone = places >= 0, places < 0
+    out = np.array(documents.vectors)
+    mixed = (1 - weight) * out[places[both]] + weight * means[both]
+    lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
+    out[places[both]] = np.where(lengths > 1e-6, mixed / np.maximum(lengths, 1e-6), out[places[both]])
+    ids = documents.ids.ids(np.arange(len(documents))) + items.ids(reviewed[alone])
+    return Embeddings(IdMap.of(ids), np.concatenate([out, means[alone]]), mark)
+
+
+@dataclass(kw_only=True, eq=False)
+class Sentiment:
+    """How probably a review is a good one, learnt from the reviews that come with stars.
+
+    Parameters
+    ----------
+    good, bad : stars, 1 to 5, optional
+        From `good` up a review is good, from `bad` down it is bad; those between teach nothing.
+    strength : above 0, optional
+        The less, the simpler the rule: the inverse of the L2 penalty.
+
+    Raises
+    ------
+    DataError
+        `bad` is not below `good`, or `strength` is not above 0.
+
+    Examples
+    --------
+    >>> vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]], dtype=np.float32)
+    >>> sentiment = Sentiment().fit(vectors, np.array([5, 4, 1, 2], dtype=np.float32))
+    >>> sentiment.score(vectors) > 0.5
+    array([ True,  True, False, False])
+    """
+
+    good: float = 4.0
+    bad: float = 2.0
+    strength: float = 10.0
+    slope_: F32 | None = field(default=None, init=False, repr=False)
+    offset_: float = field(default=0.0, init=False, repr=False)
+    prior_: float = field(default=0.5, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.bad < self.good:
+            raise DataError(f"Sentiment: bad={self.bad}, good={self.good}; expected bad below good")
+        if not self.strength > 0:
+            raise DataError(f"Sentiment: strength={self.strength}; expected above 0")
+
+    def fit(self, vectors: F32, ratings: F32) -> Self:
+        """Learn what good and bad reviews look like.
+
+        Parameters
+        ----------
+        vectors : shape `(r, dim)`
+            Of the reviews, by a text encoder.
+        ratings : shape `(r,)`
+            Their stars, NaN where unknown.
+
+        Raises
+        ------
+        DataError
+            The shapes differ, a vector is NaN or infinite, or there is no good or no bad review.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        stars = np.asarray(ratings, dtype=np.float32)
+        vectors = np.asarray(vectors, dtype=np.float32)
+        if stars.ndim != 1 or vectors.ndim != 2:
+            raise DataError(f"Sentiment: vectors {vectors.shape}, ratings {stars.shape}; expected (r, dim) and (r,)")
+        _require_vectors(vectors, len(stars), vectors.shape[1])
+        with np.errstate(invalid="ignore"):
+            good, bad = stars >= self.good, stars <= self.bad
+        if not good.any() or not bad.any():
+            raise DataError(
+                f"Sentiment: {int(good.sum())} reviews of {self.good:g} stars and more, {int(bad.sum())} of "
+                f"{self.bad:g} and less among {len(stars)}; expected some of both"
+            )
+        taught = good | bad
+        rule = LogisticRegression(C=self.strength, max_iter=1000).fit(vectors[taught], good[taught])
+        self.slope_ = frozen(rule.coef_[0], np.float32)
+        self.offset_ = float(rule.intercept_[0])
+        self.prior_ = float(good[taught].mean())
+        return self
+
+    def score(self, vectors: F32) -> F32:
+        """The probability that each review is a good one, shape `(r,)`.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        DataError
+            `vectors` is not as wide as those it was fitted on, or holds NaN or infinity.
+        """
+        slope = self._fitted()
+        vectors = np.asarray(vectors, dtype=np.float32)
+        _require_vectors(vectors, len(vectors), len(slope))
+        logits = vectors.astype(np.float64) @ slope + self.offset_  # (r,)
+        good: F32 = (0.5 * (1 + np.tanh(logits / 2))).astype(np.float32)  # the logistic function, never overflowing
+        return good
+
+    def item_sentiment(
+        self, reviews: Reviews, vectors: F32, *, half_life_days: float = 180.0, doubt: float = 5.0
+    ) -> F32:
+        """How well each item is spoken of, 0 to 1, shape `(n_items,)`.
+
+        The mean over an item's reviews, weighted as in `blend_reviews`, drawn to the shop's own share of good
+        reviews: an item with no review is exactly there. Reviews without a word do not count.
+
+        Parameters
+        ----------
+        reviews : of `r` reviews of `n_items` items
+        vectors : shape `(r, dim)`
+        half_life_days : above 0, optional
+        doubt : 0 or more, optional
+            How many fresh reviews it takes to go half the way from the shop's share to the item's own mean.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        DataError
+            A shape is wrong, a vector is NaN, or `half_life_days` or `doubt` is out of range.
+        """
+        if doubt < 0:
+            raise DataError(f"doubt={doubt}: expected 0 or more")
+        _require_vectors(np.asarray(vectors), len(reviews), len(self._fitted()))
+        good = self.score(vectors)
+        weights = _weights(reviews, half_life_days) * np.array([bool(text.strip()) for text in reviews.texts])
+        n = len(reviews.items)
+        mass = np.bincount(reviews.items_flat, weights=weights, minlength=n)
+        total = np.bincount(reviews.items_flat, weights=weights * good, minlength=n)
+        known = mass + doubt > 0
+        out = np.full(n, self.prior_)
+        out[known] = (total[known] + doubt * self.prior_) / (mass[known] + doubt)
+        return out.astype(np.float32)
+
+    def save(self, folder: str | Path) -> None:
+        """Write what was learnt to an artefact folder.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        DataError
+            `folder` holds something else.
+        """
+        self._fitted()
+        with publish(folder, type(self).__name__) as path:
+            self._write(path)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Sentiment":
+        """What `save` wrote.
+
+        Raises
+        ------
+        DataError
+            The artefact is missing or damaged.
+        IncompatibleError
+            It holds something else, or was written by another version.
+        """
+        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
+
+    def _write(self, path: Path) -> None:
+        numbers = np.array([self.good, self.bad, self.strength, self.offset_, self.prior_])
+        save_file({"slope": np.array(self._fitted()), "numbers": numbers}, path / "sentiment.safetensors")
+
+    @classmethod
+    def _read(cls, path: Path) -> "Sentiment":
+        arrays: dict[str, Any] = load_file(path / "sentiment.safetensors")
+        if arrays.keys() != {"slope", "numbers"} or arrays["numbers"].shape != (5,) or arrays["slope"].ndim != 1:
+            raise IncompatibleError(f"{path}: no Sentiment of this version; fit and save again")
+        good, bad, strength, offset, prior = (float(number) for number in arrays["numbers"])
+        sentiment = cls(good=good, bad=bad, strength=strength)
+        sentiment.slope_ = frozen(arrays["slope"], np.float32)
+        sentiment.offset_, sentiment.prior_ = offset, prior
+        return sentiment
+
+    def _fitted(self) -> F32:
+        if self.slope_ is None:
+            raise NotFittedError("Sentiment is not fitted; call fit(vectors, ratings) first")
+        return self.slope_
+
+
+def _weights(reviews: Reviews, half_life_days: float) -> F64:
+    """How much each review counts, shape `(r,)`; 1 for the newest that nobody found helpful."""
+    if not half_life_days > 0:
+        raise DataError(f"half_life_days={half_life_days}: expected above 0")
+    weights = 1 + np.log1p(reviews.helpful.astype(np.float64))
+    if reviews.times is not None and len(reviews):
+        age = (int(reviews.times.max()) - reviews.times) / _DAY  # days
+        weights *= np.exp2(-np.minimum(age / half_life_days, 100.0))  # at the end still above 0
+    return weights
+
+
+def _require_vectors(vectors: F32, r: int, dim: int) -> None:
+    if vectors.ndim != 2 or vectors.shape != (r, dim):
+        raise DataError(f"review vectors of shape {vectors.shape}; expected ({r}, {dim})")
+    require_finite(vectors, "review vectors")

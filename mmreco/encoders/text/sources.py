@@ -1,0 +1,118 @@
+"""Where a text model comes from: the packaged one, a folder or the hub; loaded without running anything of its own."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmreco.encoders.text.offline import offline_folder
+from mmreco.encoders.text.safety import require_harmless
+from mmreco.errors import DataError
+
+__all__ = ["found", "loaded", "positions"]
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+_WANTED = ("*.safetensors", "*.json", "*.txt", "*.model")  # of a model on the hub; never its pickles or its code
+_LOADING = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, IndexError, ImportError)
+
+
+def found(name_or_path: str | Path) -> tuple[str, Path]:
+    """The name to keep, and the folder, checked, that it stands for.
+
+    Raises
+    ------
+    MissingExtraError
+        "offline" is asked for and not installed.
+    DataError
+        There is no such folder and no such name on the hub, or the folder is hostile.
+    """
+    if name_or_path == "offline":
+        folder = offline_folder()
+        require_harmless(folder)
+        return "offline", folder
+    folder = Path(name_or_path).expanduser()
+    if str(name_or_path) and folder.is_dir():
+        folder = folder.resolve()
+        require_harmless(folder)
+        return str(folder), folder
+    if not isinstance(name_or_path, str) or not _HUB_NAME.fullmatch(name_or_path):
+        raise DataError(
+            f"TextEncoder: no folder {str(name_or_path)!r}, and no name on the hub (expected 'owner/model'); "
+            "give a folder, a hub name, or 'offline'"
+        )
+    return name_or_path, _fetched(name_or_path)
+
+
+def _fetched(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=list(_WANTED)))
+    except (OSError, ValueError, RuntimeError, EntryNotFoundError, HfHubHTTPError) as error:
+        raise DataError(
+            f"TextEncoder: no folder {name!r} here, and the hub gives no model of that name "
+            f"({type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no reason'}). "
+            f"Where there is a network, run: hf download {name} --local-dir model, bring the folder and give its path; "
+            "or use TextEncoder('offline') after: pip install 'mmreco[offline]'"
+        ) from error
+    require_harmless(folder, cache=folder.parent.parent)  # models--owner--name/snapshots/commit
+    return folder
+
+
+def loaded(folder: Path, device: str) -> Any:
+    """The model of a folder that was checked, a `SentenceTransformer` on the device: float32 on the CPU, else 16 bits.
+
+    Raises
+    ------
+    DataError
+        The device is not there, or the model cannot be loaded.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from sentence_transformers import SentenceTransformer
+
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    settings: dict[str, Any] = {"use_safetensors": True}
+    if where.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise DataError(f"TextEncoder: device={device!r}, but torch sees no GPU; use 'auto' or 'cpu'")
+        settings["dtype"] = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    else:
+        settings["dtype"] = torch.float32
+    try:
+        with _quiet():
+            return SentenceTransformer(
+                str(folder), device=where, trust_remote_code=False, local_files_only=True, model_kwargs=settings
+            )
+    except (*_LOADING, SafetensorError) as error:
+        reason = str(error).strip().splitlines()
+        raise DataError(
+            f"{folder}: cannot be loaded as a text model on {where!r} ({type(error).__name__}: "
+            f"{reason[0][:200] if reason else 'no reason'})"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers draws a bar on stderr while it loads weights; its switch is put back as it was."""
+    from transformers.utils import logging as bars
+
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def positions(model: Any) -> int | None:
+    """The longest text the model can read, in tokens; None where its settings do not tell."""
+    config = model.config
+    found = getattr(config, "max_position_embeddings", None) if config is not None else None
+    if found is None:
+        return None
+    offset = 2 if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0  # rows kept for padding
+    return int(found) - offset

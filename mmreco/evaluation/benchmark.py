@@ -1,0 +1,224 @@
+"""Several models on one split, side by side: `compare(models, split)` gives a `Comparison`."""
+
+import gc
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from mmreco.data.interactions import Interactions
+from mmreco.errors import DataError, IncompatibleError, MMRecoError
+from mmreco.evaluation.comparison import Comparison, Result
+from mmreco.evaluation.context import EvaluationContext
+from mmreco.evaluation.cost import Watch
+from mmreco.evaluation.measure import evaluate
+from mmreco.evaluation.results_store import Kept, mark
+from mmreco.models import MODELS
+from mmreco.models.base import ScoreModel, VectorModel
+from mmreco.models.hybrid import Hybrid
+from mmreco.progress import progress as shown_progress
+from mmreco.protocols import Recommends
+from mmreco.splitting import Holdout
+
+__all__ = ["compare"]
+
+_logger = logging.getLogger(__name__)
+
+_CUTS = (1, 2, 5, 10, 20)  # measured beside k
+_SHOWN = 6  # shoppers whose answers are kept
+
+Model = ScoreModel | VectorModel | Hybrid
+Fit = Callable[[Interactions], Recommends]
+
+# What the code of a model may raise while it is fitted or asked. One model that cannot be had is no reason to lose the
+# others; what ends the process (an interrupt, say) still does.
+_FAULTS = (
+    MMRecoError,
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def compare(
+    models: Mapping[str, Model | type[Model] | Fit],
+    split: tuple[Interactions, Holdout],
+    *,
+    k: int = 10,
+    baseline: str | None = "Random",
+    known: EvaluationContext | None = None,
+    folder: str | Path | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: bool = False,
+) -> Comparison:
+    """Several models fitted and measured on one split: figures, intervals, paired tests, times and memory.
+
+    One after another, or `jobs` at a time; each is let go once it is measured. A model that fails is reported
+    (`Comparison.failed`), and the others go on.
+
+    Parameters
+    ----------
+    models : by name
+        A model or hybrid not fitted yet; or a model's class, which gets `seed` where it draws; or a callable that
+        takes `train` and gives a fitted model, e.g. `lambda train: SharedSpace().fit(train, content=content)`.
+    split : training and holdout, as the functions of `mmreco.splitting` answer
+    k : 1 or more
+        The cut-off that is tested, as NDCG@k; 1, 2, 5, 10 and 20 are measured as well.
+    baseline : the name of the model that all are held against, or None
+        One of `MODELS` is added where `models` has it not.
+    known : optional
+        What `evaluate` may know beside the split; `EvaluationContext(train)` when omitted.
+    folder : where results are kept, optional
+        The same call takes them up again after an interruption; models that failed are tried again. A model whose
+        hyper-parameters changed is measured anew; a callable is known by its name alone.
+    seed : of the classes among `models`, and of the draws of intervals and tests
+    jobs : 1 or more
+        How many models are fitted and measured at a time, those that stand first in `models` first. More than one
+        are put in processes of their own (joblib's), which share the processors: less time in all, though each
+        model's own seconds are those of a busy machine.
+    progress : optional
+        Whether to show bars.
+
+    Raises
+    ------
+    DataError
+        There is no model, none that could be fitted, no user with a target, or no `baseline` of that name; or `k` or
+        `jobs` is below 1.
+    IncompatibleError
+        `known` or the holdout is of other items than `train`, or `folder` belongs to another comparison.
+
+    Examples
+    --------
+    >>> from mmreco.datasets.synthetic import synthetic_shop
+    >>> from mmreco.splitting import leave_last_out
+    >>> from mmreco.models import MODELS
+    >>> split = leave_last_out(synthetic_shop(n_items=96, n_users=60).interactions)
+    >>> chosen = {name: MODELS[name] for name in ("Popular", "ItemKNN")}
+    >>> compare(chosen, split, baseline=None).names
+    ['ItemKNN', 'Popular']
+    """
+    train, test = split
+    for name, number in (("k", k), ("jobs", jobs)):
+        if number < 1:
+            raise DataError(f"{name}={number}: expected 1 or more")
+    if train.items != test.histories.items:
+        raise IncompatibleError(f"train over {len(train.items)} items, test over {len(test.histories.items)}")
+    asked = _with_baseline(models, baseline)
+    test = test.take(np.flatnonzero(test.targets.lengths > 0))
+    if not len(test):
+        raise DataError("test: no user has a target; there is nothing to measure")
+    known = EvaluationContext(train) if known is None else known
+    shown = _spread(len(test), _SHOWN)
+    kept = None if folder is None else Kept(Path(folder), _mark(train, test, k, known, seed))
+    fresh = {name: _fresh(model, seed) for name, model in asked.items()}
+    told = {name: repr(model) if isinstance(model, Model) else "callable" for name, model in fresh.items()}
+    found = {name: None if kept is None else kept.load(name, told[name], test.targets.users) for name in asked}
+    results = {name: result for name, result in found.items() if result is not None}
+    failed: dict[str, str] = {}
+    left = {name: fresh[name] for name in asked if name not in results}
+    outcomes = _outcomes(left, (train, test, k, known, shown, progress and jobs == 1), jobs)
+    for name, outcome in shown_progress(outcomes, description="models", total=len(left), shown=progress):
+        if isinstance(outcome, str):
+            failed[name] = outcome
+            continue
+        results[name] = outcome
+        if kept is not None:
+            kept.save(name, told[name], outcome)
+    results = {name: results[name] for name in asked if name in results}
+    return Comparison(results, failed, test, f"ndcg@{k}", baseline, seed, shown)
+
+
+def _outcomes(
+    models: Mapping[str, Model | Fit], given: tuple[Any, ...], jobs: int
+) -> Iterator[tuple[str, Result | str]]:
+    """Each model by name with what it did, or with why it failed, as they come to their ends."""
+    if jobs == 1 or not models:
+        yield from (_tried(name, model, *given) for name, model in models.items())
+        return
+    # A single model too: its share of the threads, and so its figures and seconds, are those it has among others.
+    run = Parallel(n_jobs=jobs, return_as="generator_unordered", max_nbytes=None, pre_dispatch="all")
+    yield from run(delayed(_tried)(name, model, *given) for name, model in models.items())
+
+
+def _tried(
+    name: str,
+    model: Model | Fit,
+    train: Interactions,
+    test: Holdout,
+    k: int,
+    known: EvaluationContext,
+    shown: np.ndarray,
+    progress: bool,
+) -> tuple[str, Result | str]:
+    try:
+        return name, _measured(model, train, test, k, known, shown, progress)
+    except _FAULTS as error:
+        _logger.warning("compare: %s failed", name, exc_info=True)
+        return name, f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _measured(
+    model: Model | Fit,
+    train: Interactions,
+    test: Holdout,
+    k: int,
+    known: EvaluationContext,
+    shown: np.ndarray,
+    progress: bool,
+) -> Result:
+    gc.collect()  # what the model before held is not this one's
+    with Watch() as cost:
+        fitted: Recommends = model.fit(train) if isinstance(model, Model) else model(train)
+    report = evaluate(fitted, test, sorted({*_CUTS, k}), known=known, progress=progress)
+    rows = fitted.recommend(test.histories.take(shown), k).rows
+    return Result(report, cost.seconds, cost.memory_mb, np.array(rows))
+
+
+def _with_baseline(
+    models: Mapping[str, Model | type[Model] | Fit], baseline: str | None
+) -> dict[str, Model | type[Model] | Fit]:
+    if not models:
+        raise DataError("compare: no models; expected a mapping from name to model")
+    if baseline is None or baseline in models:
+        return dict(models)
+    if baseline not in MODELS:
+        raise DataError(f"baseline {baseline!r}: expected None, one of {', '.join(models)}, or of {', '.join(MODELS)}")
+    return {baseline: MODELS[baseline], **models}
+
+
+def _fresh(given: Model | type[Model] | Fit, seed: int) -> Model | Fit:
+    """A model of our own, not fitted yet; or the callable."""
+    if isinstance(given, Hybrid):
+        parts: list[Any] = [_fresh(part, seed) if isinstance(part, Model) else part for part in given.parts]
+        return replace(given, parts=parts)
+    if isinstance(given, Model):
+        return replace(given)  # type: ignore[type-var]  # every final model is a dataclass
+    if isinstance(given, type) and issubclass(given, (ScoreModel, VectorModel)):
+        made: type[Any] = given
+        return made(seed=seed) if any(field.name == "seed" for field in fields(made)) else made()  # type: ignore[no-any-return]
+    made_by: Fit = given  # type: ignore[assignment]  # a class that is no model is told so when it is called
+    return made_by
+
+
+def _spread(n: int, many: int) -> np.ndarray:
+    """`many` of the rows `0..n-1` at even distances; all when there are no more."""
+    chosen = ((np.arange(many) + 0.5) * n / many).astype(np.int64)
+    return np.unique(chosen)
+
+
+def _mark(train: Interactions, test: Holdout, k: int, known: EvaluationContext, seed: int) -> str:
+    categories = known.categories
+    facts = () if categories is None else (categories.names, categories.starts, categories.flat)
+    vectors = () if known.vectors is None else (known.vectors.ids.checksum, known.vectors.vectors)
+    return mark((train, test.histories, test.targets, k, seed, known.train, *facts, *vectors))

@@ -1,0 +1,80 @@
+"""Known: what is known of the items and of the past, which the measures beyond accuracy need."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from mmreco import metrics
+from mmreco.arrays import F32, F64, I64, Bool
+from mmreco.data.attributes import Attributes
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.interactions import Interactions
+from mmreco.errors import IncompatibleError
+
+__all__ = ["EvaluationContext"]
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationContext:
+    """What `evaluate` and `compare` may know beside the split, to measure more than accuracy.
+
+    Parameters
+    ----------
+    train : what the models were trained on
+        Gives popularity, novelty and serendipity, and parts the items into head, tail and cold ones.
+    categories : of the same items, optional
+        Gives diversity by category, and miscalibration. E.g. `Attributes.from_catalogue(shop, columns=["category"])`.
+    vectors : optional
+        Gives diversity by vectors; items without one are left out of it.
+
+    Raises
+    ------
+    IncompatibleError
+        `categories` are of other items than `train`.
+    """
+
+    train: Interactions
+    categories: Attributes | None = None
+    vectors: Embeddings | None = None
+
+    def __post_init__(self) -> None:
+        if self.categories is not None and self.categories.items != self.train.items:
+            raise IncompatibleError(
+                f"known: categories of {len(self.categories.items)} items, train over {len(self.train.items)}, and not "
+                "the same; make both from one catalogue"
+            )
+
+    @cached_property
+    def counts(self) -> I64:
+        """Events an item in training, shape `(n_items,)`."""
+        return self.train.counts()
+
+    @cached_property
+    def shares(self) -> F64:
+        """The share of the trained users that have each item, shape `(n_items,)`."""
+        return metrics.shares(self.train)
+
+    @cached_property
+    def bits(self) -> F64:
+        """The self-information of each item, shape `(n_items,)`."""
+        return metrics.self_information(self.train)
+
+    @cached_property
+    def segments(self) -> dict[str, Bool]:
+        """Head, tail and cold items, shape `(n_items,)` each."""
+        return metrics.item_segments(self.train)
+
+    @cached_property
+    def bags(self) -> sp.csr_array | None:
+        """Which categories each item has, shape `(n_items, c)`."""
+        return None if self.categories is None else self.categories.matrix()
+
+    @cached_property
+    def aligned(self) -> F32 | None:
+        """The items' vectors in the order of `train.items`, zeros where there is none."""
+        if self.vectors is None:
+            return None
+        found: F32 = np.asarray(self.vectors.aligned(self.train.items)[0])
+        return found

@@ -1,0 +1,5 @@
+"""Search on Milvus, for catalogues beyond one machine."""
+
+from mmreco.index.milvus.index import MilvusIndex
+
+__all__ = ["MilvusIndex"]

@@ -1,0 +1,137 @@
+"""How a shared space learns: the loss of a batch, what moves the weights, and what remains of them.
+
+Source: Volkovs et al., "DropoutNet", 2017 (hiding ids in training, so that items nobody clicked are placed well by
+their content). Deviates by hiding an id the more often the fewer events have taught it (see `hiding`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmreco.arrays import F32, I64
+from mmreco.data.interactions import Interactions
+from mmreco.encoders.behaviour import steps
+from mmreco.models.checkpoint import FolderCheckpoint
+from mmreco.nn.losses import sampled_softmax
+from mmreco.nn.negatives import Negatives
+from mmreco.nn.towers import ItemContent, Towers
+from mmreco.splitting import Holdout
+
+__all__ = ["batch_loss", "compiled", "hiding", "kept", "memory", "optimiser", "id_dropout_rate"]
+
+_BETAS = (0.9, 0.98)
+_TAUGHT = 12.0  # events with which an item's id is hidden e times less often than with none
+_FADING = 0.2  # weight decay of attributes' vectors: what brings nothing goes, as most words of the titles of films do
+_AVERAGED = 2.6  # passes over which the weights that remain are averaged
+_COMPILED_ON, _COMPILER = "cuda", "inductor"
+_WORTH_COMPILING = 500_000  # steps of a pass from which compiling, about a minute, pays; a guess, not yet measured
+
+
+def memory(steps: int) -> float:
+    """The share of the running average of the weights that a step keeps, for so many steps a pass (see `nn.loop`)."""
+    return 1 - 1 / max(2.0, _AVERAGED * steps)
+
+
+def id_dropout_rate(counts: I64) -> F32:
+    """How little the ids of items of so many events say, shape `(n,)`: `exp(-c / 12)`, 1 with none."""
+    little: F32 = np.exp(-counts / _TAUGHT).astype(np.float32)
+    return little
+
+
+def hiding(known: ItemContent, counts: I64) -> Tensor | None:
+    """The share of the batches in which each item's id is hidden, shape `(n,)`; None where no item has content.
+
+    An item hides it the more the less it says (`id_dropout_rate`), and never where nothing else is known of it. So
+    content is learnt from items that few know, which new ones are like, and nothing is lost of ids that many
+    events have taught.
+    """
+    if not known.described.any():
+        return None
+    return known.described * torch.from_numpy(id_dropout_rate(counts)).to(known.identity.device)
+
+
+def batch_loss(
+    towers: Towers,
+    known: ItemContent,
+    train: Interactions,
+    cut: I64,
+    negatives: Negatives,
+    hidden: Tensor | None = None,
+) -> Tensor:
+    """The loss of foretelling each next event in these windows, shape `(b, 2)`; a scalar. On a GPU in bfloat16.
+
+    `hidden` is as `hiding` gives it; an id is hidden in the whole batch or not at all.
+    """
+    device = known.identity.device
+    starts, lengths = cut[:, 0], cut[:, 1] - 1  # the last event of a window is only a target
+    batch = steps(train, starts, lengths, np.arange(1, 1 + len(train.event_names))).to(device)
+    inside = np.arange(batch.rows.shape[1]) < lengths[:, None]  # (b, length)
+    real = torch.from_numpy(inside).to(device)
+    targets = torch.from_numpy(train.items_flat[(starts[:, None] + 1 + np.arange(inside.shape[1]))[inside]]).to(device)
+    drawn, log_expected = negatives.draw()
+    rows, place = torch.unique(torch.cat([batch.rows[real], targets, drawn]), return_inverse=True)
+    read, right, wrong = place.split([len(targets), len(targets), len(drawn)])
+    seen = known.of(rows)
+    if hidden is not None:
+        seen = seen.unnamed(torch.rand(len(rows), device=device) < hidden[rows])
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        places = towers.item_places(seen)  # (r, dim), each item once
+        inputs = places.new_zeros(*real.shape, places.shape[1])
+        inputs[real] = places[read]
+        users = towers.user_directions(inputs, batch.events, batch.minutes, real)  # (t, dim)
+    return sampled_softmax(users, places[right], places[wrong], targets=targets, drawn=drawn, log_expected=log_expected)
+
+
+def optimiser(towers: Towers, learning_rate: float) -> torch.optim.Optimizer:
+    """AdamW over all weights; the vectors of attributes fade, all others stay as they are."""
+    facts = towers.items.facts.weight
+    rest = [weight for weight in towers.parameters() if weight is not facts]
+    groups = [{"params": rest, "weight_decay": 0.0}, {"params": [facts], "weight_decay": _FADING}]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=_BETAS, fused=True)
+
+
+@contextmanager
+def compiled(towers: Towers, steps: int) -> Iterator[None]:
+    """On a GPU, where a pass has enough `steps`, torch compiles the towers meanwhile; what it cannot runs as it is."""
+    both = (towers.items, towers.users)
+    if next(towers.parameters()).device.type != _COMPILED_ON or steps < _WORTH_COMPILING:
+        yield
+        return
+    with torch._dynamo.config.patch(suppress_errors=True):
+        for tower in both:
+            tower.compile(dynamic=True, backend=_COMPILER)
+        try:
+            yield
+        finally:
+            for tower in both:
+                tower._compiled_call_impl = None
+
+
+def kept(
+    folder: str | Path | None,
+    config: Mapping[str, Any],
+    train: Interactions,
+    known: ItemContent,
+    validation: Holdout | None,
+) -> FolderCheckpoint | None:
+    """Where the state of this training, and of no other, is kept; None without a folder."""
+    return None if folder is None else FolderCheckpoint(Path(folder), _mark(config, train, known, validation))
+
+
+def _mark(config: Mapping[str, Any], train: Interactions, known: ItemContent, validation: Holdout | None) -> str:
+    """SHA-256 over all that makes one training differ from another."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode() + train.items.checksum.encode())
+    parts = [train.starts, train.items_flat, train.event_types, known.attributes.cpu().numpy()]
+    parts += [values.cpu().numpy() for pair in known.contents.values() for values in pair]
+    parts += [] if train.times is None else [train.times]
+    parts += [] if validation is None else [validation.targets.items_flat, validation.histories.items_flat]
+    for array in parts:
+        digest.update(repr(array.shape).encode() + array.tobytes())
+    return digest.hexdigest()

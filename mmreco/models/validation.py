@@ -1,0 +1,38 @@
+"""What a model that learns by gradient keeps aside, to see when to stop."""
+
+import numpy as np
+
+from mmreco.data.interactions import Interactions
+from mmreco.splitting import Holdout, drawn_events, last_events
+
+__all__ = ["held_out", "looks"]
+
+_VALIDATORS = 10_000  # users validated on at most
+_SHARE = 0.2  # of a user's events, where their order does not count
+_ENOUGH = 50  # users that validation needs to tell passes apart
+_LOOK, _LOOKS = 250_000, 4  # events between two looks at least, about; looks a pass at most
+
+
+def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[Interactions, Holdout | None]:
+    """`train` without some events of every tenth user, and those events; all of it and None where too few.
+
+    Parameters
+    ----------
+    ordered : optional
+        Whether it is the last event of each, or a fifth of his events whenever they were.
+    """
+    able = np.flatnonzero(train.lengths > 2)  # whoever is held out still has two events to learn from
+    count = min(_VALIDATORS, len(able) // 10)
+    if count < _ENOUGH:
+        return train, None
+    chosen = np.sort(np.random.default_rng(seed).choice(able, count, replace=False))
+    part = train.take(chosen)
+    asked = last_events(part, 1) if ordered else drawn_events(part, _SHARE, seed)
+    held = np.zeros(train.n_events, dtype=np.bool_)
+    held[np.isin(train.users_flat, chosen)] = asked
+    return train.keep(~held), Holdout(part.keep(~asked), part.keep(asked))
+
+
+def looks(train: Interactions) -> int:
+    """How often a pass over `train` stops for a look at validation."""
+    return min(max(1, round(train.n_events / _LOOK)), _LOOKS)

@@ -1,0 +1,1 @@
+"""Searching a catalogue by words and pictures."""

@@ -1,0 +1,1 @@
+"""Files and dataframes to Arrow columns, with their types and checks. No noun is known here."""

@@ -1,0 +1,1 @@
+"""Text before any encoder: segmentation, folding, cleaning."""

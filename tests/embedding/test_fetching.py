@@ -1,0 +1,219 @@
+"""The fetcher of addresses: nothing is connected to that is not on the list, whatever the address looks like."""
+
+import hashlib
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from mmreco.data.ids import IdMap
+from mmreco.embedding import fetching as fetch
+from mmreco.embedding.embed import embed
+from mmreco.embedding.fetching import Fetcher, WebFile
+from mmreco.errors import DataError
+
+
+class Pictures:
+    """Bytes in, their hash out; those that say so are broken."""
+
+    dim = 16
+
+    def __init__(self, fingerprint: str = "pictures") -> None:
+        self.fingerprint = fingerprint
+
+    def encode(self, contents: Sequence[bytes], *, batch_size: int = 64) -> np.ndarray:
+        return self.encode_prepared([self.prepare(content) for content in contents])
+
+    def prepare(self, content: bytes) -> bytes:
+        if content.startswith(b"broken"):
+            raise DataError("broken")
+        return content
+
+    def encode_prepared(self, batch: Sequence[bytes]) -> np.ndarray:
+        raw = b"".join(hashlib.blake2b(content, digest_size=2 * self.dim).digest() for content in batch)
+        vectors = np.frombuffer(raw, dtype=np.int16).reshape(len(batch), self.dim).astype(np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+FORGED = [
+    "http://127.0.0.1/",
+    "https://127.0.0.1/",
+    "https://localhost/x.jpg",
+    "https://[::1]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://0.0.0.0/",
+    "https://0/",
+    "https://127.1/",
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://0177.0.0.1/",
+    "https://169.254.169.254/latest/meta-data/",
+    "https://metadata.google.internal/",
+    "https://10.0.0.1/",
+    "https://[fd00::1]/",
+    "https://img.shop.example@127.0.0.1/",
+    "https://127.0.0.1@img.shop.example/",
+    "https://user:word@img.shop.example/",
+    "https://img.shop.example:22/",
+    "https://img.shop.example:8080/",
+    "https://img.shop.example.evil.example/",
+    "https://evil-img.shop.example/",
+    "https://sub.img.shop.example/",
+    "https://img.shop.example\\@evil.example/",
+    "https://img.shop.example#@evil.example/",
+    "https://evil.example#img.shop.example",
+    "https://img.shop.example%2eevil.example/",
+    "https://img.shop.example\r\nHost: evil.example/",
+    "https://img.shop.example /",
+    "https://img。shop.example/",
+    "//img.shop.example/x.jpg",
+    "file:///etc/passwd",
+    "gopher://img.shop.example/_x",
+    "ftp://img.shop.example/x",
+    "data:image/png;base64,AAAA",
+    "http://img.shop.example/",
+    "https://img.shop.example:99999/",
+    "https://[img.shop.example]/",
+    "https://",
+    "",
+]
+INSIDE = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1"]
+INSIDE += ["fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "::", "240.0.0.1"]
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    made: list[Any] = []
+
+    def noted(address: Any, *_: Any, **__: Any) -> Any:
+        made.append(address)
+        raise ConnectionRefusedError("noted")
+
+    monkeypatch.setattr(socket, "create_connection", noted)
+    monkeypatch.setattr(socket.socket, "connect", lambda _, address: noted(address))
+    return made
+
+
+def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+
+
+@pytest.mark.parametrize("address", FORGED)
+def test_forged_addresses_connect_to_nothing(
+    address: str, connections: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolves(monkeypatch, "93.184.216.34")
+    with pytest.raises(DataError):
+        Fetcher(hosts=["img.shop.example"]).fetch(address)
+    assert connections == []
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+def test_a_listed_name_that_resolves_inside_connects_to_nothing(
+    inside: str, connections: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for found in ([inside], ["93.184.216.34", inside]):
+        resolves(monkeypatch, *found)
+        with pytest.raises(DataError, match="expected public addresses only"):
+            Fetcher(hosts=["img.shop.example"]).fetch("https://img.shop.example/x.jpg")
+    assert connections == []
+
+
+def test_the_address_looked_at_is_the_one_connected_to(connections: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    resolves(monkeypatch, "93.184.216.34")
+    with pytest.raises(DataError, match=r"no answer .*noted"):
+        Fetcher(hosts=["IMG.shop.example"]).fetch("https://img.SHOP.example/x.jpg")
+    assert connections == [("93.184.216.34", 443)]
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        type(self).asked.append(self.path)
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "http://img.shop.example/good")
+            self.end_headers()
+            return
+        self.send_response(404 if self.path == "/gone" else 200)
+        if self.path == "/announced":
+            self.send_header("Content-Length", "5000")
+        if self.path == "/short":
+            self.send_header("Content-Length", "50")
+        self.end_headers()
+        if self.path == "/slow":
+            for _ in range(40):
+                time.sleep(0.05)
+                self.wfile.write(b"x")
+                self.wfile.flush()
+        elif self.path in ("/large", "/announced"):
+            self.wfile.write(b"x" * 5000)
+        elif self.path != "/empty":
+            self.wfile.write(b"picture 1" if self.path.startswith("/good") else b"x")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetcher]:
+    """A fetcher whose one host is served from here; only what counts as public is bent for it."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    monkeypatch.setattr(fetch, "_PORTS", {"http": server.server_address[1], "https": 1})
+    monkeypatch.setattr(fetch, "_public", lambda *_: ["127.0.0.1"])
+    monkeypatch.setattr(Answers, "asked", [])
+    yield Fetcher(hosts=["img.shop.example"], schemes=("http",), largest=1_000, seconds=0.6)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_what_comes_back(served: Fetcher) -> None:
+    assert served.fetch("http://img.shop.example/good?v=2") == b"picture 1"
+    assert Answers.asked == ["/good?v=2"]
+    for path, said in {
+        "moved": "status 302; expected 200",
+        "gone": "status 404",
+        "large": "more than 1,000 bytes",
+        "announced": "5,000 bytes announced",
+        "short": "cut short|no answer",
+        "empty": "an empty answer",
+        "slow": "took too long|timed out",
+    }.items():
+        started = time.monotonic()
+        with pytest.raises(DataError, match=said):
+            served.fetch(f"http://img.shop.example/{path}")
+        assert time.monotonic() - started < 5
+    assert Answers.asked.count("/good") == 0  # the redirect was not followed
+
+
+def test_a_batch_of_addresses(served: Fetcher) -> None:
+    addresses = ["http://img.shop.example/good", "http://img.shop.example/gone", "http://localhost/x"]
+    contents = [WebFile(served, address) for address in addresses]
+    done = embed(Pictures(), IdMap.of(["a", "b", "c"]), contents, workers=2)
+    assert done.embeddings.ids.array.to_pylist() == ["a"]
+    assert [r["id"] for r in done.refused.to_pylist()] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    "hosts", [[], ["127.0.0.1"], ["localhost"], ["*.shop.example"], ["a.b/c"], ["[::1]"], ["x.0x7f"]]
+)
+def test_hosts_are_plain_names(hosts: list[str]) -> None:
+    with pytest.raises(DataError, match="Fetcher: hosts"):
+        Fetcher(hosts=hosts)
+
+
+def test_options() -> None:
+    for options in ({"hosts": "img.shop.example"}, {"schemes": ("file",)}, {"largest": 0}, {"seconds": 0}):
+        with pytest.raises(DataError, match="Fetcher"):
+            Fetcher(**{"hosts": ["img.shop.example"], **options})  # type: ignore[arg-type]

@@ -1,0 +1,195 @@
+"""Reviews in an item's vector, and what is thought of it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.data.reviews import Reviews
+from mmreco.encoders.text.lexical import LexicalEncoder
+from mmreco.encoders.text.sentiment import Sentiment, blend_reviews
+from mmreco.errors import DataError, IncompatibleError, NotFittedError
+
+DAY = 86_400_000
+NOW = 1_767_571_200_000
+
+
+class Axes:
+    """An encoder of one direction a word; "" is 0."""
+
+    dim = 4
+    fingerprint = "axes"
+    words = ("red", "warm", "large", "cheap")
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode(self, contents: Any, *, batch_size: int = 64) -> Any:
+        self.asked += contents
+        out = np.array([[word in text.split() for word in self.words] for text in contents], dtype=np.float32)
+        out = out.reshape(-1, 4)
+        return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+
+
+ITEMS = IdMap.of(["hat", "coat", "scarf", "glove", "sock"])
+DOCUMENTS = Embeddings(IdMap.of(["scarf", "hat", "coat"]), np.eye(4, dtype=np.float32)[[0, 0, 1]], "axes")
+
+
+def _reviews(**changes: Any) -> Reviews:
+    given: dict[str, Any] = {
+        "ratings": [5, 1, 4, 3],
+        "times": [NOW, NOW - 360 * DAY, NOW, NOW - 7 * DAY],
+        "helpful": [0, 0, 0, 9],
+    }
+    texts = ["warm", "large", "cheap", ""]
+    return Reviews.from_rows(ITEMS, [0, 0, 3, 4], texts, **(given | changes))
+
+
+def _unit(*numbers: float) -> Any:
+    return np.array(numbers) / np.linalg.norm(numbers)
+
+
+def test_reviews_move_the_vectors_of_their_items() -> None:
+    blended = blend_reviews(DOCUMENTS, _reviews(), Axes(), weight=0.3, half_life_days=180)
+    assert blended.ids.ids(range(len(blended))) == ["scarf", "hat", "coat", "glove"]  # the sock's says nothing
+    vectors, _ = blended.aligned(ITEMS)
+    said = _unit(0, 1, 0.25, 0)  # the second review is two half-lives old
+    np.testing.assert_allclose(vectors[0], _unit(*(0.7 * np.eye(4)[0] + 0.3 * said)), atol=1e-6)
+    np.testing.assert_allclose(vectors[1], [0, 1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(vectors[2], [1, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(vectors[3], [0, 0, 0, 1], atol=1e-6)
+    assert blended.fingerprint == "axes"
+
+
+def test_helpful_reviews_count_more() -> None:
+    blended = blend_reviews(DOCUMENTS, _reviews(times=None, helpful=[np.e**2 - 1, 0, 0, 0]), Axes(), weight=1.0)
+    np.testing.assert_allclose(blended.aligned(ITEMS)[0][0], _unit(0, 3, 1, 0), atol=1e-6)
+
+
+def test_old_shops_are_not_lost_to_rounding() -> None:
+    ancient = _reviews(times=[0, 0, NOW, NOW])
+    vectors = blend_reviews(DOCUMENTS, ancient, Axes(), weight=1.0).aligned(ITEMS)[0]
+    np.testing.assert_allclose(vectors[0], _unit(0, 1, 1, 0), atol=1e-6)
+
+
+def test_weight_nothing_and_everything() -> None:
+    still = blend_reviews(DOCUMENTS, _reviews(), Axes(), weight=0)
+    np.testing.assert_allclose(still.vectors[:3], DOCUMENTS.vectors, atol=1e-6)
+    opposed = Embeddings(IdMap.of(["hat"]), -np.eye(4, dtype=np.float32)[[1]], "axes")
+    met = blend_reviews(opposed, _reviews(helpful=None, times=[NOW, 0, NOW, NOW]), Axes(), weight=0.5)
+    assert np.isfinite(met.vectors).all()
+    np.testing.assert_allclose(np.linalg.norm(met.vectors, axis=1), 1, atol=1e-5)
+
+
+def test_vectors_made_before_are_used() -> None:
+    reviews, encoder = _reviews(), Axes()
+    vectors = Axes().encode(reviews.texts)
+    given = blend_reviews(DOCUMENTS, reviews, encoder, vectors=vectors)
+    assert encoder.asked == []
+    np.testing.assert_allclose(given.vectors, blend_reviews(DOCUMENTS, reviews, encoder).vectors, atol=1e-6)
+
+
+def test_without_reviews_nothing_changes() -> None:
+    none = Reviews.from_rows(ITEMS, [], [])
+    np.testing.assert_array_equal(blend_reviews(DOCUMENTS, none, Axes()).vectors, DOCUMENTS.vectors)
+    assert len(DOCUMENTS) == len(blend_reviews(DOCUMENTS, none, Axes()))
+
+
+def test_bad_blends() -> None:
+    for options in ({"weight": 1.1}, {"weight": float("nan")}, {"half_life_days": 0}):
+        with pytest.raises(DataError, match=next(iter(options))):
+            blend_reviews(DOCUMENTS, _reviews(), Axes(), **options)
+    other = Embeddings(DOCUMENTS.ids, DOCUMENTS.vectors, "another")
+    with pytest.raises(IncompatibleError, match="'another'"):
+        blend_reviews(other, _reviews(), Axes())
+    with pytest.raises(DataError, match=r"shape \(3, 4\); expected \(4, 4\)"):
+        blend_reviews(DOCUMENTS, _reviews(), Axes(), vectors=np.zeros((3, 4), dtype=np.float32))
+    with pytest.raises(DataError, match="NaN or infinity in row 0"):
+        blend_reviews(DOCUMENTS, _reviews(), Axes(), vectors=np.full((4, 4), np.nan, dtype=np.float32))
+
+
+GOOD = ["质量很好 很喜欢", "love it great quality", "非常满意 推荐", "great fit, love the colour", "很好 推荐"]
+BAD = ["质量很差 退货", "poor quality, returned", "不好看 失望", "awful fit, poor seams", "很差 失望"]
+
+
+def test_sentiment_learns_from_stars() -> None:
+    texts, stars = GOOD + BAD + ["一般"], np.array([5, 4, 5, 4, 5, 1, 2, 1, 2, 1, 3], dtype=np.float32)
+    encoder = LexicalEncoder(dim=32).fit(texts)
+    sentiment = Sentiment().fit(encoder.encode(texts), stars)
+    scores = sentiment.score(encoder.encode(["love the quality 推荐", "很差 poor", "zebra"]))
+    assert scores[0] > 0.6 > 0.4 > scores[1]
+    assert scores.dtype == np.float32
+    assert sentiment.prior_ == 0.5
+    assert 0 < scores[2] < 1
+
+
+def test_sentiment_equals_sklearn() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(200, 5)).astype(np.float32)
+    stars = np.clip(np.round(3 + 2 * vectors[:, 0] + rng.normal(size=200)), 1, 5).astype(np.float32)
+    stars[:7] = np.nan
+    sentiment = Sentiment(strength=2.0).fit(vectors, stars)
+    taught = (stars >= 4) | (stars <= 2)
+    twin = LogisticRegression(C=2.0, max_iter=1000).fit(vectors[taught], stars[taught] >= 4)
+    np.testing.assert_allclose(sentiment.score(vectors), twin.predict_proba(vectors)[:, 1], atol=1e-5)
+    far = sentiment.score(np.full((1, 5), 1e6, dtype=np.float32))
+    assert np.isfinite(far).all()
+
+
+def test_items_are_drawn_to_the_shop() -> None:
+    vectors = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]], dtype=np.float32)
+    sentiment = Sentiment().fit(vectors, np.array([5, 5, 1, 1], dtype=np.float32))
+    shop = IdMap.of(["loved", "liked", "old", "hated", "silent", "none"])
+    rows = [0] * 20 + [1] + [2, 2] + [3] * 20 + [4]
+    texts = ["good"] * 43 + [""]
+    times = [NOW] * 21 + [NOW - 1800 * DAY, NOW] + [NOW] * 21
+    said = np.array([[1, 0]] * 21 + [[0, 1], [1, 0]] + [[0, 1]] * 20 + [[0, 1]], dtype=np.float32)
+    reviews = Reviews.from_rows(shop, rows, texts, times=times)
+    liked = sentiment.item_sentiment(reviews, said)
+    assert liked.shape == (6,)
+    assert liked[0] > liked[1] > 0.5 > liked[3]
+    assert liked[4] == liked[5] == np.float32(0.5)
+    assert liked[2] == pytest.approx(liked[1], abs=1e-3)  # the bad review is ten half-lives old
+    one, bare = sentiment.score(said[:1])[0], sentiment.item_sentiment(reviews, said, doubt=0)
+    assert liked[1] == pytest.approx((one + 5 * 0.5) / 6, abs=1e-6)
+    assert bare[0] == pytest.approx(one, abs=1e-6)
+    assert bare[5] == np.float32(0.5)
+    nothing = sentiment.item_sentiment(Reviews.from_rows(shop, [], []), np.zeros((0, 2), dtype=np.float32))
+    np.testing.assert_array_equal(nothing, np.full(6, 0.5, dtype=np.float32))
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    vectors = np.eye(3, dtype=np.float32)
+    sentiment = Sentiment(good=5, bad=1, strength=3.0).fit(vectors, np.array([5, 1, 1], dtype=np.float32))
+    sentiment.save(tmp_path / "kept")
+    again = Sentiment.load(tmp_path / "kept")
+    np.testing.assert_array_equal(again.score(vectors), sentiment.score(vectors))
+    assert (again.good, again.bad, again.strength, again.prior_) == (5, 1, 3.0, sentiment.prior_)
+
+
+def test_bad_calls(tmp_path: Path) -> None:
+    vectors, stars = np.eye(2, dtype=np.float32), np.array([5, 1], dtype=np.float32)
+    with pytest.raises(NotFittedError, match=r"fit\(vectors, ratings\)"):
+        Sentiment().score(vectors)
+    with pytest.raises(NotFittedError):
+        Sentiment().save(tmp_path / "x")
+    with pytest.raises(DataError, match="bad below good"):
+        Sentiment(good=2, bad=2)
+    with pytest.raises(DataError, match="strength=0"):
+        Sentiment(strength=0)
+    with pytest.raises(DataError, match="2 reviews of 4 stars and more, 0 of 2 and less among 2"):
+        Sentiment().fit(vectors, np.array([5, 4], dtype=np.float32))
+    with pytest.raises(DataError, match=r"expected \(3, 2\)"):
+        Sentiment().fit(vectors, np.array([5, 1, 1], dtype=np.float32))
+    with pytest.raises(DataError, match="NaN or infinity in row 1"):
+        Sentiment().fit(np.array([[0, 1], [np.nan, 0]], dtype=np.float32), stars)
+    fitted = Sentiment().fit(vectors, stars)
+    with pytest.raises(DataError, match=r"expected \(1, 2\)"):
+        fitted.score(np.zeros((1, 3), dtype=np.float32))
+    with pytest.raises(DataError, match="doubt=-1"):
+        fitted.item_sentiment(Reviews.from_rows(ITEMS, [0], ["a"]), vectors[:1], doubt=-1)
