@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmreco.errors import DataError
 
 __all__ = ["listed", "require_width", "strings"]
+
+_WIDEST = 1_000_000
 
 
 def listed(what: str, given: Sequence[Any]) -> list[Any]:
@@ -37,13 +41,16 @@ def strings(what: str, given: Sequence[str]) -> list[str]:
     return asked
 
 
-def require_width(k: int) -> None:
-    """Nothing, or an error.
+def require_width(k: object, n_items: int = 0) -> int:
+    """`k` as a plain whole number.
 
     Raises
     ------
     DataError
-        `k` is below 1.
+        `k` is no whole number, below 1, or above a million where there are not even as many items.
     """
-    if k < 1:
-        raise DataError(f"k={k}: expected 1 or more")
+    if isinstance(k, (bool, np.bool_)) or not isinstance(k, (int, np.integer)):
+        raise DataError(f"k={k!r}: expected a whole number of 1 or more")
+    if not 1 <= k <= max(n_items, _WIDEST):
+        raise DataError(f"k={k}: expected 1 to {max(n_items, _WIDEST):,}; an answer is exactly k wide")
+    return int(k)

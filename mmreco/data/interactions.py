@@ -1,7 +1,7 @@
 """Interactions: who did what with which item, in time order. Training set, test set and requests alike."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -321,6 +321,19 @@ class Interactions:
         starts = np.zeros(len(self) + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.users_flat[chosen], minlength=len(self)), out=starts[1:])
         return self._with(self.users, starts, np.flatnonzero(chosen))
+
+    def with_users(self, users: IdMap) -> "Interactions":
+        """The same events under a map that begins with these users; those after them have no event.
+
+        Raises
+        ------
+        DataError
+            `users` does not begin with the users there are.
+        """
+        if len(users) < len(self) or IdMap(users.array[: len(self)]) != self.users:
+            raise DataError(f"users: a map of {len(users)} that does not begin with the {len(self)} users there are")
+        starts = np.concatenate([self.starts, np.full(len(users) - len(self), self.n_events)])
+        return replace(self, users=users, starts=starts)
 
     def last(self, n: int) -> "Interactions":
         """The same users with only their `n` latest events."""

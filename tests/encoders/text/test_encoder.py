@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmreco.encoders.text.encoder import TextEncoder, offline
+from mmreco.encoders.text import offline
+from mmreco.encoders.text.encoder import TextEncoder
 from mmreco.encoders.text.offline import offline_folder
 from mmreco.encoders.text.safety import require_harmless
 from mmreco.errors import DataError, IncompatibleError, MissingExtraError
