@@ -12,37 +12,42 @@ _NAMES = {
     "Answer": "mmreco.data.answer",
     "Attributes": "mmreco.data.attributes",
     "BehaviourEncoder": "mmreco.encoders.behaviour",
-    "Range": "mmreco.evaluation",
     "Catalogue": "mmreco.data.catalogue",
     "Comparison": "mmreco.evaluation",
     "DataError": "mmreco.errors",
+    "Dataset": "mmreco.data.dataset",
     "EmbedResult": "mmreco.embedding.embed",
     "Embeddings": "mmreco.data.embeddings",
     "Encoder": "mmreco.protocols",
+    "EvaluationContext": "mmreco.evaluation",
     "Holdout": "mmreco.splitting",
     "IdMap": "mmreco.data.ids",
     "ImageEncoder": "mmreco.encoders.image.encoder",
     "IncompatibleError": "mmreco.errors",
     "Interactions": "mmreco.data.interactions",
     "ItemKNN": "mmreco.models.itemknn",
-    "EvaluationContext": "mmreco.evaluation",
     "LexicalEncoder": "mmreco.encoders.text.lexical",
     "MMRecoError": "mmreco.errors",
     "MODELS": "mmreco.models",
     "MissingExtraError": "mmreco.errors",
     "NotFittedError": "mmreco.errors",
     "Popular": "mmreco.models.popular",
+    "Range": "mmreco.evaluation",
     "Ranking": "mmreco.data.ranking",
     "Recommender": "mmreco.recommender",
     "Recommends": "mmreco.protocols",
     "Report": "mmreco.evaluation",
+    "Request": "mmreco.data.request",
     "Reviews": "mmreco.data.reviews",
     "Searches": "mmreco.protocols",
     "SharedSpace": "mmreco.models.sharedspace",
+    "Split": "mmreco.splitting",
     "StaticEncoder": "mmreco.encoders.text.static",
     "TextEncoder": "mmreco.encoders.text.encoder",
+    "Training": "mmreco.models.training",
     "TuningResult": "mmreco.evaluation",
     "UnknownIdError": "mmreco.errors",
+    "Users": "mmreco.data.users",
     "VectorIndex": "mmreco.index.vector",
     "by_time": "mmreco.splitting",
     "by_user": "mmreco.splitting",
@@ -55,6 +60,7 @@ _NAMES = {
     "leave_last_out": "mmreco.splitting",
     "missing_modality": "mmreco.splitting",
     "random_events": "mmreco.splitting",
+    "rolling": "mmreco.splitting",
     "tune": "mmreco.evaluation",
     "verify": "mmreco.storage.artefact",
     "with_title_tokens": "mmreco.text.title_tokens",
@@ -64,11 +70,14 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.data.answer import Answer
     from mmreco.data.attributes import Attributes
     from mmreco.data.catalogue import Catalogue
+    from mmreco.data.dataset import Dataset
     from mmreco.data.embeddings import Embeddings
     from mmreco.data.ids import IdMap
     from mmreco.data.interactions import Interactions
     from mmreco.data.ranking import Ranking
+    from mmreco.data.request import Request
     from mmreco.data.reviews import Reviews
+    from mmreco.data.users import Users
     from mmreco.embedding.embed import EmbedResult, embed, embed_stream
     from mmreco.encoders.behaviour import BehaviourEncoder
     from mmreco.encoders.image.encoder import ImageEncoder
@@ -89,10 +98,12 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.models.itemknn import ItemKNN
     from mmreco.models.popular import Popular
     from mmreco.models.sharedspace import SharedSpace
+    from mmreco.models.training import Training
     from mmreco.protocols import Encoder, Recommends, Searches
     from mmreco.recommender import Recommender
     from mmreco.splitting import (
         Holdout,
+        Split,
         by_time,
         by_user,
         cold_items,
@@ -100,6 +111,7 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
         leave_last_out,
         missing_modality,
         random_events,
+        rolling,
     )
     from mmreco.storage.artefact import verify
     from mmreco.text.title_tokens import with_title_tokens
@@ -108,37 +120,42 @@ __all__ = [
     "Answer",
     "Attributes",
     "BehaviourEncoder",
-    "Range",
     "Catalogue",
     "Comparison",
     "DataError",
+    "Dataset",
     "EmbedResult",
     "Embeddings",
     "Encoder",
+    "EvaluationContext",
     "Holdout",
     "IdMap",
     "ImageEncoder",
     "IncompatibleError",
     "Interactions",
     "ItemKNN",
-    "EvaluationContext",
     "LexicalEncoder",
     "MMRecoError",
     "MODELS",
     "MissingExtraError",
     "NotFittedError",
     "Popular",
+    "Range",
     "Ranking",
     "Recommender",
     "Recommends",
     "Report",
+    "Request",
     "Reviews",
     "Searches",
     "SharedSpace",
+    "Split",
     "StaticEncoder",
     "TextEncoder",
+    "Training",
     "TuningResult",
     "UnknownIdError",
+    "Users",
     "VectorIndex",
     "by_time",
     "by_user",
@@ -151,6 +168,7 @@ __all__ = [
     "leave_last_out",
     "missing_modality",
     "random_events",
+    "rolling",
     "tune",
     "verify",
     "with_title_tokens",

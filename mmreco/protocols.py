@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from mmreco.arrays import F32, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 
 __all__ = ["Encoder", "Recommends", "Searches"]
 
@@ -30,12 +31,10 @@ class Encoder(Protocol[Content]):
 
 @runtime_checkable
 class Recommends(Protocol):
-    """Histories in, ranking out: all that pages, evaluation and service ask of a model."""
+    """A request in, a ranking out: all that pages, evaluation and service ask of a model."""
 
-    def recommend(
-        self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: Bool | None = None
-    ) -> Ranking:
-        """The `k` best items for each history; `where`, shape `(n_items,)`, says which items may be answered."""
+    def recommend(self, request: Request, /) -> Ranking:
+        """The `request.k` best items for each history, best first."""
 
 
 @runtime_checkable

@@ -1,25 +1,30 @@
 """Holding out what a model must not see: by last event, by time, by chance, by user, by item, by modality.
 
-Every split answers `(train, holdout)`. Two rules hold for all of them: `train.items` is the whole item map,
-so that rows mean the same on both sides; and `train` keeps only users with at least one training event, so
-that nobody trains on an empty history by accident. A user is tested only with something to go by: whoever
-would have an empty history is left out of the holdout (count them as `len(events) - len(holdout)`), but for
-`cold_users` asked with nothing shown.
+Every splitter answers a `Split`. Three rules hold for all of them. `train` has the whole catalogue, so that rows mean
+the same on both sides. `train` keeps only users with at least one training event, so that nobody trains on an empty
+history by accident. And what was written about a held-out event is not in `train.reviews`. A user is tested only with
+something to go by: whoever would have an empty history is left out of the test, but for `cold_users` asked with
+nothing shown.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from mmreco.arrays import I64, Bool, frozen
+from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.data.users import Users
 from mmreco.errors import DataError, IncompatibleError
 
 __all__ = [
     "Holdout",
+    "Split",
     "by_time",
     "by_user",
     "cold_items",
@@ -27,6 +32,7 @@ __all__ = [
     "leave_last_out",
     "missing_modality",
     "random_events",
+    "rolling",
 ]
 
 
@@ -62,6 +68,19 @@ class Holdout:
                 f"{len(self.targets.items)}; expected the same items"
             )
 
+    @classmethod
+    def of(cls, histories: Sequence[Sequence[str]], targets: Sequence[Sequence[str]], *, items: IdMap) -> "Holdout":
+        """The holdout of plain lists of item ids, one history and one list of targets a user.
+
+        Raises
+        ------
+        DataError
+            There are not as many lists of targets as histories, or a list is a string.
+        """
+        if len(histories) != len(targets):
+            raise DataError(f"holdout: {len(targets)} lists of targets for {len(histories)} histories")
+        return cls(*(Interactions.from_histories(lists, items=items) for lists in (histories, targets)))
+
     def __len__(self) -> int:
         """The number of users asked about."""
         return len(self.histories)
@@ -75,7 +94,49 @@ class Holdout:
         return Holdout(self.histories.take(asked), self.targets.take(asked))
 
 
-def leave_last_out(events: Interactions, *, n: int = 1) -> tuple[Interactions, Holdout]:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """What a model may learn from, what it is asked afterwards, and what it may answer.
+
+    Parameters
+    ----------
+    train : what is learnt from
+    test : histories, and what each of these users turned to
+    candidates : shape `(n_items,)` of bool, optional
+        Items that may be answered; all when None.
+
+    Raises
+    ------
+    IncompatibleError
+        `test` is over other items than `train`.
+    DataError
+        `candidates` is no mask over the items.
+    """
+
+    train: Dataset
+    test: Holdout
+    candidates: Bool | None = None
+
+    def __post_init__(self) -> None:
+        n_items = len(self.train.items)
+        if self.test.histories.items != self.train.items:
+            raise IncompatibleError(
+                f"split: train has {n_items} items, the test is over {len(self.test.histories.items)}, and not the same"
+            )
+        if self.candidates is not None:
+            given = np.asarray(self.candidates)
+            if given.dtype != np.bool_ or given.shape != (n_items,):
+                raise DataError(
+                    f"candidates: {given.dtype} of shape {given.shape}; expected bool of shape ({n_items},)"
+                )
+            object.__setattr__(self, "candidates", frozen(given, np.bool_))
+
+    def __repr__(self) -> str:
+        among = "" if self.candidates is None else f", {int(self.candidates.sum())} candidates"
+        return f"Split({self.train!r}, {self.test!r}{among})"
+
+
+def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     """Training on all but each user's last `n` events, which are the targets.
 
     A user with `n` events or fewer stays wholly in training and is not tested. Used once more on the
@@ -98,20 +159,19 @@ def leave_last_out(events: Interactions, *, n: int = 1) -> tuple[Interactions, H
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> events = Interactions.from_histories([["hat", "coat", "scarf"], ["hat"]], items=shop)
-    >>> train, test = leave_last_out(events)
-    >>> train, test
-    (Interactions(2 users, 3 events, 3 items), Holdout(1 users, 1 targets))
+    >>> leave_last_out(Dataset.from_interactions(events))
+    Split(Dataset(3 items, 2 users, 3 events), Holdout(1 users, 1 targets))
     """
+    events = _events(dataset, "leave_last_out")
     if n < 1:
         raise DataError(f"n={n}: expected 1 or more targets a user")
     held = last_events(events, n) & (events.lengths > n)[events.users_flat]
-    return _trained(events.keep(~held)), _asked(events, held)
+    return _split(dataset, ~held, _test(events, held))
 
 
-def by_time(events: Interactions, at: datetime | float) -> tuple[Interactions, Holdout]:
+def by_time(dataset: Dataset, at: datetime | float) -> Split:
     """Training on what happened before a moment; the targets are what the same users did from then on.
 
     Users first seen from `at` on are neither in training nor tested.
@@ -128,19 +188,46 @@ def by_time(events: Interactions, at: datetime | float) -> tuple[Interactions, H
     DataError
         The events carry no times, `at` is none of the three, or no event lies before or from `at` on.
     """
-    if events.times is None:
-        raise DataError("by_time: these events carry no times; expected a column timestamp in their log")
-    moment = _moment(events.times, at)
-    held: Bool = events.times >= moment
+    events = _events(dataset, "by_time")
+    times = _times(events, "by_time")
+    moment = _moment(times, at)
+    held: Bool = times >= moment
     if not held.any() or held.all():
         raise DataError(
             f"by_time: at={at!r} leaves {int((~held).sum())} events before and {int(held.sum())} from it on; "
-            f"times span {_span(events.times)}"
+            f"times span {_span(times)}"
         )
-    return _trained(events.keep(~held)), _asked(events, held)
+    return _split(dataset, ~held, _test(events, held), before=moment)
 
 
-def by_user(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tuple[Interactions, Holdout]:
+def rolling(dataset: Dataset, *, folds: int = 3, share: float = 0.1) -> Iterator[Split]:
+    """Splits at several moments, oldest first: each is tested on the `share` of all events that comes next.
+
+    Training grows from fold to fold, and no event of a later fold is in it. The last fold ends with the log.
+
+    Parameters
+    ----------
+    folds : 1 or more
+    share : above 0
+        The share of the events that each fold is tested on; `folds * share` is below 1.
+
+    Raises
+    ------
+    DataError
+        A parameter is outside its range, the events carry no times, or a fold has nothing to learn or to ask.
+    """
+    events = _events(dataset, "rolling")
+    times = _times(events, "rolling")
+    if folds < 1 or not 0 < share * folds < 1:
+        raise DataError(f"rolling: folds={folds}, share={share}; expected folds of 1 or more, folds * share below 1")
+    for fold in range(folds):
+        begin = _moment(times, 1 - share * (folds - fold))
+        end = None if fold == folds - 1 else _moment(times, 1 - share * (folds - fold - 1))
+        so_far = events if end is None else events.keep(times < end)
+        yield by_time(dataset.with_interactions(so_far), begin)
+
+
+def by_user(dataset: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
     """Training without a share of the users; these strangers are asked about, and their last event is the target.
 
     Drawn among users with 2 events or more; the number is rounded, and at least 1.
@@ -155,49 +242,45 @@ def by_user(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tuple
     DataError
         `share` is not between 0 and 1, or there are fewer than 2 users with 2 events.
     """
+    events = _events(dataset, "by_user")
     drawn = _drawn("by_user", np.flatnonzero(events.lengths > 1), "users with 2 events or more", share, seed)
-    rest = np.setdiff1d(np.arange(len(events)), drawn)
     strangers = events.take(drawn)
-    return _trained(events.take(rest)), _asked(strangers, last_events(strangers, 1))
+    return _split(dataset, ~_among(events, drawn), _test(strangers, last_events(strangers, 1)))
 
 
-def cold_items(events: Interactions, *, share: float = 0.1, seed: int = 0) -> tuple[Interactions, Holdout, Bool]:
+def cold_items(dataset: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
     """Training without any event on a share of the items, and what came before a user's last event on one of them.
 
-    A tested user's target is his last event on a cold item, his history what he did with other items before it; what he
-    did later is nowhere, as it would tell training what suited him then. Users with nothing before it are left out.
+    A tested user's target is the last event on a cold item, the history what the user did with other items before it;
+    what came later is nowhere, as it would tell training what suited the user then. Users with nothing before it are
+    left out. `candidates` are the cold items, so that they are ranked among themselves; items without events were cold
+    already and are not in it. `dataclasses.replace(split, candidates=None)` ranks them among all.
 
     Parameters
     ----------
     share : between 0 and 1, exclusive
         How many of the items that have events turn cold; the number is rounded, and at least 1.
 
-    Returns
-    -------
-    train, holdout, cold
-        `cold`, shape `(n_items,)`, says which items were held out; it serves as `where=` to rank the cold
-        items among themselves. Items without events were cold already and are False in it.
-
     Raises
     ------
     DataError
         `share` is not between 0 and 1, or there are fewer than 2 items with events.
     """
+    events = _events(dataset, "cold_items")
     drawn = _drawn("cold_items", np.flatnonzero(events.counts()), "items with events", share, seed)
     cold = np.zeros(len(events.items), dtype=np.bool_)
     cold[drawn] = True
     held, place = cold[events.items_flat], np.arange(events.n_events)
-    asked = np.full(len(events), -1)  # each user's last event on a cold item
-    np.maximum.at(asked, events.users_flat[held], place[held])
-    since = place - asked[events.users_flat]  # (e,), 0 at the event asked for
+    last = np.full(len(events), -1)  # each user's last event on a cold item
+    np.maximum.at(last, events.users_flat[held], place[held])
+    since = place - last[events.users_flat]  # (e,), 0 at the target
     before = ~held & (since < 0)
     tested = np.bincount(events.users_flat[before], minlength=len(events)) > 0
     holdout = Holdout(events.keep(before), events.keep(since == 0)).take(np.flatnonzero(tested))
-    mask: Bool = frozen(cold, np.bool_)
-    return _trained(events.keep(before | (~held & ~tested[events.users_flat]))), holdout, mask
+    return _split(dataset, before | (~held & ~tested[events.users_flat]), holdout, candidates=cold)
 
 
-def random_events(events: Interactions, *, share: float = 0.2, seed: int = 0) -> tuple[Interactions, Holdout]:
+def random_events(dataset: Dataset, *, share: float = 0.2, seed: int = 0) -> Split:
     """Training without a random share of each user's events, which are the targets, whenever they happened.
 
     Parameters
@@ -216,25 +299,24 @@ def random_events(events: Interactions, *, share: float = 0.2, seed: int = 0) ->
     The usual split of the collaborative filtering literature. It tells the model what happened after its targets, so
     its figures are rosier than those of `by_time`. An item that a user met twice can be on both sides.
     """
+    events = _events(dataset, "random_events")
     if not 0 < share < 1:
         raise DataError(f"random_events: share={share!r}; expected a number between 0 and 1")
-    chosen = drawn_events(events, share, seed)
-    return _trained(events.keep(~chosen)), _asked(events, chosen)
+    held = drawn_events(events, share, seed)
+    return _split(dataset, ~held, _test(events, held))
 
 
-def cold_users(
-    events: Interactions, *, share: float = 0.1, shown: int = 0, seed: int = 0
-) -> tuple[Interactions, Holdout]:
+def cold_users(dataset: Dataset, *, share: float = 0.1, shown: int = 0, seed: int = 0) -> Split:
     """Training without a share of the users, of whom the first `shown` events are told and the next is the target.
 
-    Where `by_user` tells all but the last event of a stranger, this asks about him when he has just come.
+    Where `by_user` tells all but the last event of a stranger, this asks about one who has just come.
 
     Parameters
     ----------
     share : between 0 and 1, exclusive
         How many of the users with more than `shown` events are held out; the number is rounded, and at least 1.
     shown : 0 or more
-        Events of their history; with 0 it is empty, and nothing is known of them at all.
+        Events of their history; with 0 it is empty, and nothing is known of their behaviour.
 
     Raises
     ------
@@ -242,15 +324,16 @@ def cold_users(
         `share` is not between 0 and 1, `shown` is below 0, or there are fewer than 2 users with more than `shown`
         events.
     """
+    events = _events(dataset, "cold_users")
     if shown < 0:
         raise DataError(f"cold_users: shown={shown}; expected 0 or more events that are told")
     able = np.flatnonzero(events.lengths > shown)
     drawn = _drawn("cold_users", able, f"users with more than {shown} events", share, seed)
-    rest = np.setdiff1d(np.arange(len(events)), drawn)
     strangers = events.take(drawn)
     place = np.arange(strangers.n_events) - strangers.starts[strangers.users_flat]
-    asked = Holdout(strangers.keep(place < shown), strangers.keep(place == shown))
-    return _trained(events.take(rest)), asked
+    return _split(
+        dataset, ~_among(events, drawn), Holdout(strangers.keep(place < shown), strangers.keep(place == shown))
+    )
 
 
 def missing_modality(content: Embeddings, *, share: float = 0.5, seed: int = 0) -> Embeddings:
@@ -297,17 +380,71 @@ def drawn_events(events: Interactions, share: float, seed: int) -> Bool:
     return chosen
 
 
-def _trained(events: Interactions) -> Interactions:
-    """`events` without the users who have none."""
-    known = events.lengths > 0
-    return events if known.all() else events.take(np.flatnonzero(known))
+def _events(dataset: Dataset, splitter: str) -> Interactions:
+    if not isinstance(dataset, Dataset):
+        raise DataError(
+            f"{splitter}: given a {type(dataset).__name__}; expected a Dataset, e.g. Dataset.from_interactions(log)"
+        )
+    return dataset.interactions
 
 
-def _asked(events: Interactions, held: Bool) -> Holdout:
+def _times(events: Interactions, splitter: str) -> I64:
+    if events.times is None:
+        raise DataError(f"{splitter}: these events carry no times; expected a column timestamp in their log")
+    return events.times
+
+
+def _split(
+    dataset: Dataset, trained: Bool, test: Holdout, *, before: int | None = None, candidates: Bool | None = None
+) -> Split:
+    """Training on the events `trained`, shape `(e,)`, of users that have any; reviews of the others go."""
+    events = dataset.interactions
+    train = events.keep(trained)
+    users = np.flatnonzero(train.lengths > 0)
+    train = train if len(users) == len(train) else train.take(users)
+    reviews = dataset.reviews
+    if reviews is not None:
+        reviews = reviews.keep(_told_before(dataset, events.keep(~trained), before))
+    split = replace(dataset, interactions=train, reviews=reviews, users=_facts(dataset, train))
+    return Split(split, test, candidates)
+
+
+def _facts(dataset: Dataset, train: Interactions) -> Users | None:
+    return None if dataset.users is None else dataset.users.aligned(train.users)
+
+
+def _told_before(dataset: Dataset, held: Interactions, before: int | None) -> Bool:
+    """Which reviews tell nothing of the held-out events, shape `(r,)`: older ones, or those of other pairs.
+
+    Where neither their times nor their writers are known, none does.
+    """
+    reviews = dataset.reviews
+    nothing = np.zeros(0 if reviews is None else len(reviews), dtype=np.bool_)
+    if reviews is None:
+        return nothing
+    if before is not None:
+        return nothing if reviews.times is None else reviews.times < before
+    if reviews.users is None or reviews.users_flat is None:
+        return nothing
+    writers = held.users.rows(reviews.users.array, missing="mark")[reviews.users_flat]
+    n_items = len(held.items)
+    pairs = np.where(writers >= 0, writers * n_items + reviews.items_flat, -1)
+    return ~np.isin(pairs, held.users_flat * n_items + held.items_flat)
+
+
+def _test(events: Interactions, held: Bool) -> Holdout:
     """The users with events on both sides of `held`, shape `(e,)`."""
     targets, histories = events.keep(held), events.keep(~held)
     both = np.flatnonzero((targets.lengths > 0) & (histories.lengths > 0))
     return Holdout(histories.take(both), targets.take(both))
+
+
+def _among(events: Interactions, users: I64) -> Bool:
+    """Which events are of these users, shape `(e,)`."""
+    chosen = np.zeros(len(events), dtype=np.bool_)
+    chosen[users] = True
+    of_them: Bool = chosen[events.users_flat]
+    return of_them
 
 
 def _drawn(split: str, rows: I64, what: str, share: float, seed: int) -> I64:

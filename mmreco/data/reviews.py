@@ -1,13 +1,13 @@
 """Reviews: what people wrote about items, with stars, time and helpful votes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mmreco.arrays import F32, I64, frozen
+from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
@@ -197,6 +197,27 @@ class Reviews:
         starts = np.zeros(len(self.items) + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.items_flat, minlength=len(self.items)), out=starts[1:])
         return frozen(starts, np.int64)
+
+    def keep(self, chosen: Bool) -> "Reviews":
+        """The reviews where `chosen`, shape `(r,)` of bool, is true.
+
+        Raises
+        ------
+        DataError
+            `chosen` is no mask over the reviews.
+        """
+        mask = np.asarray(chosen)
+        if mask.dtype != np.bool_ or mask.shape != (len(self),):
+            raise DataError(f"keep: {mask.dtype} of shape {mask.shape}; expected bool of shape ({len(self)},)")
+        return replace(
+            self,
+            items_flat=self.items_flat[mask],
+            texts=tuple(text for text, wanted in zip(self.texts, mask.tolist(), strict=True) if wanted),
+            ratings=self.ratings[mask],
+            times=None if self.times is None else self.times[mask],
+            helpful=self.helpful[mask],
+            users_flat=None if self.users_flat is None else self.users_flat[mask],
+        )
 
     def of(self, row: int) -> tuple[str, ...]:
         """What was written about the item at `row`, oldest first."""

@@ -77,7 +77,7 @@ class BehaviourEncoder:
     tower : what reads a history; trained (see `mmreco.models.sharedspace.SharedSpace`)
     items : a vector for each item that a history may hold
     event_names : kinds of event the tower knows; number `i` here is the tower's `i + 1`, 0 is any other
-    nobody : shape `(dim,)`
+    cold_user_vector : shape `(dim,)`
         The answer to an empty history.
     max_length : events read of a history, the latest
     """
@@ -85,7 +85,7 @@ class BehaviourEncoder:
     tower: BehaviourTower
     items: Embeddings
     event_names: tuple[str, ...]
-    nobody: F32
+    cold_user_vector: F32
     max_length: int
 
     @property
@@ -125,7 +125,7 @@ class BehaviourEncoder:
         starts = contents.starts[1:] - lengths
         kinds = self.kinds(contents.event_names)
         device = next(self.tower.parameters()).device
-        out = np.tile(self.nobody.astype(np.float32), (len(contents), 1))  # (n, dim)
+        out = np.tile(self.cold_user_vector.astype(np.float32), (len(contents), 1))  # (n, dim)
         asked = np.flatnonzero(lengths)
         self.tower.eval()
         with torch.inference_mode():

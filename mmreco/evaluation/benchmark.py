@@ -3,26 +3,27 @@
 import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 
-from mmreco.data.interactions import Interactions
-from mmreco.errors import DataError, IncompatibleError, MMRecoError
+from mmreco.data.dataset import Dataset
+from mmreco.data.request import Request
+from mmreco.errors import DataError, MMRecoError
 from mmreco.evaluation.comparison import Comparison, Result
 from mmreco.evaluation.context import EvaluationContext
 from mmreco.evaluation.cost import Watch
 from mmreco.evaluation.measure import evaluate
-from mmreco.evaluation.results_store import Kept, mark
+from mmreco.evaluation.results_store import ResultsStore, mark
 from mmreco.models import MODELS
-from mmreco.models.base import ScoreModel, VectorModel
+from mmreco.models.base import Model, seeded
 from mmreco.models.hybrid import Hybrid
 from mmreco.progress import progress as shown_progress
 from mmreco.protocols import Recommends
-from mmreco.splitting import Holdout
+from mmreco.splitting import Split
 
 __all__ = ["compare"]
 
@@ -31,32 +32,20 @@ _logger = logging.getLogger(__name__)
 _CUTS = (1, 2, 5, 10, 20)  # measured beside k
 _SHOWN = 6  # shoppers whose answers are kept
 
-Model = ScoreModel | VectorModel | Hybrid
-Fit = Callable[[Interactions], Recommends]
+Fit = Callable[[Dataset], Recommends]
 
-# What the code of a model may raise while it is fitted or asked. One model that cannot be had is no reason to lose the
-# others; what ends the process (an interrupt, say) still does.
-_FAULTS = (
-    MMRecoError,
-    ArithmeticError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+# What a model of this library fails with where its data or the machine do not suit it. Anything else is a fault in its
+# code, and is raised.
+_FAILURES = (MMRecoError, ArithmeticError, MemoryError)
 
 
 def compare(
     models: Mapping[str, Model | type[Model] | Fit],
-    split: tuple[Interactions, Holdout],
+    split: Split,
     *,
     k: int = 10,
     baseline: str | None = "Random",
-    known: EvaluationContext | None = None,
+    context: EvaluationContext | None = None,
     folder: str | Path | None = None,
     seed: int = 0,
     jobs: int = 1,
@@ -70,15 +59,15 @@ def compare(
     Parameters
     ----------
     models : by name
-        A model or hybrid not fitted yet; or a model's class, which gets `seed` where it draws; or a callable that
-        takes `train` and gives a fitted model, e.g. `lambda train: SharedSpace().fit(train, content=content)`.
-    split : training and holdout, as the functions of `mmreco.splitting` answer
+        A model not fitted yet; or a model's class, which gets `seed` where it draws; or a callable that takes the
+        training set and gives a fitted model, e.g. `lambda train: EASE(l2=1).fit(train)`.
+    split : as the splitters of `mmreco.splitting` answer
     k : 1 or more
         The cut-off that is tested, as NDCG@k; 1, 2, 5, 10 and 20 are measured as well.
     baseline : the name of the model that all are held against, or None
         One of `MODELS` is added where `models` has it not.
-    known : optional
-        What `evaluate` may know beside the split; `EvaluationContext(train)` when omitted.
+    context : optional
+        What `evaluate` may know beside the split; `EvaluationContext.of(split.train)` when omitted.
     folder : where results are kept, optional
         The same call takes them up again after an interruption; models that failed are tried again. A model whose
         hyper-parameters changed is measured anew; a callable is known by its name alone.
@@ -96,38 +85,40 @@ def compare(
         There is no model, none that could be fitted, no user with a target, or no `baseline` of that name; or `k` or
         `jobs` is below 1.
     IncompatibleError
-        `known` or the holdout is of other items than `train`, or `folder` belongs to another comparison.
+        `context` is of other items than the split, or `folder` belongs to another comparison.
 
     Examples
     --------
     >>> from mmreco.datasets.synthetic import synthetic_shop
     >>> from mmreco.splitting import leave_last_out
     >>> from mmreco.models import MODELS
-    >>> split = leave_last_out(synthetic_shop(n_items=96, n_users=60).interactions)
+    >>> split = leave_last_out(synthetic_shop(n_items=96, n_users=60).dataset)
     >>> chosen = {name: MODELS[name] for name in ("Popular", "ItemKNN")}
     >>> compare(chosen, split, baseline=None).names
     ['ItemKNN', 'Popular']
     """
-    train, test = split
+    if not isinstance(split, Split):
+        raise DataError(
+            f"compare: the split is a {type(split).__name__}; expected a Split, e.g. leave_last_out(dataset)"
+        )
     for name, number in (("k", k), ("jobs", jobs)):
         if number < 1:
             raise DataError(f"{name}={number}: expected 1 or more")
-    if train.items != test.histories.items:
-        raise IncompatibleError(f"train over {len(train.items)} items, test over {len(test.histories.items)}")
     asked = _with_baseline(models, baseline)
-    test = test.take(np.flatnonzero(test.targets.lengths > 0))
+    test = split.test.take(np.flatnonzero(split.test.targets.lengths > 0))
     if not len(test):
         raise DataError("test: no user has a target; there is nothing to measure")
-    known = EvaluationContext(train) if known is None else known
+    context = EvaluationContext.of(split.train) if context is None else context
+    split = replace(split, test=test)
     shown = _spread(len(test), _SHOWN)
-    kept = None if folder is None else Kept(Path(folder), _mark(train, test, k, known, seed))
+    kept = None if folder is None else ResultsStore(Path(folder), _mark(split, k, context, seed))
     fresh = {name: _fresh(model, seed) for name, model in asked.items()}
     told = {name: repr(model) if isinstance(model, Model) else "callable" for name, model in fresh.items()}
     found = {name: None if kept is None else kept.load(name, told[name], test.targets.users) for name in asked}
     results = {name: result for name, result in found.items() if result is not None}
     failed: dict[str, str] = {}
     left = {name: fresh[name] for name in asked if name not in results}
-    outcomes = _outcomes(left, (train, test, k, known, shown, progress and jobs == 1), jobs)
+    outcomes = _outcomes(left, (split, k, context, shown, progress and jobs == 1), jobs)
     for name, outcome in shown_progress(outcomes, description="models", total=len(left), shown=progress):
         if isinstance(outcome, str):
             failed[name] = outcome
@@ -154,34 +145,32 @@ def _outcomes(
 def _tried(
     name: str,
     model: Model | Fit,
-    train: Interactions,
-    test: Holdout,
+    split: Split,
     k: int,
-    known: EvaluationContext,
+    context: EvaluationContext,
     shown: np.ndarray,
     progress: bool,
 ) -> tuple[str, Result | str]:
     try:
-        return name, _measured(model, train, test, k, known, shown, progress)
-    except _FAULTS as error:
+        return name, _measured(model, split, k, context, shown, progress)
+    except _FAILURES as error:
         _logger.warning("compare: %s failed", name, exc_info=True)
         return name, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _measured(
     model: Model | Fit,
-    train: Interactions,
-    test: Holdout,
+    split: Split,
     k: int,
-    known: EvaluationContext,
+    context: EvaluationContext,
     shown: np.ndarray,
     progress: bool,
 ) -> Result:
     gc.collect()  # what the model before held is not this one's
     with Watch() as cost:
-        fitted: Recommends = model.fit(train) if isinstance(model, Model) else model(train)
-    report = evaluate(fitted, test, sorted({*_CUTS, k}), known=known, progress=progress)
-    rows = fitted.recommend(test.histories.take(shown), k).rows
+        fitted: Recommends = model.fit(split.train) if isinstance(model, Model) else model(split.train)
+    report = evaluate(fitted, split, sorted({*_CUTS, k}), context=context, progress=progress)
+    rows = fitted.recommend(Request(split.test.histories.take(shown), k=k, candidates=split.candidates)).rows
     return Result(report, cost.seconds, cost.memory_mb, np.array(rows))
 
 
@@ -197,18 +186,21 @@ def _with_baseline(
     return {baseline: MODELS[baseline], **models}
 
 
-def _fresh(given: Model | type[Model] | Fit, seed: int) -> Model | Fit:
+def _fresh(model: Model | type[Model] | Fit, seed: int) -> Model | Fit:
     """A model of our own, not fitted yet; or the callable."""
-    if isinstance(given, Hybrid):
-        parts: list[Any] = [_fresh(part, seed) if isinstance(part, Model) else part for part in given.parts]
-        return replace(given, parts=parts)
-    if isinstance(given, Model):
-        return replace(given)  # type: ignore[type-var]  # every final model is a dataclass
-    if isinstance(given, type) and issubclass(given, (ScoreModel, VectorModel)):
-        made: type[Any] = given
-        return made(seed=seed) if any(field.name == "seed" for field in fields(made)) else made()  # type: ignore[no-any-return]
-    made_by: Fit = given  # type: ignore[assignment]  # a class that is no model is told so when it is called
-    return made_by
+    if isinstance(model, Hybrid):
+        parts: list[Any] = [_fresh(part, seed) if isinstance(part, Model) else part for part in model.parts]
+        return replace(model, parts=parts)
+    if isinstance(model, Model):
+        return replace(model)  # type: ignore[type-var]  # every final model is a dataclass
+    if isinstance(model, type):
+        fresh: Model = seeded(model(), seed)
+        return fresh
+    if not callable(model):
+        raise DataError(
+            f"compare: {model!r} is no model; expected a model, its class, or a function of the training set"
+        )
+    return model
 
 
 def _spread(n: int, many: int) -> np.ndarray:
@@ -217,8 +209,10 @@ def _spread(n: int, many: int) -> np.ndarray:
     return np.unique(chosen)
 
 
-def _mark(train: Interactions, test: Holdout, k: int, known: EvaluationContext, seed: int) -> str:
-    categories = known.categories
+def _mark(split: Split, k: int, context: EvaluationContext, seed: int) -> str:
+    categories, test = context.categories, split.test
     facts = () if categories is None else (categories.names, categories.starts, categories.flat)
-    vectors = () if known.vectors is None else (known.vectors.ids.checksum, known.vectors.vectors)
-    return mark((train, test.histories, test.targets, k, seed, known.train, *facts, *vectors))
+    vectors = () if context.vectors is None else (context.vectors.ids.checksum, context.vectors.vectors)
+    content = [part for vectors in split.train.content.values() for part in (vectors.ids.checksum, vectors.vectors)]
+    log, candidates = split.train.interactions, split.candidates
+    return mark((log, test.histories, test.targets, candidates, k, seed, context.train, *facts, *vectors, *content))

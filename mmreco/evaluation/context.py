@@ -1,4 +1,4 @@
-"""Known: what is known of the items and of the past, which the measures beyond accuracy need."""
+"""EvaluationContext: what is known of the items and of the past, which the measures beyond accuracy need."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from mmreco import metrics
 from mmreco.arrays import F32, F64, I64, Bool
 from mmreco.data.attributes import Attributes
+from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.errors import IncompatibleError
@@ -39,11 +40,20 @@ class EvaluationContext:
     categories: Attributes | None = None
     vectors: Embeddings | None = None
 
+    @classmethod
+    def of(cls, dataset: Dataset) -> "EvaluationContext":
+        """What a training set knows: its log, its `category` column, and the first of its content vectors."""
+        categories = None
+        if dataset.catalogue.has("category"):
+            categories = Attributes.from_catalogue(dataset.catalogue, columns=["category"], at_least=1)
+        vectors = next((vectors for vectors in dataset.content.values() if len(vectors)), None)
+        return cls(dataset.interactions, categories, vectors)
+
     def __post_init__(self) -> None:
         if self.categories is not None and self.categories.items != self.train.items:
             raise IncompatibleError(
-                f"known: categories of {len(self.categories.items)} items, train over {len(self.train.items)}, and not "
-                "the same; make both from one catalogue"
+                f"context: categories of {len(self.categories.items)} items, train over {len(self.train.items)}, and "
+                "not the same; make both from one catalogue"
             )
 
     @cached_property

@@ -2,24 +2,21 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, MissingExtraError, MMRecoError
 from mmreco.evaluation.measure import evaluate
-from mmreco.models.base import ScoreModel, VectorModel
+from mmreco.models.base import Model, seeded
 from mmreco.progress import progress as shown_progress
-from mmreco.splitting import Holdout, leave_last_out
+from mmreco.splitting import Split
 
 if TYPE_CHECKING:
     import optuna
 
 __all__ = ["Range", "TuningResult", "tune"]
-
-Model = ScoreModel | VectorModel
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,8 @@ class TuningResult:
 def tune(
     model: type[Model],
     space: Mapping[str, Sequence[Any] | Range],
-    train: Interactions,
+    split: Split,
     *,
-    validation: Holdout | None = None,
     k: int = 10,
     trials: int = 30,
     seconds: float | None = None,
@@ -81,19 +77,18 @@ def tune(
 ) -> TuningResult:
     """The hyper-parameters of the highest NDCG@k on validation that a budget found.
 
-    Only `train` is looked at: its users' last events are the validation, and the models are fitted on the rest. The
-    class's own defaults are tried first where they lie in `space`. A trial that fails counts against the budget and
-    is told in `trials`.
+    The models are fitted on the split's training set and measured on its test. So give it a split of what may be learnt
+    from, `leave_last_out(split.train)`, never the split whose figures you will report. The class's own
+    defaults are tried first where they lie in `space`. A trial that fails counts against the budget and stands in
+    `trials`.
 
     Parameters
     ----------
     model : a class of `MODELS`
     space : by the name of a hyper-parameter
-        A list of values to choose from, or a `Range`. All others keep their defaults; `seed` is handed on where the
-        model draws and the space does not name it.
-    train : what the models may learn from, without the test
-    validation : optional
-        Another validation than the last events; `train` must then be without it.
+        A list of values to choose from, or a `Range`; the names of `Training` are taken as well. All others keep their
+        defaults; `seed` is handed on where the model draws.
+    split : training and validation
     k : 1 or more
     trials : 1 or more
         Models fitted at most.
@@ -115,17 +110,16 @@ def tune(
     The tree-structured Parzen estimator of optuna. Source: Bergstra et al., "Algorithms for hyper-parameter
     optimization", 2011; Akiba et al., "Optuna", 2019.
     """
-    own = {field.name: field for field in fields(model) if field.init}  # type: ignore[arg-type]
+    if not isinstance(split, Split):
+        raise DataError(f"tune: the split is a {type(split).__name__}; expected a Split, e.g. leave_last_out(train)")
+    own = _defaults(model)
     _check(model, own, space, trials, seconds)
-    if validation is None:
-        train, validation = leave_last_out(train)
-    if not len(validation):
-        raise DataError("tune: nobody in the validation; expected users with two events or more in train")
+    if not len(split.test):
+        raise DataError("tune: nobody in the validation; expected users with two events or more")
     study = _study(seed)
-    first = {name: own[name].default for name in space if own[name].default is not MISSING}
+    first = {name: own[name] for name in space if own[name] is not MISSING}
     if len(first) == len(space) and all(_inside(first[name], of) for name, of in space.items()):
         study.enqueue_trial(first)
-    drawn = {"seed": seed} if "seed" in own and "seed" not in space else {}
     tried: list[tuple[dict[str, Any], float, float]] = []
     said = ""
     began = time.perf_counter()
@@ -136,7 +130,7 @@ def tune(
         chosen = {name: _suggested(trial, name, of) for name, of in space.items()}
         start = time.perf_counter()
         try:
-            score = evaluate(model(**chosen, **drawn).fit(train), validation, k)[f"ndcg@{k}"]
+            score = evaluate(_made(model, chosen, seed).fit(split.train), split, k)[f"ndcg@{k}"]
         except (MMRecoError, ArithmeticError, MemoryError, ValueError, RuntimeError) as error:
             study.tell(trial, state=_failed())
             said, score = f"{type(error).__name__}: {error}", float("nan")
@@ -147,7 +141,31 @@ def tune(
     if np.isnan(figures).all():
         raise DataError(f"tune: none of {len(tried)} trials of {model.__name__} came to an end; the last said: {said}")
     best = tried[int(np.nanargmax(figures))]
-    return TuningResult(model(**best[0], **drawn), best[0], best[1], tried)
+    return TuningResult(_made(model, best[0], seed), best[0], best[1], tried)
+
+
+def _defaults(model: type[Model]) -> dict[str, Any]:
+    """Each hyper-parameter and its default, those of `Training` among them."""
+    if not (isinstance(model, type) and issubclass(model, Model)):
+        raise DataError(f"tune: {model!r}; expected a class of MODELS, e.g. MODELS['EASE']")
+    own = {one.name: one.default for one in fields(model) if one.init}  # type: ignore[arg-type]
+    if "training" in own:
+        del own["training"]
+        training = model().training  # type: ignore[attr-defined]
+        own |= {one.name: getattr(training, one.name) for one in fields(training)}
+    return own
+
+
+def _made(model: type[Model], chosen: Mapping[str, Any], seed: int) -> Model:
+    """A model with these hyper-parameters; where it draws, with this seed unless they name another."""
+    fresh = seeded(model(), seed)
+    training = getattr(fresh, "training", None)
+    if training is None:
+        return replace(fresh, **chosen)  # type: ignore[no-any-return]
+    names = {one.name for one in fields(training)}
+    inner = {name: value for name, value in chosen.items() if name in names}
+    outer = {name: value for name, value in chosen.items() if name not in names}
+    return replace(fresh, **outer, training=replace(training, **inner))  # type: ignore[no-any-return]
 
 
 def _check(

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmreco import metrics
+from mmreco.arguments import require_width
 from mmreco.arrays import F64, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.evaluation.context import EvaluationContext
 from mmreco.evaluation.report import Report
@@ -17,7 +19,7 @@ from mmreco.metrics.beyond_accuracy import inequality
 from mmreco.metrics.relevance import item_exposure, relevance
 from mmreco.progress import progress as shown_progress
 from mmreco.protocols import Recommends
-from mmreco.splitting import Holdout
+from mmreco.splitting import Holdout, Split
 
 __all__ = ["evaluate"]
 
@@ -26,17 +28,17 @@ _SAMPLES = 0  # the seed of sampled items: every model meets the same
 
 def evaluate(
     model: Recommends,
-    test: Holdout,
+    test: Split | Holdout,
     k: int | Sequence[int] = 10,
     *,
     exclude_seen: bool = True,
-    where: Bool | None = None,
-    known: EvaluationContext | None = None,
+    candidates: Bool | None = None,
+    context: EvaluationContext | None = None,
     sampled: int | None = None,
     batch_size: int = 1_024,
     progress: bool = False,
 ) -> Report:
-    """How well the model's answers to `test.histories` hold `test.targets`: a `Report`.
+    """How well the model's answers to the test's histories hold its targets: a `Report`.
 
     The ranking is always over the full catalogue, unless `sampled` asks otherwise, and then every metric's name says
     so. Users without targets are not counted, and `Report.skipped` says how many.
@@ -44,15 +46,16 @@ def evaluate(
     Parameters
     ----------
     model : anything that recommends
-    test : histories, and what each of these users did next
+    test : a split, whose test and candidates are taken; or histories with what each of these users did next
+        `Holdout.of` makes one of plain lists.
     k : 1 or more, or several
         Cut-offs; the model is asked once, for the largest. Where that is the number of items or more, `auc` is
         measured as well.
     exclude_seen : optional
         Whether items of the history are left out of the answer. Targets among them can then never be hit.
-    where : shape `(n_items,)` of bool, optional
-        Items that may be answered, e.g. those on sale at the time.
-    known : optional
+    candidates : shape `(n_items,)` of bool, optional
+        Items that may be answered, e.g. those on sale at the time; those of the split when omitted.
+    context : optional
         What the measures beyond accuracy, and those by segment, need.
     sampled : 1 or more, optional
         Rank each user's targets among this many items drawn evenly from those he has not had, the same for every
@@ -67,8 +70,8 @@ def evaluate(
     -------
     Report
         `ndcg`, `recall`, `precision`, `f1`, `hit_rate`, `mrr`, `map` (means over users), `novelty` (bits, by the
-        popularity in `known.train`, or else in `test.histories`), `coverage` and `gini` (over the catalogue), each
-        `@k`. With `known` also `popularity` (mean share of trained users that have an answer), `popularity_lift`
+        popularity in `context.train`, or else in the histories), `coverage` and `gini` (over the catalogue), each
+        `@k`. With `context` also `popularity` (mean share of trained users that have an answer), `popularity_lift`
         (against the user's own history), `serendipity` (hits beyond the most popular), and where they can be told
         `diversity` (by vectors), `category_diversity`, `miscalibration`; and `Report.segments`. With `sampled` only the
         first seven.
@@ -79,24 +82,35 @@ def evaluate(
         A cut-off, `sampled` or `batch_size` is below 1, no user has a target, or a user has fewer than `sampled` items
         to draw from.
     IncompatibleError
-        `known` is of other items than `test`.
+        `context` is of other items than the test.
 
     Notes
     -----
     Source: Krichene, Rendle, "On sampled metrics for item recommendation", 2020.
     """
-    cutoffs = sorted({int(c) for c in ([k] if isinstance(k, int) else k)})
-    if not cutoffs or cutoffs[0] < 1 or batch_size < 1:
+    if isinstance(test, Split):
+        candidates = test.candidates if candidates is None else candidates
+        test = test.test
+    if not isinstance(test, Holdout):
+        raise DataError(
+            f"evaluate: the test is a {type(test).__name__}; expected a Split, e.g. leave_last_out(dataset), "
+            "or a Holdout"
+        )
+    if not isinstance(model, Recommends) or isinstance(model, type):
+        raise DataError(f"evaluate: {model!r} does not recommend; expected a fitted model")
+    n_items = len(test.targets.items)
+    given = list(k) if isinstance(k, (Sequence, np.ndarray)) and not isinstance(k, str) else [k]
+    cutoffs = sorted({require_width(cutoff, n_items) for cutoff in given})
+    if not cutoffs or batch_size < 1:
         raise DataError(f"k={k!r}, batch_size={batch_size}: expected numbers of 1 or more")
     if sampled is not None and sampled < 1:
         raise DataError(f"sampled={sampled}: expected 1 or more items to rank the targets among")
     counted = np.flatnonzero(test.targets.lengths > 0)
     if not len(counted):
         raise DataError(f"test: none of {len(test.targets)} users has a target; there is nothing to measure")
-    n_items = len(test.targets.items)
-    if known is not None and known.train.items != test.targets.items:
-        raise IncompatibleError(f"known is of {len(known.train.items)} items, test of {n_items}, and not the same")
-    measured = _Measured(test.histories, known, cutoffs, sampled)
+    if context is not None and context.train.items != test.targets.items:
+        raise IncompatibleError(f"context is of {len(context.train.items)} items, test of {n_items}, and not the same")
+    measured = _Measured(test.histories, context, cutoffs, sampled)
     rng = np.random.default_rng(_SAMPLES)
     seconds = 0.0
     batches = range(0, len(counted), batch_size)
@@ -104,12 +118,13 @@ def evaluate(
         asked = test.take(counted[start : start + batch_size])
         began = time.perf_counter()
         width = cutoffs[-1] if sampled is None else n_items
-        ranking = model.recommend(asked.histories, width, exclude_seen=exclude_seen, where=where)
+        request = Request(asked.histories, k=width, exclude_seen=exclude_seen, candidates=candidates)
+        ranking = model.recommend(request)
         seconds += time.perf_counter() - began
         if sampled is not None:
-            chosen = drawn(asked.histories, asked.targets, sampled, rng, where=where)
+            chosen = drawn(asked.histories, asked.targets, sampled, rng, where=candidates)
             ranking = among(ranking, chosen, cutoffs[-1])
-        measured.take(ranking, asked, exclude_seen, where)
+        measured.take(ranking, asked, exclude_seen, candidates)
     users = test.targets.users.take(counted)
     arrays = {name: np.concatenate(parts) for name, parts in measured.parts.items()}
     figures = {name: _mean(array) for name, array in arrays.items()}
@@ -126,11 +141,11 @@ class _Measured:
     """What is measured, a batch at a time, so that no ranking of all users is ever held."""
 
     def __init__(
-        self, seen: Interactions, known: EvaluationContext | None, cutoffs: Sequence[int], sampled: int | None
+        self, seen: Interactions, context: EvaluationContext | None, cutoffs: Sequence[int], sampled: int | None
     ) -> None:
-        self.known, self.cutoffs, self.sampled = known, cutoffs, sampled
+        self.context, self.cutoffs, self.sampled = context, cutoffs, sampled
         self.n_items = len(seen.items)
-        self.bits = known.bits if known is not None else metrics.self_information(seen)
+        self.bits = context.bits if context is not None else metrics.self_information(seen)
         self.parts: dict[str, list[F64]] = {}
         self.by_item: dict[str, dict[str, list[F64]]] = {}
         self.counts: dict[int, I64] = {}  # how often each item was answered, by cut-off
@@ -148,37 +163,37 @@ class _Measured:
             self.parts.setdefault("auc", []).append(metrics.auc(ranking, asked.targets, there))
         plain = (
             None
-            if self.known is None
-            else metrics.most_popular_unseen(asked.histories, self.known.counts, self.cutoffs[-1])
+            if self.context is None
+            else metrics.most_popular_unseen(asked.histories, self.context.counts, self.cutoffs[-1])
         )
         for cutoff in self.cutoffs:
             top = ranking.top(cutoff)
             self.counts[cutoff] += item_exposure(top, self.n_items)
             self._add("novelty", cutoff, metrics.mean_value(top, self.bits))
-            if self.known is not None and plain is not None:
-                self._beyond(self.known, top, plain.top(cutoff), asked)
-        if self.known is not None:
-            for name, mask in self.known.segments.items():
+            if self.context is not None and plain is not None:
+                self._beyond(self.context, top, plain.top(cutoff), asked)
+        if self.context is not None:
+            for name, mask in self.context.segments.items():
                 wanted = asked.targets.keep(mask[asked.targets.items_flat])
                 _accuracy(self.by_item.setdefault(name, {}), ranking, wanted, self.cutoffs, "")
 
-    def _beyond(self, known: EvaluationContext, top: Ranking, plain: Ranking, asked: Holdout) -> None:
+    def _beyond(self, context: EvaluationContext, top: Ranking, plain: Ranking, asked: Holdout) -> None:
         cutoff = top.k
-        self._add("popularity", cutoff, metrics.mean_value(top, known.shares))
-        self._add("popularity_lift", cutoff, metrics.popularity_lift(top, asked.histories, known.shares))
+        self._add("popularity", cutoff, metrics.mean_value(top, context.shares))
+        self._add("popularity_lift", cutoff, metrics.popularity_lift(top, asked.histories, context.shares))
         self._add("serendipity", cutoff, metrics.serendipity(top, asked.targets, plain))
-        if known.aligned is not None:
-            self._add("diversity", cutoff, metrics.diversity(top, known.aligned))
-        if known.bags is not None:
-            self._add("category_diversity", cutoff, metrics.diversity(top, known.bags))
-            self._add("miscalibration", cutoff, metrics.miscalibration(top, asked.histories, known.bags))
+        if context.aligned is not None:
+            self._add("diversity", cutoff, metrics.diversity(top, context.aligned))
+        if context.bags is not None:
+            self._add("category_diversity", cutoff, metrics.diversity(top, context.bags))
+            self._add("miscalibration", cutoff, metrics.miscalibration(top, asked.histories, context.bags))
 
     def _add(self, name: str, cutoff: int, values: F64) -> None:
         self.parts.setdefault(f"{name}@{cutoff}", []).append(values)
 
     def segments(self, histories: Interactions, arrays: Mapping[str, F64]) -> dict[str, dict[str, float]]:
         """Accuracy by segment; the empty ones are left out."""
-        if self.known is None or self.sampled is not None:
+        if self.context is None or self.sampled is not None:
             return {}
         names = [f"{name}@{cutoff}" for cutoff in self.cutoffs for name in metrics.PER_USER]
         found = {

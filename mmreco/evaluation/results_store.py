@@ -1,4 +1,4 @@
-"""Kept: the results of a comparison in a folder, one artefact a model, so that the same call takes up again."""
+"""ResultsStore: the results of a comparison in a folder, one artefact a model, so that the same call takes up again."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ from mmreco.evaluation.comparison import Result
 from mmreco.evaluation.report import Report
 from mmreco.storage.artefact import open_artefact, publish
 
-__all__ = ["Kept", "mark"]
+__all__ = ["ResultsStore", "mark"]
 
 _ROWS = "rows"  # no metric has this name
 
 
 @dataclass(frozen=True)
-class Kept:
+class ResultsStore:
     """A folder of finished results.
 
     Parameters

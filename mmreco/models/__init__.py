@@ -1,14 +1,73 @@
-"""Recommenders of the literature behind one promise: histories in, ranking out. `MODELS` holds them by name.
+"""Recommenders of the literature behind one promise: a request in, a ranking out. `MODELS` holds them by name.
 
 A model's file is read when the model is first asked for, so that whoever counts clicks loads no torch.
 """
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from mmreco.models.base import ScoreModel, VectorModel
+from mmreco.errors import UnknownIdError
+from mmreco.models.base import Model, ScoreModel, VectorModel
 
-__all__ = ["MODELS", "ScoreModel", "VectorModel"]
+if TYPE_CHECKING:  # the same list as `_FILES`, for type checkers and editors
+    from mmreco.models.als import ALS
+    from mmreco.models.bert4rec import BERT4Rec
+    from mmreco.models.bpr import BPR
+    from mmreco.models.caser import Caser
+    from mmreco.models.cfgan import CFGAN
+    from mmreco.models.contentknn import ContentKNN
+    from mmreco.models.ease import EASE
+    from mmreco.models.gru4rec import GRU4Rec
+    from mmreco.models.hybrid import ReciprocalRank, Switching, Weighted
+    from mmreco.models.itemknn import ItemKNN
+    from mmreco.models.logistic import LogisticProfile
+    from mmreco.models.multvae import MultVAE
+    from mmreco.models.ncf import NCF
+    from mmreco.models.popular import Popular
+    from mmreco.models.puresvd import PureSVD
+    from mmreco.models.random import Random
+    from mmreco.models.repeat import Repeat
+    from mmreco.models.sasrec import SASRec
+    from mmreco.models.sequencegan import SequenceGAN
+    from mmreco.models.sharedspace import SharedSpace
+    from mmreco.models.slim import SLIM
+    from mmreco.models.training import Training
+    from mmreco.models.twotower import TwoTower
+    from mmreco.models.userknn import UserKNN
+
+__all__ = [
+    "ALS",
+    "BERT4Rec",
+    "BPR",
+    "CFGAN",
+    "Caser",
+    "ContentKNN",
+    "EASE",
+    "GRU4Rec",
+    "ItemKNN",
+    "LogisticProfile",
+    "MODELS",
+    "Model",
+    "MultVAE",
+    "NCF",
+    "Popular",
+    "PureSVD",
+    "Random",
+    "ReciprocalRank",
+    "Repeat",
+    "SASRec",
+    "SLIM",
+    "ScoreModel",
+    "SequenceGAN",
+    "SharedSpace",
+    "Switching",
+    "Training",
+    "TwoTower",
+    "UserKNN",
+    "VectorModel",
+    "Weighted",
+]
 
 _FILES = {
     "Popular": "mmreco.models.popular",
@@ -21,7 +80,11 @@ _FILES = {
     "PureSVD": "mmreco.models.puresvd",
     "ALS": "mmreco.models.als",
     "BPR": "mmreco.models.bpr",
+    "ContentKNN": "mmreco.models.contentknn",
     "LogisticProfile": "mmreco.models.logistic",
+    "Weighted": "mmreco.models.hybrid",
+    "ReciprocalRank": "mmreco.models.hybrid",
+    "Switching": "mmreco.models.hybrid",
     "NCF": "mmreco.models.ncf",
     "TwoTower": "mmreco.models.twotower",
     "MultVAE": "mmreco.models.multvae",
@@ -31,13 +94,16 @@ _FILES = {
     "GRU4Rec": "mmreco.models.gru4rec",
     "SASRec": "mmreco.models.sasrec",
     "BERT4Rec": "mmreco.models.bert4rec",
+    "SharedSpace": "mmreco.models.sharedspace",
 }
 
 
-class _Models(Mapping[str, type[ScoreModel] | type[VectorModel]]):
-    def __getitem__(self, name: str) -> type[ScoreModel] | type[VectorModel]:
-        found: type[ScoreModel] | type[VectorModel] = getattr(import_module(_FILES[name]), name)
-        return found
+class _Models(Mapping[str, type[Model]]):
+    def __getitem__(self, name: str) -> type[Model]:
+        if name not in _FILES:
+            raise UnknownIdError(f"model {name!r}: expected one of {', '.join(_FILES)}")
+        model: type[Model] = getattr(import_module(_FILES[name]), name)
+        return model
 
     def __contains__(self, name: object) -> bool:
         return name in _FILES
@@ -52,11 +118,15 @@ class _Models(Mapping[str, type[ScoreModel] | type[VectorModel]]):
         return f"MODELS({', '.join(_FILES)})"
 
 
-MODELS: Mapping[str, type[ScoreModel] | type[VectorModel]] = _Models()
-"""Every model that needs nothing but behaviour, by name: `MODELS["ItemKNN"]().fit(train)`."""
+MODELS: Mapping[str, type[Model]] = _Models()
+"""Every model by name: `MODELS["ItemKNN"]().fit(dataset)`."""
 
 
 def __getattr__(name: str) -> object:
+    if name == "Training":
+        from mmreco.models.training import Training
+
+        return Training
     if name not in _FILES:
         raise AttributeError(f"module 'mmreco.models' has no attribute {name!r}")
     return MODELS[name]

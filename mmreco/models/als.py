@@ -10,16 +10,18 @@ equations; and a history without items gets what is popular.
 """
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import scipy.sparse as sp
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.factor_model import FactorModel, buckets
 from mmreco.progress import progress as shown_progress
+from mmreco.splitting import Holdout
 
 __all__ = ["ALS"]
 
@@ -33,7 +35,7 @@ class ALS(FactorModel):
 
     Parameters
     ----------
-    factors : 1 or more
+    dim : 1 or more
         Width of the vectors.
     l2 : above 0
         The penalty on every vector's squared length.
@@ -50,21 +52,22 @@ class ALS(FactorModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["hat", "scarf"], ["coat"]], items=shop)
-    >>> ALS(factors=2).fit(log).recommend(Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
+    >>> model = ALS(dim=2).fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
 
-    factors: int = 64
+    dim: int = 64
     l2: float = 10.0
     alpha: float = 1.0
     iterations: int = 15
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("factors", "iterations"):
+        for name in ("dim", "iterations"):
             if getattr(self, name) < 1:
                 raise DataError(f"{name}={getattr(self, name)}: expected 1 or more")
         for name in ("l2", "alpha"):
@@ -73,7 +76,7 @@ class ALS(FactorModel):
         if self.seed < 0:
             raise DataError(f"seed={self.seed}: expected 0 or more")
 
-    def fit(self, train: Interactions, *, progress: bool = False) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Solve users and items in turn.
 
         Parameters
@@ -81,16 +84,16 @@ class ALS(FactorModel):
         progress : optional
             Whether to show a bar, a step an iteration.
         """
+        train = dataset.interactions
         by_user = train.matrix()  # (n, n_items)
         by_item = by_user.T.tocsr()
-        shape = (len(train.items), self.factors)
+        shape = (len(train.items), self.dim)
         items = np.random.default_rng(self.seed).normal(0, _START, shape).astype(np.float32)
         items[np.diff(by_item.indptr) == 0] = 0  # what their equations say, from the start
         for _ in shown_progress(range(self.iterations), description="ALS", shown=progress):
             users = self._solved(by_user, items)
             items = self._solved(by_item, users)
         self._learnt(train, items)
-        return self
 
     def _folded(self, histories: Interactions) -> F32:
         return self._solved(histories.matrix(), self.factors_)

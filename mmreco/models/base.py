@@ -1,12 +1,12 @@
 """ScoreModel and VectorModel: the two halves that every algorithm is a final class below.
 
-An author finishes `fit`, the state that is saved, and one question: `ScoreModel.score(histories)`, or
-`VectorModel.item_embeddings()` with `user_vectors(histories)`. `recommend` is written once in each half.
+An author finishes `_fit`, the state that is saved, and one question: `ScoreModel.score(histories)`, or
+`VectorModel.item_embeddings()` with `user_vectors(histories)`. `fit` and `recommend` are written once.
 """
 
-import inspect
 from abc import ABC, abstractmethod
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,34 +16,50 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
+from mmreco.arguments import require_width
 from mmreco.arrays import F32, I64, Bool, frozen
+from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.index.vector import VectorIndex
+from mmreco.models.configuration import from_config, plain
+from mmreco.splitting import Holdout
 from mmreco.storage.artefact import publish, read_artefact
 
-__all__ = ["ScoreModel", "VectorModel"]
+__all__ = ["Model", "ScoreModel", "State", "VectorModel", "seeded"]
 
 _CELLS = 1 << 24  # scores held at a time, so that a batch of any size fits in memory
+_UNSAVED = ("_index", "_unit_index")  # made again on first use
 
 State = dict[str, npt.NDArray[Any]]
 
 
-class _Model(ABC):
-    """What both halves share: being fitted to items, and being saved without pickle.
+class Model(ABC):
+    """What all models share: being fitted to a dataset, asked by a request, and saved without pickle.
 
-    A final class is a keyword-only dataclass whose fields are its hyper-parameters. Its `fit` ends with
-    `self.items_ = train.items`; what it learnt is handed to and taken from disk by `_state` and `_restore`.
+    A final class is a keyword-only dataclass whose fields are its hyper-parameters. What it learnt is handed to and
+    taken from disk by `_state` and `_restore`.
+
+    Attributes
+    ----------
+    items_ : the map of the items it was fitted on
     """
 
     items_: IdMap
 
+    # ---- what an author finishes
+
     @abstractmethod
-    def fit(self, train: Interactions) -> Self:
-        """Learn from what users did; the model itself comes back."""
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
+        """Learn from a dataset; `items_` is set by `fit`."""
+
+    @abstractmethod
+    def _recommend(self, request: Request) -> Ranking:
+        """Answer a request that was checked."""
 
     @abstractmethod
     def _state(self) -> State:
@@ -52,6 +68,129 @@ class _Model(ABC):
     @abstractmethod
     def _restore(self, state: State) -> None:
         """Take back what `_state` handed out, read-only; `items_` is set already."""
+
+    # ---- fit
+
+    def fit(self, dataset: Dataset, *, validation: Holdout | None = None, progress: bool = False) -> Self:
+        """Learn from a dataset; the model itself comes back.
+
+        Parameters
+        ----------
+        dataset : what the shop knows
+            `Dataset.from_interactions(log)` where there is only a log.
+        validation : optional
+            What tells a model that learns by gradient when to stop; it holds out its own when omitted.
+        progress : optional
+            Whether to show a bar, where there is something to wait for.
+
+        Raises
+        ------
+        DataError
+            `dataset` is no `Dataset`, or lacks what the model learns from.
+        IncompatibleError
+            `validation` is over other items.
+        """
+        if not isinstance(dataset, Dataset):
+            raise DataError(
+                f"{type(self).__name__}.fit: given a {type(dataset).__name__}; expected a Dataset, e.g. "
+                "Dataset.read(items=..., events=...) or Dataset.from_interactions(log)"
+            )
+        if validation is not None:
+            if not isinstance(validation, Holdout):
+                raise DataError(f"validation is a {type(validation).__name__}; expected a Holdout, e.g. split.test")
+            if validation.histories.items != dataset.items:
+                raise IncompatibleError("validation is over other items than the dataset; split one dataset")
+        self._fit(dataset, validation, progress)
+        self.items_ = dataset.items
+        return self
+
+    # ---- asked
+
+    def recommend(
+        self,
+        request: Request | None = None,
+        *,
+        histories: Interactions | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Bool | None = None,
+        at: I64 | None = None,
+    ) -> Ranking:
+        """The `k` best items for each history, best first.
+
+        Parameters
+        ----------
+        request : what is asked, or instead of it
+        histories, k, exclude_seen, candidates, at : the parts of a `Request`
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        DataError
+            Both or neither of `request` and `histories` are given, or a part of the request is unusable.
+        IncompatibleError
+            The histories are over other items than the model was fitted on.
+        """
+        self._require_fitted()
+        if request is None:
+            if histories is None:
+                raise DataError(f"{type(self).__name__}.recommend: give a Request, or histories=Interactions")
+            request = Request(histories, k=k, exclude_seen=exclude_seen, candidates=candidates, at=at)
+        elif histories is not None:
+            raise DataError(f"{type(self).__name__}.recommend: give a Request or histories=, not both")
+        if not isinstance(request, Request):
+            raise DataError(
+                f"{type(self).__name__}.recommend: given a {type(request).__name__}; expected a Request, or "
+                "histories=Interactions.from_histories([[...]], items=model.items_)"
+            )
+        self._require_items(request.histories)
+        return self._recommend(request)
+
+    def similar(self, rows: Sequence[int] | I64, k: int = 10, *, candidates: Bool | None = None) -> Ranking:
+        """The `k` items most like each of the items `rows`, shape `(n,)`, best first; never the item itself.
+
+        What a history of that one item is recommended.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        DataError
+            A row lies outside the items, or `k` or `candidates` is unusable.
+        """
+        return self._recommend(Request(self._alone(rows), k=k, candidates=candidates))
+
+    def _alone(self, rows: Sequence[int] | I64) -> Interactions:
+        """A history of one item for each of `rows`."""
+        self._require_fitted()
+        given = np.asarray(rows)
+        if not given.size:
+            given = given.astype(np.int64)
+        n_items = len(self.items_)
+        if (
+            given.ndim != 1
+            or given.dtype.kind not in "iu"
+            or (given.size and not 0 <= given.min() <= given.max() < n_items)
+        ):
+            raise DataError(
+                f"rows: {given.dtype} of shape {given.shape}; expected item rows 0..{n_items - 1}, shape (n,)"
+            )
+        lines = np.arange(len(given))
+        return Interactions.from_events(IdMap.of(map(str, lines)), self.items_, lines, given)
+
+    def _require_fitted(self) -> None:
+        if getattr(self, "items_", None) is None:
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit(dataset) first")
+
+    def _require_items(self, histories: Interactions) -> None:
+        if histories.items != self.items_:
+            raise IncompatibleError(
+                f"histories over {len(histories.items)} items, {type(self).__name__} fitted on {len(self.items_)}; "
+                "make them with Interactions.from_histories(..., items=model.items_)"
+            )
+
+    # ---- saved
 
     def save(self, folder: str | Path) -> None:
         """Write the model to an artefact folder (see `mmreco.storage.artefact`).
@@ -78,10 +217,11 @@ class _Model(ABC):
         IncompatibleError
             It holds another kind of model, or hyper-parameters this version does not know.
         """
-        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path, dict(found.about)))
+        return read_artefact(folder, cls.__name__, lambda artefact: cls._read(artefact.path, dict(artefact.about)))
 
     def _config(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload,no-any-return]
+        config: dict[str, Any] = plain(asdict(self))  # type: ignore[call-overload]  # every final model is a dataclass
+        return config
 
     def _write(self, path: Path) -> None:
         pq.write_table(pa.table({"item_id": self.items_.array}), path / "items.parquet")
@@ -89,79 +229,46 @@ class _Model(ABC):
 
     @classmethod
     def _read(cls, path: Path, config: dict[str, Any]) -> Self:
-        unknown = config.keys() - inspect.signature(cls).parameters.keys()
-        if unknown:
-            raise IncompatibleError(f"{path}: {cls.__name__} has no parameter {sorted(unknown)[0]!r}; refit and save")
-        model = cls(**config)
+        model: Self = from_config(cls, config, path)
         model.items_ = IdMap(pq.read_table(path / "items.parquet")["item_id"])
         model._restore({k: frozen(v, v.dtype) for k, v in load_file(path / "state.safetensors").items()})
         return model
 
-    def _require_fitted(self) -> None:
-        if getattr(self, "items_", None) is None:
-            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit(train) first")
-
-    def _check(self, histories: Interactions, k: int, where: Bool | None) -> None:
-        self._require_fitted()
-        if k < 1:
-            raise DataError(f"k={k}: expected 1 or more")
-        if histories.items != self.items_:
-            raise IncompatibleError(
-                f"histories over {len(histories.items)} items, {type(self).__name__} fitted on {len(self.items_)}; "
-                "make them with Interactions.from_histories(..., items=train.items)"
-            )
-        n_items = len(self.items_)
-        if where is not None and (np.shape(where) != (n_items,) or np.asarray(where).dtype != np.bool_):
-            given = np.asarray(where)
-            raise DataError(f"where: {given.dtype} of shape {given.shape}; expected bool of shape ({n_items},)")
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is sent: all but the indexes, which are built again on first use."""
+        return {name: value for name, value in self.__dict__.items() if name not in _UNSAVED}
 
 
-class ScoreModel(_Model):
+class ScoreModel(Model):
     """A model that scores every item for every history."""
 
     @abstractmethod
     def score(self, histories: Interactions) -> F32:
         """How much each history wants each item, shape `(n, n_items)`; larger is better."""
 
-    def recommend(
-        self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: Bool | None = None
-    ) -> Ranking:
-        """The `k` best items for each history, best first.
-
-        Parameters
-        ----------
-        histories : `n` users, trained on or not
-        k : 1 or more
-            Width of the answer; short rows are padded with row -1 and score -inf.
-        exclude_seen : optional
-            Whether items of the history itself are left out.
-        where : shape `(n_items,)` of bool, optional
-            Which items may be answered.
-
-        Raises
-        ------
-        NotFittedError
-            `fit` has not been called.
-        DataError
-            `k` is below 1 or `where` is not a mask over the items.
-        IncompatibleError
-            `histories` are over other items than the model was fitted on.
-        """
-        self._check(histories, k, where)
+    def _recommend(self, request: Request) -> Ranking:
         step = max(1, _CELLS // max(1, len(self.items_)))
+        excluded, candidates = request.excluded, request.candidates
         parts = []
-        for start in range(0, len(histories), step):
-            batch = histories.take(np.arange(start, min(start + step, len(histories))))
-            scores = np.array(self.score(batch), dtype=np.float32)  # (b, n_items), our own copy
-            if exclude_seen:
-                scores[batch.users_flat, batch.items_flat] = -np.inf
-            if where is not None:
-                scores[:, ~where] = -np.inf
-            parts.append(Ranking.from_scores(scores, k))
-        return _stacked(parts, k)
+        for start in range(0, len(request), step):
+            lines = np.arange(start, min(start + step, len(request)))
+            scores = np.array(self._score(request, lines), dtype=np.float32)  # (b, n_items), our own copy
+            if excluded is not None:
+                barred = excluded.take(lines)
+                scores[barred.users_flat, barred.items_flat] = -np.inf
+            if candidates is not None:
+                scores[
+                    ~np.broadcast_to(candidates if candidates.ndim == 1 else candidates[lines], scores.shape)
+                ] = -np.inf
+            parts.append(Ranking.from_scores(scores, request.k))
+        return _stacked(parts, request.k)
+
+    def _score(self, request: Request, lines: I64) -> F32:
+        """The scores of these questions; for models that read more of a request than its histories."""
+        return self.score(request.histories.take(lines))
 
 
-class VectorModel(_Model):
+class VectorModel(Model):
     """A model whose items and users are vectors in one space; the inner product is the score."""
 
     @abstractmethod
@@ -188,21 +295,11 @@ class VectorModel(_Model):
             held = self.__dict__["_index"] = VectorIndex(embeddings)
         return held
 
-    def recommend(
-        self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: Bool | None = None
-    ) -> Ranking:
-        """The `k` best items for each history, best first; see `ScoreModel.recommend`.
+    def _recommend(self, request: Request) -> Ranking:
+        queries = self.user_vectors(request.histories)
+        return self.index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
 
-        Raises
-        ------
-        NotFittedError, DataError, IncompatibleError
-            As `ScoreModel.recommend`.
-        """
-        self._check(histories, k, where)
-        queries = self.user_vectors(histories)
-        return self.index.search(queries, k, where=where, exclude=histories if exclude_seen else None)
-
-    def similar(self, rows: I64, k: int, *, where: Bool | None = None) -> Ranking:
+    def similar(self, rows: Sequence[int] | I64, k: int = 10, *, candidates: Bool | None = None) -> Ranking:
         """The `k` items most like each of the items `rows`, shape `(n,)`, best first; never the item itself.
 
         Similarity is the cosine of the item vectors, so that popular items (long vectors, in some models) are not like
@@ -213,17 +310,12 @@ class VectorModel(_Model):
         NotFittedError
             `fit` has not been called.
         DataError
-            A row lies outside the items, `k` is below 1, or `where` is not a mask over the items.
+            A row lies outside the items, or `k` or `candidates` is unusable.
         """
-        self._require_fitted()
-        asked = np.asarray(rows, dtype=np.int64)
-        n_items = len(self.items_)
-        if asked.ndim != 1 or (asked.size and (asked.min() < 0 or asked.max() >= n_items)):
-            raise DataError(f"rows of shape {asked.shape}: expected item rows 0..{n_items - 1}, shape (n,)")
+        alone = self._alone(rows)
         index = self._directions()
-        lines = np.arange(len(asked))
-        itself = Interactions.from_events(IdMap.of(map(str, lines)), self.items_, lines, asked)
-        return index.search(index.embeddings.vectors[asked], k, where=where, exclude=itself)
+        width = require_width(k, len(self.items_))
+        return index.search(index.embeddings.vectors[alone.items_flat], width, where=candidates, exclude=alone)
 
     def search(
         self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
@@ -252,6 +344,14 @@ class VectorModel(_Model):
                 unit = VectorIndex(Embeddings(self.items_, turned))
             held = self.__dict__["_unit_index"] = (index, unit)
         return held[1]
+
+
+def seeded(model: Any, seed: int) -> Any:
+    """A fresh model of the same hyper-parameters with this seed, where it draws anything."""
+    names = {field.name for field in fields(model)}
+    if "training" in names:
+        return replace(model, training=replace(model.training, seed=seed))
+    return replace(model, seed=seed) if "seed" in names else replace(model)
 
 
 def _stacked(parts: list[Ranking], k: int) -> Ranking:

@@ -12,14 +12,14 @@ them; of every batch's histories one in four has the gap at its end alone, as wh
 examples); on a large catalogue the softmax is over a sample; the weights that remain are a running average.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.trained import require
+from mmreco.models.training import Training, require
 from mmreco.nn.attention import Transformer
 
 __all__ = ["BERT4Rec"]
@@ -65,7 +65,7 @@ class BERT4Rec(SequenceModel[_Network]):
     depth, heads : 1 or more
         Blocks on top of each other, and attention heads of each; `heads` divides `dim`.
     dim, dropout, max_length, negatives : as `SequenceModel`
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    training : how it is trained, see `Training`
 
     Raises
     ------
@@ -74,17 +74,17 @@ class BERT4Rec(SequenceModel[_Network]):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap
     >>> from mmreco.data.interactions import Interactions
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
-    >>> model = BERT4Rec(dim=16, epochs=40).fit(events)
-    >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
+    >>> model = BERT4Rec(dim=16, training=Training(epochs=40)).fit(Dataset.from_interactions(events))
+    >>> model.recommend(histories=Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
 
-    epochs: int = 40
-    patience: int | None = 12  # it knows no more than what is popular for the first passes
+    # It knows no more than what is popular for the first passes.
+    training: Training = field(default_factory=lambda: Training(epochs=40, patience=12))
     hidden: float = 0.5
     depth: int = 1
     heads: int = 1

@@ -10,16 +10,18 @@ method on the same objective with the items as they are, each of his items again
 """
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import scipy.sparse as sp
 
 from mmreco.arrays import F32, I64, Bool
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.factor_model import FactorModel, buckets
 from mmreco.progress import progress as shown_progress
+from mmreco.splitting import Holdout
 
 __all__ = ["BPR"]
 
@@ -37,7 +39,7 @@ class BPR(FactorModel):
 
     Parameters
     ----------
-    factors : 1 or more
+    dim : 1 or more
         Width of the vectors; the items' bias comes on top.
     l2 : above 0
         The penalty on every vector and bias, a step.
@@ -53,22 +55,22 @@ class BPR(FactorModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat", "boots"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["coat", "boots"]] * 20, items=shop)
-    >>> model = BPR(factors=4, epochs=60).fit(log)
-    >>> model.recommend(Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
+    >>> model = BPR(dim=4, epochs=60).fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
 
-    factors: int = 64
+    dim: int = 64
     l2: float = 0.01
     learning_rate: float = 0.05
     epochs: int = 40
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("factors", "epochs"):
+        for name in ("dim", "epochs"):
             if getattr(self, name) < 1:
                 raise DataError(f"{name}={getattr(self, name)}: expected 1 or more")
         for name in ("l2", "learning_rate"):
@@ -77,7 +79,7 @@ class BPR(FactorModel):
         if self.seed < 0:
             raise DataError(f"seed={self.seed}: expected 0 or more")
 
-    def fit(self, train: Interactions, *, progress: bool = False) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Climb from drawn factors, a pass over all pairs at a time.
 
         Parameters
@@ -85,11 +87,12 @@ class BPR(FactorModel):
         progress : optional
             Whether to show a bar, a step a pass.
         """
+        train = dataset.interactions
         rng = np.random.default_rng(self.seed)
         pairs = _binary(train.matrix())
         n, n_items = pairs.shape
-        users = rng.normal(0, _START, (n, self.factors)).astype(np.float32)
-        items = rng.normal(0, _START, (n_items, self.factors + 1)).astype(np.float32)  # the bias in the last column
+        users = rng.normal(0, _START, (n, self.dim)).astype(np.float32)
+        items = rng.normal(0, _START, (n_items, self.dim + 1)).astype(np.float32)  # the bias in the last column
         items[:, -1] = 0
         owners = np.repeat(np.arange(n), np.diff(pairs.indptr))  # (e,)
         liked = pairs.indices.astype(np.int64)
@@ -101,7 +104,6 @@ class BPR(FactorModel):
                 others, there = _others(owners[events], keys, n_items, rng)
                 self._step(users, items, owners[events][there], liked[events][there], others[there])
         self._learnt(train, items)
-        return self
 
     def _step(self, users: F32, items: F32, rows: I64, better: I64, worse: I64) -> None:
         """One batch of triples, in place."""

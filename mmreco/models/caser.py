@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.trained import require
+from mmreco.models.training import require
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["Caser"]
@@ -69,7 +69,7 @@ class Caser(SequenceModel[_Network]):
         Horizontal filters of each height.
     dim, dropout, max_length, negatives : as `SequenceModel`
         Item and user vectors are twice `dim` wide.
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    training : how it is trained, see `Training`
 
     Raises
     ------
@@ -78,12 +78,12 @@ class Caser(SequenceModel[_Network]):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap
     >>> from mmreco.data.interactions import Interactions
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
-    >>> model = Caser(dim=16, epochs=20).fit(events)
-    >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
+    >>> model = Caser(dim=16, training=Training(epochs=20)).fit(Dataset.from_interactions(events))
+    >>> model.recommend(histories=Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
 

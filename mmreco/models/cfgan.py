@@ -16,7 +16,7 @@ weights that remain are a running average of the generator's; the discriminator 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 import numpy as np
@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
-from mmreco.models.trained import Trained, require
+from mmreco.models.trained import Trained
+from mmreco.models.training import Training, require
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["CFGAN"]
@@ -81,9 +82,8 @@ class CFGAN(Trained[_Generator], ScoreModel):
         Shares of the items left alone that the discriminator is shown, and that are pushed to zero.
     reconstruction : 0 or more
         Weight of that push.
-    epochs, patience, minutes, seed, device : as `Trained`
-    learning_rate : above 0
-        Of the generator; the discriminator's is a thirtieth of it.
+    training : how it is trained
+        The learning rate is the generator's; the discriminator's is a thirtieth of it.
 
     Raises
     ------
@@ -94,9 +94,9 @@ class CFGAN(Trained[_Generator], ScoreModel):
     _ORDERED: ClassVar[bool] = False
     _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
-    epochs: int = 60
-    patience: int | None = 8
-    learning_rate: float = 0.003
+    _RESUMABLE: ClassVar[bool] = False  # the discriminator is not kept
+
+    training: Training = field(default_factory=lambda: Training(epochs=60, patience=8))
     hidden: int = 256
     dropout: float = 0.5
     masked: float = 0.0
@@ -117,7 +117,7 @@ class CFGAN(Trained[_Generator], ScoreModel):
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
         if not done:
             self._judge = _Discriminator(len(train.items), self.hidden).to(self._device)
-            self._teach = torch.optim.Adam(self._judge.parameters(), lr=self.learning_rate * _SLOWLY)
+            self._teach = torch.optim.Adam(self._judge.parameters(), lr=self.training.learning_rate * _SLOWLY)
         users = rng.permutation(np.flatnonzero(train.lengths))
         size = int(np.clip(len(users) // _STEPS, _SMALLEST, _LARGEST))
         log = train.matrix()

@@ -7,19 +7,20 @@ Deviations: no item is taken for disliked, so Rocchio's negative part is missing
 side, each of the same length, so that the cosine is the mean over those that both sides have.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import scipy.sparse as sp
 
 from mmreco.arrays import F32, frozen
+from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.base import State, VectorModel
 from mmreco.models.time_decay import half_life_checked, recent
+from mmreco.splitting import Holdout
 
 __all__ = ["ContentKNN"]
 
@@ -44,8 +45,9 @@ class ContentKNN(VectorModel):
     >>> from mmreco.data.ids import IdMap
     >>> shop = IdMap.of(["red hat", "red scarf", "blue coat"])
     >>> colours = Embeddings(shop, np.array([[1, 0], [0.9, 0.1], [0, 1]], dtype=np.float32))
-    >>> asked = Interactions.from_histories([["red hat"]], items=shop)
-    >>> ContentKNN().fit(asked, content=colours).recommend(asked, k=1).ids(shop)
+    >>> log = Interactions.from_histories([["red hat"]], items=shop)
+    >>> dataset = Dataset.from_interactions(log).with_content({"text": colours})
+    >>> ContentKNN().fit(dataset).recommend(histories=log, k=1).ids(shop)
     [['red scarf']]
     """
 
@@ -54,36 +56,20 @@ class ContentKNN(VectorModel):
     def __post_init__(self) -> None:
         half_life_checked(self.half_life_days)
 
-    def fit(self, train: Interactions, *, content: Embeddings | Mapping[str, Embeddings] | None = None) -> Self:
-        """Take the vectors of the items of `train`.
-
-        Parameters
-        ----------
-        content : Embeddings, or one a modality, e.g. `{"text": ..., "image": ...}`
-            Items may be missing from any; those missing from all are answered last. Without vectors there is
-            nothing to compare, so it has to be given.
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
+        """Take the vectors of the dataset's content; items missing from all of it are answered last.
 
         Raises
         ------
         DataError
-            `content` is missing or empty, or holds no vector of these items.
+            The dataset has no content.
         """
-        given = {"content": content} if isinstance(content, Embeddings) else dict(content or {})
-        if not given:
-            raise DataError("ContentKNN: no content; expected fit(train, content=Embeddings or one a modality)")
-        parts, known = [], np.zeros(len(train.items), dtype=np.bool_)
-        for embeddings in given.values():
-            vectors, there = embeddings.aligned(train.items)  # (n_items, dim)
-            parts.append(_unit(vectors))
-            known |= there
-        if len(train.items) and not known.any():
+        parts = [_unit(vectors.aligned(dataset.items)[0]) for vectors in dataset.content.values() if len(vectors)]
+        if not parts:
             raise DataError(
-                f"ContentKNN: none of {len(train.items)} items is among the ids of content ({', '.join(given)}); "
-                "expected vectors of the same shop"
+                "ContentKNN: the dataset has no content to compare; expected dataset.with_content({'text': Embeddings})"
             )
-        self.embeddings_ = Embeddings(train.items, _unit(np.concatenate(parts, axis=1)))
-        self.items_ = train.items
-        return self
+        self.embeddings_ = Embeddings(dataset.items, _unit(np.concatenate(parts, axis=1)))
 
     def item_embeddings(self) -> Embeddings:
         """The items' content, each vector of unit length or, where nothing is known, zero.

@@ -9,17 +9,19 @@ popular.
 """
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 
 from mmreco.arrays import F32, frozen
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.popular import share_of_users
+from mmreco.splitting import Holdout
 
 __all__ = ["EASE"]
 
@@ -47,10 +49,11 @@ class EASE(ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["hat", "scarf"], ["coat"]], items=shop)
-    >>> EASE(l2=1.0).fit(log).recommend(Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
+    >>> model = EASE(l2=1.0).fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
 
@@ -60,7 +63,7 @@ class EASE(ScoreModel):
         if not 0 < self.l2 < np.inf:
             raise DataError(f"l2={self.l2}: expected a number above 0")
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Solve for the weights.
 
         Raises
@@ -68,6 +71,7 @@ class EASE(ScoreModel):
         DataError
             There are more than 20,000 items.
         """
+        train = dataset.interactions
         n_items = len(train.items)
         if n_items > _LIMIT:
             gigabytes = 12 * n_items**2 / 1e9
@@ -83,8 +87,6 @@ class EASE(ScoreModel):
         np.fill_diagonal(weights, 0)
         self.weights_ = frozen(weights, np.float32)
         self.fallback_ = share_of_users(train)
-        self.items_ = train.items
-        return self
 
     def score(self, histories: Interactions) -> F32:
         """The history times the weights, shape `(n, n_items)`.

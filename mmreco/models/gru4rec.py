@@ -17,7 +17,7 @@ from typing import Literal, final, get_args
 from torch import Tensor, nn
 
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.trained import require
+from mmreco.models.training import require
 from mmreco.nn.recurrent import Recurrent
 
 __all__ = ["GRU4Rec"]
@@ -53,7 +53,7 @@ class GRU4Rec(SequenceModel[_Network]):
     depth : 1 or more
         Layers on top of each other.
     dim, dropout, max_length, negatives : as `SequenceModel`
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    training : how it is trained, see `Training`
 
     Raises
     ------
@@ -62,12 +62,12 @@ class GRU4Rec(SequenceModel[_Network]):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap
     >>> from mmreco.data.interactions import Interactions
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
-    >>> model = GRU4Rec(dim=16, epochs=20).fit(events)
-    >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
+    >>> model = GRU4Rec(dim=16, training=Training(epochs=20)).fit(Dataset.from_interactions(events))
+    >>> model.recommend(histories=Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
 

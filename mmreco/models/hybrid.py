@@ -10,36 +10,38 @@ those of different models have no common scale.
 """
 
 import sys
-from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
-import numpy.typing as npt
 
-from mmreco.arrays import Bool
+from mmreco.arrays import F64
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
-from mmreco.models.base import State, _Model
+from mmreco.models.base import Model, State
+from mmreco.models.configuration import plain
+from mmreco.models.ease import EASE
+from mmreco.models.itemknn import ItemKNN
+from mmreco.models.userknn import UserKNN
 from mmreco.protocols import Recommends
+from mmreco.splitting import Holdout
 
 __all__ = ["Hybrid", "ReciprocalRank", "Switching", "Weighted"]
 
-F64 = npt.NDArray[np.float64]
-
 
 @dataclass(kw_only=True, eq=False)
-class Hybrid(_Model):
+class Hybrid(Model):
     """What hybrids share: parts that are fitted, asked and saved together.
 
     Parameters
     ----------
-    parts : 1 or more models
-        Fitted ones, or ones that `fit` needs nothing but behaviour for.
+    parts : 1 or more models, fitted or not
 
     Raises
     ------
@@ -47,7 +49,7 @@ class Hybrid(_Model):
         There is no part, or one of them does not recommend.
     """
 
-    parts: Sequence[Recommends]
+    parts: Sequence[Recommends] = field(default_factory=lambda: [EASE(), UserKNN()])
 
     def __post_init__(self) -> None:
         self.parts = tuple(self.parts)
@@ -57,8 +59,8 @@ class Hybrid(_Model):
             if not isinstance(part, Recommends) or isinstance(part, type):
                 raise DataError(f"{type(self).__name__}: part {number} is {part!r}; expected a model that recommends")
 
-    def fit(self, train: Interactions) -> Self:
-        """Fit every part on `train`; not needed where all of them are fitted already.
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
+        """Fit every part; not needed where all of them are fitted already.
 
         Raises
         ------
@@ -66,41 +68,23 @@ class Hybrid(_Model):
             A part is no model of this library: fit it where it comes from.
         """
         for number, part in enumerate(self.parts):
-            if not isinstance(part, _Model):
+            if not isinstance(part, Model):
                 raise DataError(f"part {number}, a {type(part).__name__}, cannot be fitted here; give it fitted")
-            part.fit(train)
-        return self
+            part.fit(dataset, validation=validation, progress=progress)
 
-    def recommend(
-        self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: Bool | None = None
-    ) -> Ranking:
-        """The `k` best items for each history, best first; see `ScoreModel.recommend`.
-
-        Raises
-        ------
-        NotFittedError, DataError, IncompatibleError
-            As `ScoreModel.recommend`.
-        """
-        self._check(histories, k, where)
-        return self._asked(histories, k, exclude_seen, where)
-
-    @abstractmethod
-    def _asked(self, histories: Interactions, k: int, exclude_seen: bool, where: Bool | None) -> Ranking:
-        """The parts' answers put together."""
-
-    def _check(self, histories: Interactions, k: int, where: Bool | None) -> None:
-        if not any(isinstance(part, _Model) for part in self.parts):
+    def _require_items(self, histories: Interactions) -> None:
+        if not any(isinstance(part, Model) for part in self.parts):
             self.items_ = histories.items  # somebody else's models check for themselves
-        super()._check(histories, k, where)
+        super()._require_items(histories)
 
     def _require_fitted(self) -> None:
-        models = [part for part in self.parts if isinstance(part, _Model)]
+        models = [part for part in self.parts if isinstance(part, Model)]
         try:
             for part in models:
                 part._require_fitted()
         except NotFittedError as error:
             raise NotFittedError(
-                f"{type(self).__name__} is not fitted; call fit(train) first, or make it of fitted parts ({error})"
+                f"{type(self).__name__} is not fitted; call fit(dataset) first, or make it of fitted parts ({error})"
             ) from error
         if models:
             self.items_ = models[0].items_
@@ -108,7 +92,7 @@ class Hybrid(_Model):
     # ---- saved
 
     def _config(self) -> dict[str, Any]:
-        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "parts"}
+        own = {one.name: plain(getattr(self, one.name)) for one in fields(self) if one.name != "parts"}
         return {**own, "parts": [_named(number, part) for number, part in enumerate(self.parts)]}
 
     def _write(self, path: Path) -> None:
@@ -119,7 +103,7 @@ class Hybrid(_Model):
     @classmethod
     def _read(cls, path: Path, config: dict[str, Any]) -> Self:
         named = config.pop("parts", [])
-        unknown = config.keys() - {field.name for field in fields(cls)}
+        unknown = config.keys() - {one.name for one in fields(cls)}
         if unknown:
             raise IncompatibleError(f"{path}: {cls.__name__} has no parameter {sorted(unknown)[0]!r}; refit and save")
         parts: list[Any] = [
@@ -138,10 +122,10 @@ class Hybrid(_Model):
             own = f"{number}."
             part._restore({name.removeprefix(own): array for name, array in state.items() if name.startswith(own)})
 
-    def _models(self) -> list[_Model]:
+    def _models(self) -> list[Model]:
         for number, part in enumerate(self.parts):
             _named(number, part)
-        return [part for part in self.parts if isinstance(part, _Model)]
+        return [part for part in self.parts if isinstance(part, Model)]
 
 
 @final
@@ -151,8 +135,7 @@ class Weighted(Hybrid):
 
     Parameters
     ----------
-    parts : 1 or more models
-        Fitted ones, or ones that `fit` needs nothing but behaviour for.
+    parts : 1 or more models, fitted or not
     weights : one a part, 0 or more, optional
         How much each part counts; all the same when omitted.
     depth : 1 or more
@@ -165,13 +148,13 @@ class Weighted(Hybrid):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> from mmreco.models.itemknn import ItemKNN
     >>> from mmreco.models.popular import Popular
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["coat"], ["coat"]], items=shop)
-    >>> model = Weighted(parts=[ItemKNN(), Popular()], weights=[2, 1]).fit(log)
-    >>> model.recommend(Interactions.from_histories([["hat"]], items=shop), k=2).ids(shop)
+    >>> model = Weighted(parts=[ItemKNN(), Popular()], weights=[2, 1]).fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=2).ids(shop)
     [['scarf', 'coat']]
     """
 
@@ -183,11 +166,11 @@ class Weighted(Hybrid):
         self.weights = _weights_checked(self.weights, len(self.parts))
         _depth_checked(self.depth)
 
-    def _asked(self, histories: Interactions, k: int, exclude_seen: bool, where: Bool | None) -> Ranking:
-        wide = max(k, self.depth)
-        lists = [part.recommend(histories, wide, exclude_seen=exclude_seen, where=where) for part in self.parts]
+    def _recommend(self, request: Request) -> Ranking:
+        wide = max(request.k, self.depth)
+        lists = [part.recommend(replace(request, k=wide)) for part in self.parts]
         weights = self.weights or [1.0] * len(lists)
-        return _fused(lists, [w * _stretched(one) for w, one in zip(weights, lists, strict=True)], k)
+        return _fused(lists, [w * _stretched(one) for w, one in zip(weights, lists, strict=True)], request.k)
 
 
 @final
@@ -197,8 +180,7 @@ class ReciprocalRank(Hybrid):
 
     Parameters
     ----------
-    parts : 1 or more models
-        Fitted ones, or ones that `fit` needs nothing but behaviour for.
+    parts : 1 or more models, fitted or not
     weights : one a part, 0 or more, optional
         How much each part counts; all the same when omitted, as in the paper.
     constant : above 0
@@ -213,13 +195,13 @@ class ReciprocalRank(Hybrid):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> from mmreco.models.itemknn import ItemKNN
     >>> from mmreco.models.userknn import UserKNN
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["coat"], ["coat"]], items=shop)
-    >>> model = ReciprocalRank(parts=[ItemKNN(), UserKNN()]).fit(log)
-    >>> model.recommend(Interactions.from_histories([["hat"]], items=shop), k=2).ids(shop)
+    >>> model = ReciprocalRank(parts=[ItemKNN(), UserKNN()]).fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=2).ids(shop)
     [['scarf', 'coat']]
     """
 
@@ -234,11 +216,11 @@ class ReciprocalRank(Hybrid):
         if not 0 < self.constant < np.inf:
             raise DataError(f"constant={self.constant}: expected a number above 0")
 
-    def _asked(self, histories: Interactions, k: int, exclude_seen: bool, where: Bool | None) -> Ranking:
-        wide = max(k, self.depth)
-        lists = [part.recommend(histories, wide, exclude_seen=exclude_seen, where=where) for part in self.parts]
-        credit = np.broadcast_to(1 / (self.constant + np.arange(1, wide + 1)), (len(histories), wide))
-        return _fused(lists, [w * credit for w in self.weights or [1.0] * len(lists)], k)
+    def _recommend(self, request: Request) -> Ranking:
+        wide = max(request.k, self.depth)
+        lists = [part.recommend(replace(request, k=wide)) for part in self.parts]
+        credit = np.broadcast_to(1 / (self.constant + np.arange(1, wide + 1)), (len(request), wide))
+        return _fused(lists, [w * credit for w in self.weights or [1.0] * len(lists)], request.k)
 
 
 @final
@@ -259,17 +241,18 @@ class Switching(Hybrid):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> from mmreco.models.itemknn import ItemKNN
     >>> from mmreco.models.popular import Popular
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["coat"], ["coat"]], items=shop)
-    >>> model = Switching(parts=[Popular(), ItemKNN()], at=[1]).fit(log)
-    >>> model.recommend(Interactions.from_histories([[], ["hat"]], items=shop), k=1).ids(shop)
+    >>> model = Switching(parts=[Popular(), ItemKNN()], at=[1]).fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([[], ["hat"]], items=shop), k=1).ids(shop)
     [['coat'], ['scarf']]
     """
 
-    at: Sequence[int]
+    parts: Sequence[Recommends] = field(default_factory=lambda: [ItemKNN(), EASE()])
+    at: Sequence[int] = (10,)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -281,14 +264,14 @@ class Switching(Hybrid):
                 f"{len(self.parts)} parts"
             )
 
-    def _asked(self, histories: Interactions, k: int, exclude_seen: bool, where: Bool | None) -> Ranking:
-        turn = np.searchsorted(np.asarray(self.at, dtype=np.int64), histories.lengths, side="right")  # (n,)
-        rows = np.full((len(histories), k), -1, dtype=np.int64)
-        scores = np.full((len(histories), k), -np.inf, dtype=np.float32)
+    def _recommend(self, request: Request) -> Ranking:
+        turn = np.searchsorted(np.asarray(self.at, dtype=np.int64), request.histories.lengths, side="right")  # (n,)
+        rows = np.full((len(request), request.k), -1, dtype=np.int64)
+        scores = np.full((len(request), request.k), -np.inf, dtype=np.float32)
         for number, part in enumerate(self.parts):
             lines = np.flatnonzero(turn == number)
             if len(lines):
-                answer = part.recommend(histories.take(lines), k, exclude_seen=exclude_seen, where=where)
+                answer = part.recommend(request.take(lines))
                 rows[lines], scores[lines] = answer.rows, answer.scores
         return Ranking(rows, scores)
 
@@ -328,17 +311,17 @@ def _fused(lists: list[Ranking], credits_: list[F64], k: int) -> Ranking:
 
 
 def _named(number: int, part: Recommends) -> dict[str, Any]:
-    if not isinstance(part, _Model):
+    if not isinstance(part, Model):
         raise DataError(f"part {number}, a {type(part).__name__}, cannot be saved; save the parts by themselves")
     return {"module": type(part).__module__, "kind": type(part).__name__, "config": part._config()}
 
 
-def _class(named: dict[str, Any]) -> type[_Model]:
+def _class(named: dict[str, Any]) -> type[Model]:
     """The class a part was of: one of this library, or one that the caller has imported."""
     module, kind = str(named["module"]), str(named["kind"])
     home = import_module(module) if module.startswith("mmreco.") else sys.modules.get(module)
     found = None if home is None else vars(home).get(kind)
-    if not isinstance(found, type) or not issubclass(found, _Model):
+    if not isinstance(found, type) or not issubclass(found, Model):
         raise IncompatibleError(f"a part is a {kind} of {module}, which is not there; import {module} first")
     return found
 

@@ -12,18 +12,20 @@ for come after all others, by popularity, so that an empty history has an answer
 """
 
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import scipy.sparse as sp
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.popular import share_of_users
 from mmreco.models.similarity import Compared, Similarity, neighbourhood_checked
 from mmreco.models.time_decay import half_life_checked, recent, times_needed
+from mmreco.splitting import Holdout
 
 __all__ = ["ItemKNN", "kept", "nearest"]
 
@@ -53,10 +55,11 @@ class ItemKNN(ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["hat", "scarf"], ["coat"]], items=shop)
-    >>> ItemKNN().fit(log).recommend(Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
+    >>> model = ItemKNN().fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
 
@@ -69,7 +72,7 @@ class ItemKNN(ScoreModel):
         neighbourhood_checked(self.neighbours, self.shrinkage, self.similarity)
         half_life_checked(self.half_life_days)
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Find each item's nearest neighbours, a block of items at a time.
 
         Raises
@@ -77,11 +80,10 @@ class ItemKNN(ScoreModel):
         DataError
             `half_life_days` is given and `train` carries no times.
         """
+        train = dataset.interactions
         times_needed(train, self.half_life_days)
         self.similarity_ = nearest(train, self.neighbours, self.shrinkage, self.similarity)
         self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
-        self.items_ = train.items
-        return self
 
     def score(self, histories: Interactions) -> F32:
         """Summed similarity to the items of each history, shape `(n, n_items)`; below 0 where there is none.

@@ -12,20 +12,22 @@ comes next. So the probabilities of all items for one history add up to about 1.
 """
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from mmreco.arrays import F32, I64, Bool, frozen
+from mmreco.arrays import F32, F64, I64, Bool, frozen
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
-from mmreco.data.reviews import Reviews
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.pair_features import PairFeatures
 from mmreco.models.time_decay import half_life_checked
+from mmreco.splitting import Holdout
 
 __all__ = ["LogisticProfile", "calibration_error"]
 
@@ -33,14 +35,14 @@ _USERS = 5_000  # learnt from at most; a dozen weights need no more
 _HELD = 0.2  # share of them that calibration is measured on
 _CELLS = 1 << 22  # pairs of history and item looked at together
 
-F64 = npt.NDArray[np.float64]
-
 
 @final
 @dataclass(kw_only=True, eq=False)
 class LogisticProfile(ScoreModel):
     """A logistic regression on counts, recency, reviews, price, category and brand; answers with probabilities.
 
+    Of the catalogue it reads `category`, `brand` and `price`, and `sentiment`, a number an item that says how well it
+    is spoken of (`Sentiment.item_sentiment`), those there are; of reviews how many there are, and their stars.
     A recommender by itself, and a re-ranker of what others found. After `fit`, `weights()` says what each fact counts
     for, and `ece_` how far its probabilities are off.
 
@@ -65,7 +67,7 @@ class LogisticProfile(ScoreModel):
     --------
     >>> from mmreco.datasets.synthetic import synthetic_shop
     >>> shop = synthetic_shop(n_items=100, n_users=60)
-    >>> model = LogisticProfile().fit(shop.interactions, catalogue=shop.catalogue, reviews=shop.reviews)
+    >>> model = LogisticProfile().fit(shop.dataset)
     >>> model.weights()["category"] > 0
     True
     """
@@ -85,32 +87,16 @@ class LogisticProfile(ScoreModel):
         if self.seed < 0:
             raise DataError(f"seed={self.seed}: expected 0 or more")
 
-    def fit(
-        self,
-        train: Interactions,
-        *,
-        catalogue: Catalogue | None = None,
-        reviews: Reviews | None = None,
-        sentiment: F32 | None = None,
-    ) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Learn what speaks for an item from what each user's last event was, given those before it.
-
-        Parameters
-        ----------
-        catalogue : optional
-            Its columns `category`, `brand` and `price` are used, those there are.
-        reviews : optional
-            How many, and their stars.
-        sentiment : shape `(n_items,)`, optional
-            How well each item of `train.items` is spoken of, as `Sentiment.item_sentiment` says.
 
         Raises
         ------
         DataError
-            There is no event of the kind `target` with another before it, a price is no number, or `sentiment` is not
-            one finite number an item.
+            There is no event of the kind `target` with another before it, or a price or a sentiment is no number.
         """
-        known = {"catalogue": catalogue, "reviews": reviews, "sentiment": sentiment}
+        train = dataset.interactions
+        known = {"catalogue": dataset.catalogue, "reviews": dataset.reviews, "sentiment": _sentiment(dataset.catalogue)}
         rng = np.random.default_rng(self.seed)
         histories, targets = _split(train, self.target)
         facts = PairFeatures.of(histories, self.half_life_days, **known)  # type: ignore[arg-type]
@@ -130,8 +116,6 @@ class LogisticProfile(ScoreModel):
         # Of all the items that did not come next, only some were drawn.
         self.offset_ = offset + np.log(self.negatives / max(1, len(train.items) - 1))
         self.facts_ = PairFeatures.of(train, self.half_life_days, **known)  # type: ignore[arg-type]
-        self.items_ = train.items
-        return self
 
     def score(self, histories: Interactions) -> F32:
         """The log-odds that each item comes next, shape `(n, n_items)`.
@@ -263,6 +247,16 @@ def calibration_error(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike, *, 
     edges = np.quantile(said, np.arange(1, bins) / bins)
     groups = np.searchsorted(edges, said, side="right")  # (n,)
     return float(np.abs(np.bincount(groups, weights=said - came, minlength=bins)).sum() / len(said))
+
+
+def _sentiment(catalogue: Catalogue) -> F32 | None:
+    """How well each item is spoken of, shape `(n_items,)`; unknown counts as neither well nor badly."""
+    if not catalogue.has("sentiment"):
+        return None
+    column = catalogue.table["sentiment"]
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        raise DataError(f"column 'sentiment' holds {column.type}; expected numbers")
+    return np.nan_to_num(np.asarray(column.to_numpy(), dtype=np.float32), nan=0.0)
 
 
 def _split(train: Interactions, target: str | None) -> tuple[Interactions, I64]:

@@ -10,7 +10,7 @@ from the model, which the paper does not.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 import numpy as np
@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
-from mmreco.models.trained import Trained, require
+from mmreco.models.trained import Trained
+from mmreco.models.training import Training, require
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["MultVAE"]
@@ -82,7 +83,7 @@ class MultVAE(Trained[_Network], ScoreModel):
         Share of a history hidden in training.
     beta : 0 or more
         Weight of the KL term once it is grown.
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    training : how it is trained, see `Training`
 
     Raises
     ------
@@ -91,20 +92,20 @@ class MultVAE(Trained[_Network], ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
-    >>> model = MultVAE(dim=4, hidden=8, epochs=60, learning_rate=0.03).fit(events)
-    >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
+    >>> model = MultVAE(dim=4, hidden=8, training=Training(epochs=60, learning_rate=0.03))
+    >>> model = model.fit(Dataset.from_interactions(events))
+    >>> model.recommend(histories=Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
 
     _ORDERED: ClassVar[bool] = False
     _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
-    epochs: int = 40
-    patience: int | None = None  # stopped by tastes it foretells last events worse: 0.042 for 0.045, MovieLens-1M
-    learning_rate: float = 0.001
+    # Stopped by tastes it foretells last events worse: 0.042 for 0.045, MovieLens-1M.
+    training: Training = field(default_factory=lambda: Training(epochs=40, patience=None, learning_rate=0.001))
     dim: int = 128
     hidden: int = 256
     dropout: float = 0.5
@@ -121,7 +122,7 @@ class MultVAE(Trained[_Network], ScoreModel):
         return _Network(n_items, self.hidden, self.dim, self.dropout)
 
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
-        weight = self.beta * min(1.0, 3 * (done + 1) / self.epochs)
+        weight = self.beta * min(1.0, 3 * (done + 1) / self.training.epochs)
         users = rng.permutation(np.flatnonzero(train.lengths))
         size = int(np.clip(len(users) // _STEPS, _SMALLEST, _LARGEST))
         log = train.matrix()

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
-from mmreco.models.trained import Trained, require
+from mmreco.models.trained import Trained
+from mmreco.models.training import require
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["NCF"]
@@ -85,7 +86,7 @@ class NCF(Trained[_Network], ScoreModel):
         Width of a vector, for each half of NeuMF.
     dropout : from 0 to below 1
         Share of the users' vectors hidden in training.
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    training : how it is trained, see `Training`
 
     Raises
     ------
@@ -94,11 +95,11 @@ class NCF(Trained[_Network], ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
-    >>> model = NCF(dim=8, epochs=40, learning_rate=0.05).fit(events)
-    >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
+    >>> model = NCF(dim=8, training=Training(epochs=40, learning_rate=0.05)).fit(Dataset.from_interactions(events))
+    >>> model.recommend(histories=Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
 

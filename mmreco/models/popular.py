@@ -9,16 +9,18 @@ first a category as often as the history turns to it, then an item of it by popu
 """
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import scipy.sparse as sp
 
 from mmreco.arrays import F32, frozen
 from mmreco.data.attributes import Attributes
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.time_decay import half_life_checked, times_needed, weights_since_newest
+from mmreco.splitting import Holdout
 
 __all__ = ["Popular", "share_of_users"]
 
@@ -32,6 +34,8 @@ class Popular(ScoreModel):
     ----------
     half_life_days : above 0, optional
         An event counts half for every so many days before the newest of the log. None: all count the same.
+    within : a column of the catalogue, e.g. "category", optional
+        A history gets what is popular among the kinds of its own items, and after these the rest.
 
     Raises
     ------
@@ -40,39 +44,36 @@ class Popular(ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["coat", "hat"], ["coat"]], items=shop)
-    >>> Popular().fit(log).recommend(Interactions.from_histories([[]], items=shop), k=2).ids(shop)
+    >>> model = Popular().fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([[]], items=shop), k=2).ids(shop)
     [['coat', 'hat']]
     """
 
     half_life_days: float | None = None
+    within: str | None = None
 
     def __post_init__(self) -> None:
         half_life_checked(self.half_life_days)
 
-    def fit(self, train: Interactions, *, attributes: Attributes | None = None) -> Self:
-        """Count the events of `train`.
-
-        Parameters
-        ----------
-        attributes : optional
-            What kind of thing each item is, e.g. `Attributes.from_catalogue(shop, columns=["category"])`. With it
-            a history gets what is popular among the kinds of its own items, and after these the rest.
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
+        """Count the events.
 
         Raises
         ------
         DataError
-            `half_life_days` is given and `train` carries no times.
+            `half_life_days` is given and the events carry no times, or there is no column `within`.
         """
+        train = dataset.interactions
         times_needed(train, self.half_life_days)
         weights = weights_since_newest(train, self.half_life_days)
         totals = np.bincount(train.items_flat, weights=weights, minlength=len(train.items))
         self.popularity_ = frozen(totals, np.float32)
-        self.kinds_: sp.csr_array | None = None if attributes is None else attributes.aligned(train.items).matrix()
-        self.items_ = train.items
-        return self
+        self.kinds_: sp.csr_array | None = None
+        if self.within is not None:
+            self.kinds_ = Attributes.from_catalogue(dataset.catalogue, columns=[self.within], at_least=1).matrix()
 
     def score(self, histories: Interactions) -> F32:
         """The popularity of every item, shape `(n, n_items)`; the same for each history unless kinds are known.

@@ -9,14 +9,16 @@ says nothing gets what is popular.
 """
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.factor_model import FactorModel
+from mmreco.splitting import Holdout
 
 __all__ = ["PureSVD"]
 
@@ -30,7 +32,7 @@ class PureSVD(FactorModel):
 
     Parameters
     ----------
-    factors : 1 or more
+    dim : 1 or more
         Directions kept; fewer where there are fewer users or items.
     seed : 0 or more
         Of the random start, which hardly matters.
@@ -42,37 +44,37 @@ class PureSVD(FactorModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["hat", "scarf"], ["coat"]], items=shop)
-    >>> model = PureSVD(factors=1).fit(log)
-    >>> model.recommend(Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
+    >>> model = PureSVD(dim=1).fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
 
-    factors: int = 64
+    dim: int = 64
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.factors < 1:
-            raise DataError(f"factors={self.factors}: expected 1 or more")
+        if self.dim < 1:
+            raise DataError(f"dim={self.dim}: expected 1 or more")
         if self.seed < 0:
             raise DataError(f"seed={self.seed}: expected 0 or more")
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Find the directions."""
+        train = dataset.interactions
         from sklearn.utils.extmath import randomized_svd  # heavy
 
         matrix = train.matrix().astype(np.float64)  # (n, n_items)
-        kept = min(self.factors, *matrix.shape)
-        directions = np.zeros((self.factors, len(train.items)), dtype=np.float32)
+        kept = min(self.dim, *matrix.shape)
+        directions = np.zeros((self.dim, len(train.items)), dtype=np.float32)
         if kept and matrix.nnz:
             _, strengths, found = randomized_svd(
                 matrix, kept, n_iter=_PASSES, power_iteration_normalizer="QR", random_state=self.seed
             )
             directions[:kept] = np.where(strengths[:, None] > 1e-9 * strengths[0], found, 0)
         self._learnt(train, directions.T)
-        return self
 
     def _folded(self, histories: Interactions) -> F32:
         return np.asarray(histories.matrix() @ self.factors_, dtype=np.float32)

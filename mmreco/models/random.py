@@ -2,14 +2,16 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.base import ScoreModel, State
+from mmreco.splitting import Holdout
 
 __all__ = ["Random"]
 
@@ -30,10 +32,10 @@ class Random(ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> asked = Interactions.from_histories([["hat"], ["hat"]], items=shop)
-    >>> first, second = Random(seed=1).fit(asked).recommend(asked, k=2).ids(shop)
+    >>> first, second = Random(seed=1).fit(asked).recommend(histories=asked, k=2).ids(shop)
     >>> first == second
     True
     """
@@ -44,10 +46,8 @@ class Random(ScoreModel):
         if self.seed < 0:
             raise DataError(f"seed={self.seed}: expected 0 or more")
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Learn nothing but which items there are."""
-        self.items_ = train.items
-        return self
 
     def score(self, histories: Interactions) -> F32:
         """Numbers drawn evenly from 0 to 1, shape `(n, n_items)`.

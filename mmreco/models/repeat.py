@@ -7,15 +7,17 @@ PersonTopFreq is `by="frequency"`. Deviates by letting the other signal decide a
 """
 
 from dataclasses import dataclass
-from typing import Literal, Self, final, get_args
+from typing import Literal, final, get_args
 
 import numpy as np
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.popular import share_of_users
+from mmreco.splitting import Holdout
 
 __all__ = ["Repeat"]
 
@@ -41,10 +43,11 @@ class Repeat(ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "hat", "coat"]], items=shop)
-    >>> Repeat(by="frequency").fit(log).recommend(log, k=2, exclude_seen=False).ids(shop)
+    >>> model = Repeat(by="frequency").fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=log, k=2, exclude_seen=False).ids(shop)
     [['hat', 'coat']]
     """
 
@@ -54,11 +57,10 @@ class Repeat(ScoreModel):
         if self.by not in get_args(_By):
             raise DataError(f"by={self.by!r}: expected one of {', '.join(get_args(_By))}")
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Count the users of every item, for histories that have nothing more to say."""
+        train = dataset.interactions
         self.fallback_ = share_of_users(train)
-        self.items_ = train.items
-        return self
 
     def score(self, histories: Interactions) -> F32:
         """1 and more for the items of the history, below 1 for all others, shape `(n, n_items)`.

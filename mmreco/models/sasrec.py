@@ -15,7 +15,7 @@ from typing import final
 from torch import Tensor, nn
 
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.trained import require
+from mmreco.models.training import require
 from mmreco.nn.attention import Transformer
 
 __all__ = ["SASRec"]
@@ -55,7 +55,7 @@ class SASRec(SequenceModel[_Network]):
     depth, heads : 1 or more
         Blocks on top of each other, and attention heads of each; `heads` divides `dim`.
     dim, dropout, max_length, negatives : as `SequenceModel`
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    training : how it is trained, see `Training`
 
     Raises
     ------
@@ -64,12 +64,12 @@ class SASRec(SequenceModel[_Network]):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap
     >>> from mmreco.data.interactions import Interactions
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
-    >>> model = SASRec(dim=16, epochs=20).fit(events)
-    >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
+    >>> model = SASRec(dim=16, training=Training(epochs=20)).fit(Dataset.from_interactions(events))
+    >>> model.recommend(histories=Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
 

@@ -109,13 +109,13 @@ class SequenceModel(Trained[Reader], VectorModel):
             vectors = self.network_.places().cpu().numpy()
         digest = hashlib.sha256(vectors.tobytes()).hexdigest()
         self.embeddings_ = Embeddings(self.items_, vectors, f"{type(self).__name__} {digest}")
-        self.nobody_ = frozen(np.zeros(vectors.shape[1]), np.float32)
+        self.cold_user_vector_ = frozen(np.zeros(vectors.shape[1]), np.float32)
 
     def _finish(self, train: Interactions) -> None:
         asked = np.flatnonzero(train.lengths)
         if len(asked) > _CROWD:
-            asked = np.sort(np.random.default_rng(self.seed).choice(asked, _CROWD, replace=False))
-        self.nobody_ = frozen(self.user_vectors(train.take(asked)).mean(axis=0), np.float32)
+            asked = np.sort(np.random.default_rng(self.training.seed).choice(asked, _CROWD, replace=False))
+        self.cold_user_vector_ = frozen(self.user_vectors(train.take(asked)).mean(axis=0), np.float32)
 
     # ---- asked
 
@@ -141,7 +141,7 @@ class SequenceModel(Trained[Reader], VectorModel):
         self._require_fitted()
         lengths = np.minimum(histories.lengths, self.max_length)
         starts = histories.starts[1:] - lengths
-        out = np.tile(self.nobody_, (len(histories), 1))  # (n, dim)
+        out = np.tile(self.cold_user_vector_, (len(histories), 1))  # (n, dim)
         asked = np.flatnonzero(lengths)
         with torch.inference_mode():
             for bucket in buckets(lengths[asked], _STEPS):
@@ -151,8 +151,8 @@ class SequenceModel(Trained[Reader], VectorModel):
         return out
 
     def _state(self) -> State:
-        return {**super()._state(), "nobody": self.nobody_}
+        return {**super()._state(), "nobody": self.cold_user_vector_}
 
     def _restore(self, state: State) -> None:
         super()._restore(state)
-        self.nobody_ = state["nobody"]
+        self.cold_user_vector_ = state["nobody"]

@@ -24,7 +24,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.base import State
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.trained import require
+from mmreco.models.training import require
 from mmreco.models.windows import padded
 from mmreco.nn.recurrent import Recurrent
 
@@ -108,11 +108,12 @@ class SequenceGAN(SequenceModel[_Generator]):
     rounds : 0 or more
         Adversarial rounds once the likelihood is learnt; 0 for a generator that no judge has taught.
     dim, dropout, max_length, negatives : as `SequenceModel`
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    training : how it is trained, see `Training`
 
     Attributes
     ----------
-    told_apart_ : how often the judge was right in the last rounds, 0.5 when it only guessed; NaN without rounds
+    discriminator_accuracy_ : how often the discriminator was right in the last rounds; 0.5 is a guess, NaN without
+        rounds
 
     Raises
     ------
@@ -121,10 +122,11 @@ class SequenceGAN(SequenceModel[_Generator]):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 20, items=shop)
-    >>> model = SequenceGAN(dim=16, epochs=20, rounds=5).fit(events)
+    >>> model = SequenceGAN(dim=16, training=Training(epochs=20), rounds=5)
+    >>> model = model.fit(Dataset.from_interactions(events))
     >>> model.generate(3)
     Interactions(3 users, 6 events, 4 items)
     """
@@ -147,22 +149,22 @@ class SequenceGAN(SequenceModel[_Generator]):
 
     def _finish(self, train: Interactions) -> None:
         lengths = np.minimum(train.lengths[train.lengths > 0], self.max_length)
-        rng = np.random.default_rng([self.seed, self.epochs])
+        rng = np.random.default_rng([self.training.seed, self.training.epochs])
         self.lengths_ = frozen(np.sort(rng.choice(lengths, min(len(lengths), _KEPT), replace=False)), np.int64)
         pairs = train.users_flat * len(train.items) + train.items_flat
         self.repeats_ = len(np.unique(pairs)) < len(pairs)
         self.discriminator_accuracy_ = float("nan")
         if self.rounds:
             with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-                torch.manual_seed(self.seed)
+                torch.manual_seed(self.training.seed)
                 self._compete(train, rng)
             self._settle()
         super()._finish(train)
 
     def _compete(self, train: Interactions, rng: np.random.Generator) -> None:
         judge = _Discriminator(len(train.items), self.dim, self.dropout).to(self._device)
-        teach = torch.optim.Adam(judge.parameters(), lr=self.learning_rate)
-        learn = torch.optim.Adam(self.network_.parameters(), lr=_SLOWER * self.learning_rate)
+        teach = torch.optim.Adam(judge.parameters(), lr=self.training.learning_rate)
+        learn = torch.optim.Adam(self.network_.parameters(), lr=_SLOWER * self.training.learning_rate)
         able = np.flatnonzero(train.lengths)
         baseline, right = None, []
         for _ in range(self.rounds):
@@ -239,7 +241,8 @@ class SequenceGAN(SequenceModel[_Generator]):
         IncompatibleError
             `histories` are over other items.
         """
-        self._check(histories, 1, None)
+        self._require_fitted()
+        self._require_items(histories)
         if n < 0:
             raise DataError(f"n={n}: expected 0 or more")
         return self._continued(histories, np.full(len(histories), n), np.random.default_rng(seed))

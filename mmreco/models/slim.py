@@ -12,17 +12,19 @@ popularity.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import scipy.sparse as sp
 
 from mmreco.arrays import F32, I64, Bool
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.itemknn import nearest
 from mmreco.models.popular import share_of_users
+from mmreco.splitting import Holdout
 
 __all__ = ["SLIM"]
 
@@ -55,10 +57,11 @@ class SLIM(ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["hat", "scarf"], ["coat"]], items=shop)
-    >>> SLIM().fit(log).recommend(Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
+    >>> model = SLIM().fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
 
@@ -74,8 +77,9 @@ class SLIM(ScoreModel):
         if not 0 < self.l2 < np.inf:
             raise DataError(f"l2={self.l2}: expected a number above 0")
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Select each item's nearest and solve its regression on them, a block of items at a time."""
+        train = dataset.interactions
         n_items = len(train.items)
         chosen = nearest(train, self.neighbours, _SHRINKAGE, "cosine")  # (n_items, n_items)
         products = _Products(train.matrix())
@@ -91,8 +95,6 @@ class SLIM(ScoreModel):
         learnt = np.concatenate([*values, np.zeros(0, dtype=np.float32)])
         self.weights_ = sp.coo_array((learnt, places), shape=(n_items, n_items)).tocsr()
         self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
-        self.items_ = train.items
-        return self
 
     def score(self, histories: Interactions) -> F32:
         """The history times the weights, shape `(n, n_items)`; below 0 where no weight speaks.

@@ -3,23 +3,31 @@
 Validation inside `fit`, seeds, the device, the optimiser, averaged weights, early stopping, and the weights on disk.
 """
 
+import hashlib
+import json
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from mmreco import metrics
 from mmreco.arrays import I64
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.models.base import ScoreModel, State, VectorModel, _Model
-from mmreco.models.validation import held_out, looks
+from mmreco.models.base import Model, State
+from mmreco.models.checkpoint import FolderCheckpoint
+from mmreco.models.training import Training, require
+from mmreco.models.validation import held_out, validations_per_epoch
 from mmreco.nn.device import chosen
 from mmreco.nn.training_loop import train as train_loop
 from mmreco.progress import progress as shown_progress
@@ -28,70 +36,39 @@ from mmreco.splitting import Holdout
 __all__ = ["Trained", "require"]
 
 _WEIGHTS = "network."
+_BETAS = (0.9, 0.98)
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def require(said: bool, name: str, given: Any, expected: str) -> None:
-    """Nothing, or an error that names the parameter.
-
-    Raises
-    ------
-    DataError
-        `said` is not so.
-    """
-    if not said:
-        raise DataError(f"{name}={given!r}: expected {expected}")
-
-
 @dataclass(kw_only=True, eq=False)
-class Trained(_Model, Generic[Network]):
+class Trained(Model, Generic[Network]):
     """A model that learns by gradient. A final class adds `_network`, `_losses`, and how it answers.
 
     Parameters
     ----------
-    epochs : 1 or more
-        Passes over the events at most.
-    patience : 1 or more, or None
-        Looks at validation without a better NDCG@10 before training stops; None trains all `epochs` on all events
-        and never looks. There is a look after each pass, and up to three within one of more than 250,000 events.
-    learning_rate : above 0
-        Step size of Adam.
-    minutes : above 0, or None
-        Training ends at the first look after so long; None for no limit.
-    seed, device : as everywhere
-        Same seed, same machine, same result. `device` is "auto", "cpu" or "cuda".
+    training : how it is trained
+        See `Training`.
 
     Attributes
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
     seconds_ : how long `fit` took; NaN once loaded
-
-    Raises
-    ------
-    DataError
-        A parameter is outside its range.
     """
 
-    _MEMORY: ClassVar[float] = 0.997  # the weights that remain are averaged over some hundred steps
-    _DECAY: ClassVar[float] = 0.0  # of the weights, a step
+    _AVERAGING: ClassVar[float] = 0.997  # the weights that remain are averaged over some hundred steps
     _ORDERED: ClassVar[bool] = True  # whether it reads in what order a history came, and so is asked what comes next
     _PARTED: ClassVar[bool] = True  # whether validation is looked at within a pass over a long log, too
+    _RESUMABLE: ClassVar[bool] = True  # whether the network is all that a resumed training needs
 
-    epochs: int = 30
-    patience: int | None = 5
-    learning_rate: float = 0.003
-    minutes: float | None = None
-    seed: int = 0
-    device: str = "auto"
+    training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
-        require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        require(self.minutes is None or self.minutes > 0, "minutes", self.minutes, "above 0, or None")
-        chosen(self.device)
+        require(isinstance(self.training, Training), "training", self.training, "Training(...)")
+        require(
+            self._RESUMABLE or self.training.checkpoint is None, "checkpoint", self.training.checkpoint, "None here"
+        )
 
     # ---- what an author finishes
 
@@ -109,85 +86,113 @@ class Trained(_Model, Generic[Network]):
         done : passes that lie behind, 0 at the start; not whole within a pass of several parts
         """
 
+    def _prepare(self, dataset: Dataset, train: Interactions) -> None:
+        """What the network's shape depends on besides the number of items."""
+
+    def _begin(self, dataset: Dataset, train: Interactions) -> None:
+        """What the losses need beside the log, now that there is a network."""
+
     def _settle(self) -> None:
         """What answering needs beside the network, made from the weights as they are now."""
 
     def _finish(self, train: Interactions) -> None:
         """What is learnt last, when the weights are final and settled."""
 
+    def _optimiser(self) -> torch.optim.Optimizer:
+        """What moves the weights."""
+        return torch.optim.AdamW(
+            self.network_.parameters(), lr=self.training.learning_rate, betas=_BETAS, weight_decay=0.0, fused=True
+        )
+
+    def _averaging(self, train: Interactions) -> float:
+        """The share of the running average of the weights that a step keeps."""
+        return self._AVERAGING
+
+    def _compiled(self, train: Interactions) -> AbstractContextManager[None]:
+        """Where the network may run compiled."""
+        return nullcontext()
+
+    def _learnt_from(self) -> list[npt.NDArray[Any]]:
+        """What is learnt from beside the log, for telling one training from another."""
+        return []
+
     # ---- fit
 
-    def fit(self, train: Interactions, *, validation: Holdout | None = None, progress: bool = False) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Learn from what users did.
-
-        Parameters
-        ----------
-        train : what users did
-        validation : optional
-            What tells when to stop. When omitted, some of the events of every tenth user are held out for it, if
-            that makes 50 users to ask: the last of each, or a fifth of them where the model knows no order.
-        progress : optional
-            Whether to show a bar over the passes.
 
         Raises
         ------
         DataError
             There is nothing to learn from: every user has fewer than two events.
         IncompatibleError
-            `validation` is over other items.
+            The checkpoint belongs to another training.
         FloatingPointError
             The loss became infinite or undefined; lower `learning_rate`.
         """
-        begun = perf_counter()
-        if validation is not None and validation.histories.items != train.items:
-            raise IncompatibleError("validation is over other items than train; split one set of events")
-        if self.patience is None:
+        begun, training, train = perf_counter(), self.training, dataset.interactions
+        if training.patience is None:
             validation = None
         elif validation is None:
-            train, validation = held_out(train, self.seed, ordered=self._ORDERED)
+            train, validation = held_out(train, training.seed, ordered=self._ORDERED)
         if not (train.lengths > 1).any():
             raise DataError(f"{train!r}: nobody has two events; expected histories to learn from")
+        self.items_ = dataset.items
+        self._prepare(dataset, train)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(self.seed)
-            self.network_ = self._network(len(train.items)).to(chosen(self.device))
-        self.items_ = train.items
-        parts = looks(train) if self._PARTED else 1
-        bar = shown_progress(range(self.epochs * parts), description=type(self).__name__, shown=progress)
+            torch.manual_seed(training.seed)
+            self.network_ = self._network(len(dataset.items)).to(chosen(training.device))
+        self._begin(dataset, train)
+        parts = validations_per_epoch(train) if self._PARTED else 1
+        bar = shown_progress(range(training.epochs * parts), description=type(self).__name__, shown=progress)
 
         def losses(look: int) -> Iterator[Tensor]:
             next(bar, None)
-            part = train if parts == 1 else train.take(_part(len(train), look, parts, self.seed))
-            return self._losses(part, np.random.default_rng([self.seed, look]), look / parts)
+            part = train if parts == 1 else train.take(_part(len(train), look, parts, training.seed))
+            return self._losses(part, np.random.default_rng([training.seed, look]), look / parts)
 
-        outcome = train_loop(
-            self.network_,
-            torch.optim.AdamW(
-                self.network_.parameters(),
-                lr=self.learning_rate,
-                betas=(0.9, 0.98),
-                weight_decay=self._DECAY,
-                fused=True,
-            ),
-            batches=losses,
-            validate=None if validation is None else lambda: self._ndcg(validation),
-            epochs=self.epochs * parts,
-            patience=self.patience,
-            seed=self.seed,
-            memory=self._MEMORY,
-            seconds=None if self.minutes is None else 60 * self.minutes,
-        )
+        with self._compiled(train):
+            outcome = train_loop(
+                self.network_,
+                self._optimiser(),
+                batches=losses,
+                validate=None if validation is None else lambda: self._ndcg(validation),
+                epochs=training.epochs * parts,
+                patience=None if training.patience is None else training.patience * parts,
+                seed=training.seed,
+                memory=self._averaging(train),
+                seconds=None if training.minutes is None else 60 * training.minutes,
+                checkpoint=self._checkpoint(train, validation),
+            )
         self.scores_ = tuple(outcome.scores if validation is not None else ())
         self.epochs_ = math.ceil(outcome.best / parts)
         self._settle()
         self._finish(train)
         self.seconds_ = perf_counter() - begun
-        return self
 
-    def _ndcg(self, asked: Holdout) -> float:
+    def _ndcg(self, holdout: Holdout) -> float:
         self._settle()
-        if not isinstance(self, (ScoreModel, VectorModel)):
-            raise TypeError(f"{type(self).__name__} recommends nothing; it has no NDCG")
-        return float(np.nanmean(metrics.ndcg(self.recommend(asked.histories, 10), asked.targets)))
+        return float(np.nanmean(metrics.ndcg(self.recommend(histories=holdout.histories), holdout.targets)))
+
+    def _checkpoint(self, train: Interactions, validation: Holdout | None) -> FolderCheckpoint | None:
+        """Where the state of this training, and of no other, is kept; None without a folder."""
+        if self.training.checkpoint is None:
+            return None
+        config = self._config()
+        config["training"] = {name: value for name, value in config["training"].items() if name != "checkpoint"}
+        digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode() + train.items.checksum.encode())
+        parts: list[npt.NDArray[Any]] = [
+            train.starts,
+            train.items_flat,
+            train.event_types,
+            train.weights,
+            *self._learnt_from(),
+        ]
+        parts += [] if train.times is None else [train.times]
+        parts += [] if validation is None else [validation.targets.items_flat, validation.histories.items_flat]
+        for array in parts:
+            digest.update(repr(array.shape).encode() + array.tobytes())
+        return FolderCheckpoint(Path(self.training.checkpoint), digest.hexdigest())
 
     @property
     def _device(self) -> torch.device:
@@ -201,6 +206,10 @@ class Trained(_Model, Generic[Network]):
         return weights | {"scores": np.array(self.scores_), "epochs": np.array([self.epochs_])}
 
     def _restore(self, state: State) -> None:
+        self._restore_network(state)
+        self._settle()
+
+    def _restore_network(self, state: State) -> None:
         weights = {n.removeprefix(_WEIGHTS): torch.tensor(w) for n, w in state.items() if n.startswith(_WEIGHTS)}
         self.scores_, self.epochs_ = tuple(state["scores"].tolist()), int(state["epochs"][0])
         self.network_ = self._network(len(self.items_))
@@ -210,9 +219,8 @@ class Trained(_Model, Generic[Network]):
             raise IncompatibleError(
                 f"the weights of another version of {type(self).__name__}: {str(error).splitlines()[0]}; refit and save"
             ) from error
-        self.network_.to(chosen(self.device)).eval()
+        self.network_.to(chosen(self.training.device)).eval()
         self.seconds_ = float("nan")
-        self._settle()
 
 
 def _part(n: int, look: int, parts: int, seed: int) -> I64:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from mmreco.data.interactions import Interactions
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.trained import require
+from mmreco.models.training import require
 from mmreco.nn.dropout import Dropout
 from mmreco.nn.losses import sampled_softmax
 
@@ -77,7 +77,7 @@ class TwoTower(SequenceModel[_Network]):
     negatives : 1 or more
         Items drawn over the catalogue beside those of the batch.
     dim, dropout, max_length : as `SequenceModel`
-    epochs, patience, learning_rate, minutes, seed, device : as `Trained`
+    training : how it is trained, see `Training`
 
     Raises
     ------
@@ -86,11 +86,11 @@ class TwoTower(SequenceModel[_Network]):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
-    >>> model = TwoTower(dim=16, epochs=20).fit(events)
-    >>> model.recommend(Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
+    >>> model = TwoTower(dim=16, training=Training(epochs=20)).fit(Dataset.from_interactions(events))
+    >>> model.recommend(histories=Interactions.from_histories([["shoe"]], items=shop), k=1).ids(shop)
     [['sock']]
     """
 

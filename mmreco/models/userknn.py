@@ -10,12 +10,13 @@ the answer); and items that no neighbour speaks for come after all others, by po
 """
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import scipy.sparse as sp
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.models.base import ScoreModel, State
@@ -23,6 +24,7 @@ from mmreco.models.itemknn import kept
 from mmreco.models.popular import share_of_users
 from mmreco.models.similarity import Compared, Similarity, neighbourhood_checked
 from mmreco.models.time_decay import half_life_checked, recent, times_needed
+from mmreco.splitting import Holdout
 
 __all__ = ["UserKNN"]
 
@@ -52,10 +54,11 @@ class UserKNN(ScoreModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> log = Interactions.from_histories([["hat", "scarf"], ["coat"]], items=shop)
-    >>> UserKNN().fit(log).recommend(Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
+    >>> model = UserKNN().fit(Dataset.from_interactions(log))
+    >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
 
@@ -68,7 +71,7 @@ class UserKNN(ScoreModel):
         neighbourhood_checked(self.neighbours, self.shrinkage, self.similarity)
         half_life_checked(self.half_life_days)
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Keep what every user did.
 
         Raises
@@ -76,11 +79,10 @@ class UserKNN(ScoreModel):
         DataError
             `half_life_days` is given and `train` carries no times.
         """
+        train = dataset.interactions
         times_needed(train, self.half_life_days)
         self._keep(recent(train, self.half_life_days))
         self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
-        self.items_ = train.items
-        return self
 
     def score(self, histories: Interactions) -> F32:
         """Summed similarity of the neighbours who turned to each item, shape `(n, n_items)`; below 0 where none did.

@@ -5,7 +5,7 @@ import numpy as np
 from mmreco.data.interactions import Interactions
 from mmreco.splitting import Holdout, drawn_events, last_events
 
-__all__ = ["held_out", "looks"]
+__all__ = ["held_out", "validations_per_epoch"]
 
 _VALIDATORS = 10_000  # users validated on at most
 _SHARE = 0.2  # of a user's events, where their order does not count
@@ -33,6 +33,6 @@ def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[I
     return train.keep(~held), Holdout(part.keep(~asked), part.keep(asked))
 
 
-def looks(train: Interactions) -> int:
+def validations_per_epoch(train: Interactions) -> int:
     """How often a pass over `train` stops for a look at validation."""
     return min(max(1, round(train.n_events / _LOOK)), _LOOKS)

@@ -46,7 +46,7 @@ class ItemContent:
             there = there | present
         return there
 
-    def unnamed(self, where: Tensor | None = None) -> "ItemContent":
+    def without_ids(self, where: Tensor | None = None) -> "ItemContent":
         """The same items without their ids, as if they were new: all, or those in the mask `where`, shape `(n,)`."""
         chosen = torch.ones_like(self.identity, dtype=torch.bool) if where is None else where
         return replace(self, identity=self.identity.masked_fill(chosen, -1))

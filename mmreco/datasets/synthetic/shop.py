@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from mmreco.arrays import I64, Bool, frozen
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
@@ -108,9 +109,14 @@ class SyntheticShop:
     cold: Holdout
     truth: Truth
 
+    @property
+    def dataset(self) -> Dataset:
+        """Catalogue, interactions and reviews together."""
+        return Dataset(self.catalogue, self.interactions, self.reviews)
+
 
 def synthetic_shop(n_items: int = 1200, n_users: int = 3000, seed: int = 0) -> SyntheticShop:
-    """A planted shop; the same numbers give the same shop.
+    """A synthetic shop; the same numbers give the same shop.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How far an item nobody has clicked leans towards the crowd, so that it gets three tenths of an average item's places.
+"""How far an item without events leans towards the mean user: it gets three tenths of an average item's places.
 
 Behaviour teaches an id how popular its item is; content alone cannot know, so a new item would stand behind every
 known one that is liked, however well it fits, or, where content says nearly all, before every known one that is not.
@@ -21,15 +21,15 @@ _FARTHEST = 2.0
 _HALVINGS = 16
 
 
-def shift_towards(places: F32, crowd: F32, lean: float) -> F32:
-    """`places`, shape `(n, dim)`, moved towards the unit vector `crowd` by `lean`; unit length."""
-    moved = places + np.float32(lean) * crowd
+def shift_towards(places: F32, mean_user: F32, lean: float) -> F32:
+    """`places`, shape `(n, dim)`, moved towards the unit vector `mean_user` by `lean`; unit length."""
+    moved = places + np.float32(lean) * mean_user
     length = np.linalg.norm(moved, axis=1, keepdims=True)
     lifted: F32 = np.divide(moved, length, out=places.copy(), where=length > 0)
     return lifted
 
 
-def leaning(users: F32, lists: F32, alone: F32, crowd: F32, *, share: float) -> float:
+def leaning(users: F32, lists: F32, alone: F32, mean_user: F32, *, share: float) -> float:
     """The least lean with which an item of `alone` has at least a `share` of a list on average; below 0 is away.
 
     Parameters
@@ -47,7 +47,7 @@ def leaning(users: F32, lists: F32, alone: F32, crowd: F32, *, share: float) -> 
     gained = -np.diff(worth / worth.sum(), append=0)  # (k,): by standing before the item in this place as well
 
     def had(lean: float) -> float:
-        scores = users @ shift_towards(alone, crowd, lean).T  # (u, n)
+        scores = users @ shift_towards(alone, mean_user, lean).T  # (u, n)
         return float(sum(gain * (scores > bar[:, None]).mean() for gain, bar in zip(gained, lists.T, strict=True)))
 
     low, high = -_FARTHEST, _FARTHEST

@@ -12,45 +12,44 @@ et al., "Bag of tricks for efficient text classification", 2017 (a title as the 
 `mmreco.with_title_tokens`). Deviates by hiding an id the less the more events have taught it, by normalising item
 vectors, by negatives shared by a batch and corrected for how they were drawn, by never drawing an item without events
 as a negative, as nobody was offered it, by drawing items that few events have taught towards those of like content
-(`mmreco.models.sharedspace.neighbours`), and by letting items without events lean towards the crowd.
+(`mmreco.models.sharedspace.neighbours`), and by letting items without events lean towards the mean_user.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from time import perf_counter
-from typing import Self, final, get_args
+from typing import Any, final, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mmreco import metrics
 from mmreco.arrays import F32, I64, frozen
 from mmreco.data.attributes import Attributes
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.behaviour import BehaviourEncoder
-from mmreco.errors import DataError, IncompatibleError
+from mmreco.errors import IncompatibleError
 from mmreco.models.base import State, VectorModel
 from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.cold_start import COLD_SHARE, leaning, shift_towards, some
 from mmreco.models.sharedspace.content import item_content, newcomers, placed
 from mmreco.models.sharedspace.neighbours import Neighbours
-from mmreco.models.trained import require
-from mmreco.models.validation import held_out, looks
+from mmreco.models.trained import Trained
+from mmreco.models.training import require
 from mmreco.nn.batching import batch_size, batches, windows
 from mmreco.nn.behaviour import BehaviourTower, Reader
-from mmreco.nn.device import chosen
 from mmreco.nn.fusion import Fusion, ItemTower, widths_of
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.process_group import crew
 from mmreco.nn.towers import ItemContent, Towers
-from mmreco.nn.training_loop import train as train_loop
-from mmreco.progress import progress as shown_progress
-from mmreco.splitting import Holdout
+from mmreco.text.title_tokens import with_title_tokens
 
 __all__ = ["SharedSpace"]
 
@@ -64,8 +63,11 @@ _TEMPERATURE = 0.07  # at the start; it is learnt
 
 @final
 @dataclass(kw_only=True, eq=False)
-class SharedSpace(VectorModel):
+class SharedSpace(Trained[Towers], VectorModel):
     """Users and items in one space, trained on behaviour, reaching whoever has content or a history.
+
+    It reads the dataset's interactions, its content vectors, and of the catalogue `category`, `brand`, `price` and the
+    words of `title`, those there are.
 
     Parameters
     ----------
@@ -81,23 +83,13 @@ class SharedSpace(VectorModel):
         Share of values hidden in training.
     max_length : 1 or more
         Events of a history that are read, the latest.
-    learning_rate : above 0
-        Step size of AdamW.
-    epochs : 1 or more
-        Passes over the events at most.
-    patience : 1 or more, or None
-        Passes without a better NDCG@10 on validation before training stops; None trains all `epochs` on all events
-        and never looks. There is a look after each pass, and up to three within one of more than 250,000 events.
-    minutes : above 0, or None
-        Training ends at the first look after so long; None for no limit.
-    seed, device : as everywhere
-        Same seed, same machine, same result. `device` is "auto", "cpu" or "cuda".
+    training : how it is trained, see `Training`
 
     Attributes
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
-    cold_bias_ : how far items without events lean towards the crowd
+    cold_bias_ : how far items without events lean towards the mean user
     neighbours_ : what items of few events are drawn towards (see `neighbours.py`); None with ids alone
     seconds_ : how long `fit` took; NaN once loaded
 
@@ -108,11 +100,11 @@ class SharedSpace(VectorModel):
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
+    >>> from mmreco import Dataset, IdMap, Training
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"], ["cap", "hat"]], items=shop)
-    >>> space = SharedSpace(dim=8, epochs=1).fit(events)
-    >>> space.recommend(Interactions.from_histories([["hat"]], items=shop), k=2)
+    >>> space = SharedSpace(dim=8, training=Training(epochs=1)).fit(Dataset.from_interactions(events))
+    >>> space.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=2)
     Ranking(1 questions x 2)
     """
 
@@ -122,127 +114,30 @@ class SharedSpace(VectorModel):
     fusion: Fusion = "gated"
     dropout: float = 0.2
     max_length: int = 200
-    learning_rate: float = 0.003
-    epochs: int = 30
-    patience: int | None = 5
-    minutes: float | None = None
-    seed: int = 0
-    device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("dim", "depth", "max_length", "epochs"):
+        super().__post_init__()
+        for name in ("dim", "depth", "max_length"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
-        require(self.minutes is None or self.minutes > 0, "minutes", self.minutes, "above 0, or None")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         require(self.reader in get_args(Reader), "reader", self.reader, f"one of {get_args(Reader)}")
         require(self.fusion in get_args(Fusion), "fusion", self.fusion, f"one of {get_args(Fusion)}")
-        chosen(self.device)
 
     # ---- fit
 
-    def fit(
-        self,
-        train: Interactions,
-        *,
-        content: Mapping[str, Embeddings] | None = None,
-        attributes: Attributes | None = None,
-        validation: Holdout | None = None,
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> Self:
-        """Learn the space from events and from what is known of the items.
-
-        Parameters
-        ----------
-        train : what users did
-        content : by modality, e.g. `{"text": ..., "image": ...}`, optional
-            Vectors of the items that have it; an item missing in one is placed by the rest.
-        attributes : optional
-            Plain facts of the items.
-        validation : optional
-            What tells when to stop. When omitted, the last event of every tenth user is held out for it,
-            if that makes 50 users to ask.
-        checkpoint : a folder, optional
-            Where the state is kept at each look; the same call takes it up again after an interruption.
-        progress : optional
-            Whether to show a bar for each pass.
-
-        Raises
-        ------
-        DataError
-            There is nothing to learn from: every user has fewer than two events.
-        IncompatibleError
-            `validation` is over other items, or `checkpoint` belongs to another training.
-        FloatingPointError
-            The loss became infinite or undefined; lower `learning_rate`.
-        """
-        begun = perf_counter()
-        if validation is not None and validation.histories.items != train.items:
-            raise IncompatibleError("validation is over other items than train; split one set of events")
-        if self.patience is None:
-            validation = None
-        elif validation is None:
-            train, validation = held_out(train, self.seed)
-        cut = windows(train.starts, self.max_length)
-        n_steps, parts = int(cut[:, 1].sum()), looks(train)
-        size = batch_size(n_steps, len(train.items))
-        if not len(cut):
-            raise DataError(f"{train!r}: nobody has two events; expected histories to learn from")
-        device = chosen(self.device)
-        widths = {name: vectors.dim for name, vectors in sorted((content or {}).items())}
-        names = attributes.names if attributes is not None else ()
-        counts = train.counts()
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(self.seed)
-            towers = self._towers(len(train.items), widths, len(names), len(train.event_names)).to(device)
-        named = np.where(counts > 0, np.arange(len(counts)), -1)
-        known = item_content(train.items, named, content or {}, attributes, towers, learn=True)
-        hidden = training.hiding(known, counts)
-        negatives = Negatives(torch.from_numpy(np.flatnonzero(counts)).to(device), _NEGATIVES)
-        together = crew()
-        self.items_, self.towers_, self.attribute_names_ = train.items, towers, names
+    def _prepare(self, dataset: Dataset, train: Interactions) -> None:
+        self._attributes = Attributes.from_catalogue(with_title_tokens(dataset.catalogue))
+        self._content = {name: vectors for name, vectors in sorted(dataset.content.items()) if len(vectors)}
+        self._widths = {name: vectors.dim for name, vectors in self._content.items()}
+        self.vocabulary_ = self._attributes.take([])
         self.event_names_ = train.event_names
 
-        def losses(look: int) -> Iterator[Tensor]:
-            number, part = divmod(look, parts)
-            groups = batches(cut, size, np.random.default_rng([self.seed, number]))[part::parts]
-            for group in shown_progress(groups, description=f"pass {1 + look / parts:g}", shown=progress):
-                own, share = together.part(cut[group])
-                yield share * training.batch_loss(towers, known, train, own, negatives, hidden)
-
-        def ndcg(asked: Holdout) -> float:
-            self._settle(known)
-            return float(np.nanmean(metrics.ndcg(self.recommend(asked.histories, 10), asked.targets)))
-
-        with training.compiled(towers, n_steps):
-            outcome = train_loop(
-                towers,
-                training.optimiser(towers, self.learning_rate),
-                batches=losses,
-                validate=None if validation is None else lambda: ndcg(validation),
-                epochs=self.epochs * parts,
-                patience=None if self.patience is None else self.patience * parts,
-                seed=self.seed,
-                memory=training.memory(n_steps // size),
-                seconds=None if self.minutes is None else 60 * self.minutes,
-                checkpoint=training.kept(checkpoint, self._config(), train, known, validation),
-            )
-        self.scores_ = tuple(outcome.scores if validation is not None else ())
-        self.epochs_ = -(-outcome.best // parts)
-        self._settle(known)
-        self._draw(train, known)
-        self._welcome(train, known)
-        self.seconds_ = perf_counter() - begun
-        return self
-
-    def _towers(self, n_items: int, widths: Mapping[str, int], n_attributes: int, n_events: int) -> Towers:
+    def _network(self, n_items: int) -> Towers:
         items = ItemTower(
             self.dim,
             n_ids=n_items,
-            widths=widths,
-            n_attributes=n_attributes,
+            widths=self._widths,
+            n_attributes=len(self.vocabulary_.names),
             fusion=self.fusion,
         )
         users = BehaviourTower(
@@ -251,39 +146,74 @@ class SharedSpace(VectorModel):
             depth=self.depth,
             heads=_HEADS,
             dropout=self.dropout,
-            n_events=1 + n_events,
+            n_events=1 + len(self.event_names_),
         )
         return Towers(items, users, temperature=_TEMPERATURE)
 
-    def _settle(self, known: ItemContent) -> None:
-        """Place every item by the towers as they are now."""
-        self._take_places(placed(self.towers_, known), np.zeros(self.dim, dtype=np.float32))
+    def _begin(self, dataset: Dataset, train: Interactions) -> None:
+        counts, device = train.counts(), self._device
+        named = np.where(counts > 0, np.arange(len(counts)), -1)
+        self._known = item_content(dataset.items, named, self._content, self._attributes, self.network_, learn=True)
+        self._hidden = training.id_dropout(self._known, counts)
+        self._negatives = Negatives(torch.from_numpy(np.flatnonzero(counts)).to(device), _NEGATIVES)
 
-    def _draw(self, train: Interactions, known: ItemContent) -> None:
-        """Draw known items towards their neighbours, then new ones (see `mmreco.models.sharedspace.neighbours`)."""
+    def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
+        cut, together = windows(train.starts, self.max_length), crew()
+        for group in batches(cut, batch_size(int(cut[:, 1].sum()), len(train.items)), rng):
+            own, share = together.part(cut[group])
+            yield share * training.batch_loss(self.network_, self._known, train, own, self._negatives, self._hidden)
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        return training.optimiser(self.network_, self.training.learning_rate)
+
+    def _averaging(self, train: Interactions) -> float:
+        n_steps = self._steps(train)
+        return training.averaging(n_steps // batch_size(n_steps, len(train.items)))
+
+    def _compiled(self, train: Interactions) -> AbstractContextManager[None]:
+        return training.compiled(self.network_, self._steps(train))
+
+    def _steps(self, train: Interactions) -> int:
+        return int(windows(train.starts, self.max_length)[:, 1].sum())
+
+    def _learnt_from(self) -> list[npt.NDArray[Any]]:
+        vectors = [values.cpu().numpy() for pair in self._known.contents.values() for values in pair]
+        return [self._known.attributes.cpu().numpy(), *vectors]
+
+    def _settle(self) -> None:
+        self._take_places(placed(self.network_, self._known), np.zeros(self.dim, dtype=np.float32))
+
+    def _finish(self, train: Interactions) -> None:
+        self._smooth(train, self._known)
+        self._place_cold(train, self._known)
+        del self._attributes, self._content, self._known, self._hidden, self._negatives
+
+    def _smooth(self, train: Interactions, known: ItemContent) -> None:
+        """Draw known items towards their neighbours, then new ones (see `neighbours.py`)."""
         counts, described = train.counts(), known.described.cpu().numpy()
         if not described.any():
             self.neighbours_ = None
             return
-        own, alone = self.embeddings_.vectors, placed(self.towers_, known.unnamed())
-        self.neighbours_ = Neighbours(train.items, alone * ((counts > 0) & described)[:, None], self.towers_.scale)
-        self._take_places(self.neighbours_.draw_all(own, alone, counts), self.nobody_)
+        own, alone = self.embeddings_.vectors, placed(self.network_, known.without_ids())
+        self.neighbours_ = Neighbours(train.items, alone * ((counts > 0) & described)[:, None], self.network_.scale)
+        self._take_places(self.neighbours_.smooth_all(own, alone, counts), self.cold_user_vector_)
 
     def _new_places(self, known: ItemContent, rows: I64 | None = None) -> F32:
-        """Where items without events lie before they lean, shape `(m, dim)`; `rows` as in `Neighbours.draw`."""
-        alone = placed(self.towers_, known.unnamed())
+        """Where items without events lie before they lean, shape `(m, dim)`; `rows` as in `Neighbours.smooth`."""
+        alone = placed(self.network_, known.without_ids())
         if self.neighbours_ is None:
             return alone
-        return self.neighbours_.draw(alone, alone, np.ones(len(alone), np.float32), self.embeddings_.vectors, rows=rows)
+        fully = np.ones(len(alone), np.float32)
+        return self.neighbours_.smooth(alone, alone, fully, self.embeddings_.vectors, rows=rows)
 
-    def _welcome(self, train: Interactions, known: ItemContent) -> None:
+    def _place_cold(self, train: Interactions, known: ItemContent) -> None:
         """Find where the mean user lies, and let items without events lean there (see `cold_start.py`)."""
         clicked = train.counts() > 0
-        rng = np.random.default_rng(self.seed)
-        asked = train.take(some(np.flatnonzero(train.lengths), _LISTS, rng))
-        users = self.user_vectors(asked)  # (u, dim)
-        crowd = users.mean(axis=0)
-        crowd = (crowd / np.linalg.norm(crowd)).astype(np.float32)
+        rng = np.random.default_rng(self.training.seed)
+        sample = train.take(some(np.flatnonzero(train.lengths), _LISTS, rng))
+        users = self.user_vectors(sample)  # (u, dim)
+        mean_user = users.mean(axis=0)
+        mean_user = (mean_user / np.linalg.norm(mean_user)).astype(np.float32)
         vectors, described = self.embeddings_.vectors.copy(), known.described.cpu().numpy()
         new = ~clicked & described
         alone = vectors[some(np.flatnonzero(new), _JUDGED, rng)]
@@ -293,16 +223,16 @@ class SharedSpace(VectorModel):
         self.cold_bias_ = 0.0
         if len(alone):
             n_known = int(clicked.sum())
-            lists = self.recommend(asked, min(_LIST, n_known), where=clicked).scores  # (u, k)
-            self.cold_bias_ = leaning(users, lists, alone, crowd, share=COLD_SHARE / n_known)
-            vectors[new] = shift_towards(vectors[new], crowd, self.cold_bias_)
-        vectors[~clicked & ~described] = -crowd  # nothing is known of these: behind all others
-        self._take_places(vectors, crowd)
+            lists = self.recommend(histories=sample, k=min(_LIST, n_known), candidates=clicked).scores  # (u, k)
+            self.cold_bias_ = leaning(users, lists, alone, mean_user, share=COLD_SHARE / n_known)
+            vectors[new] = shift_towards(vectors[new], mean_user, self.cold_bias_)
+        vectors[~clicked & ~described] = -mean_user  # nothing is known of these: behind all others
+        self._take_places(vectors, mean_user)
 
-    def _take_places(self, vectors: F32, nobody: F32) -> None:
+    def _take_places(self, vectors: F32, cold_user_vector: F32) -> None:
         digest = hashlib.sha256(vectors.tobytes()).hexdigest()
         self.embeddings_ = Embeddings(self.items_, vectors, f"SharedSpace {digest}")
-        self.nobody_ = frozen(nobody, np.float32)
+        self.cold_user_vector_ = frozen(cold_user_vector, np.float32)
 
     # ---- asked
 
@@ -340,20 +270,20 @@ class SharedSpace(VectorModel):
         """The user tower as an encoder of histories over `items`, those fitted on when omitted (see `user_vectors`)."""
         self._require_fitted()
         return BehaviourEncoder(
-            tower=self.towers_.users,
+            tower=self.network_.users,
             items=items or self.embeddings_,
             event_names=self.event_names_,
-            nobody=self.nobody_,
+            cold_user_vector=self.cold_user_vector_,
             max_length=self.max_length,
         )
 
-    def place(self, content: Mapping[str, Embeddings], attributes: Attributes | None = None) -> Embeddings:
+    def place(self, catalogue: Catalogue, content: Mapping[str, Embeddings]) -> Embeddings:
         """The places of items nobody has clicked yet: by their content and attributes, near known items like them.
 
         Parameters
         ----------
-        content : by modality, as `fit` took it; items may lack any
-        attributes : with the `names` that `fit` took, optional
+        catalogue : the new items
+        content : their vectors by name, as the dataset had them that was fitted on; items may lack any
 
         Returns
         -------
@@ -365,38 +295,35 @@ class SharedSpace(VectorModel):
         NotFittedError
             `fit` has not been called.
         IncompatibleError
-            A modality, its width or the attributes' names are not those of `fit`.
+            A name or a width is not one of those fitted on.
         """
         self._require_fitted()
-        items, known = newcomers(content, attributes, self.towers_, self.attribute_names_)
-        places = shift_towards(self._new_places(known), self.nobody_, self.cold_bias_)
+        attributes = self.vocabulary_.describe(with_title_tokens(catalogue))
+        items, known = newcomers(content, attributes, self.network_, self.vocabulary_.names)
+        places = shift_towards(self._new_places(known), self.cold_user_vector_, self.cold_bias_)
         return Embeddings(items, places, self.embeddings_.fingerprint)
 
     # ---- kept
 
     def _state(self) -> State:
-        weights = {f"towers.{name}": w.detach().cpu().numpy() for name, w in self.towers_.state_dict().items()}
-        said = json.dumps(
-            [self.event_names_, self.attribute_names_, self.scores_, self.epochs_, self.cold_bias_]
-        ).encode()
-        words = np.frombuffer(said, dtype=np.uint8)
-        places = {"vectors": self.embeddings_.vectors, "nobody": self.nobody_}
+        cuts = {column: list(values) for column, values in self.vocabulary_.cuts.items()}
+        about = json.dumps([self.event_names_, self.vocabulary_.names, self.cold_bias_, cuts]).encode()
+        places = {"vectors": self.embeddings_.vectors, "cold_user": self.cold_user_vector_}
         alone = {} if self.neighbours_ is None else {"alone": self.neighbours_.alone}
-        return weights | places | alone | {"words": words}
+        return {**super()._state(), **places, **alone, "about": np.frombuffer(about, dtype=np.uint8)}
 
     def _restore(self, state: State) -> None:
-        weights = {n.removeprefix("towers."): torch.tensor(w) for n, w in state.items() if n.startswith("towers.")}
-        event_names, attribute_names, scores, self.epochs_, self.cold_bias_ = json.loads(state["words"].tobytes())
-        self.event_names_, self.attribute_names_ = tuple(event_names), tuple(attribute_names)
-        self.scores_ = tuple(scores)
-        widths = widths_of(weights, "items.")
-        self.towers_ = self._towers(len(self.items_), widths, len(self.attribute_names_), len(self.event_names_))
-        try:
-            self.towers_.load_state_dict(weights)
-        except RuntimeError as error:
-            raise IncompatibleError(
-                f"SharedSpace: weights of another version of mmreco; fit again ({error})"
-            ) from error
-        self.towers_.eval()
-        self._take_places(state["vectors"], state["nobody"])
-        self.neighbours_ = Neighbours(self.items_, state["alone"], self.towers_.scale) if "alone" in state else None
+        if "about" not in state:
+            raise IncompatibleError("SharedSpace: saved by mmreco 0.1; fit it again on the same dataset and save")
+        event_names, names, self.cold_bias_, cuts = json.loads(state["about"].tobytes())
+        self.event_names_ = tuple(event_names)
+        nothing = np.zeros(0, dtype=np.int64)
+        self.vocabulary_ = Attributes(
+            IdMap.of([]), tuple(names), np.zeros(1, dtype=np.int64), nothing, {c: tuple(v) for c, v in cuts.items()}
+        )
+        weights = {n.removeprefix("network."): torch.tensor(w) for n, w in state.items() if n.startswith("network.")}
+        self._widths = widths_of(weights, "items.")
+        self._restore_network(state)
+        self._take_places(state["vectors"], state["cold_user"])
+        alone = state.get("alone")
+        self.neighbours_ = None if alone is None else Neighbours(self.items_, alone, self.network_.scale)

@@ -41,14 +41,14 @@ class Neighbours:
         self.alone = alone
         self.sharpness = sharpness
 
-    def draw_all(self, own: F32, alone: F32, counts: I64) -> F32:
+    def smooth_all(self, own: F32, alone: F32, counts: I64) -> F32:
         """All `n` items drawn: the known ones first, then, towards where those now lie, the ones without events."""
         places = own.copy()
         for rows in (np.flatnonzero(counts), np.flatnonzero(counts == 0)):
-            places[rows] = self.draw(own[rows], alone[rows], id_dropout_rate(counts[rows]), places, rows=rows)
+            places[rows] = self.smooth(own[rows], alone[rows], id_dropout_rate(counts[rows]), places, rows=rows)
         return places
 
-    def draw(self, own: F32, alone: F32, listening: F32, places: F32, *, rows: I64 | None = None) -> F32:
+    def smooth(self, own: F32, alone: F32, listening: F32, places: F32, *, rows: I64 | None = None) -> F32:
         """The unit vectors `own`, shape `(m, dim)`, drawn towards their neighbours.
 
         Parameters

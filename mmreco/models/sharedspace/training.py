@@ -1,15 +1,11 @@
 """How a shared space learns: the loss of a batch, what moves the weights, and what remains of them.
 
 Source: Volkovs et al., "DropoutNet", 2017 (hiding ids in training, so that items nobody clicked are placed well by
-their content). Deviates by hiding an id the more often the fewer events have taught it (see `hiding`).
+their content). Deviates by hiding an id the more often the fewer events have taught it (see `id_dropout`).
 """
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,13 +14,11 @@ from torch import Tensor
 from mmreco.arrays import F32, I64
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.behaviour import steps
-from mmreco.models.checkpoint import FolderCheckpoint
 from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
-from mmreco.splitting import Holdout
 
-__all__ = ["batch_loss", "compiled", "hiding", "kept", "memory", "optimiser", "id_dropout_rate"]
+__all__ = ["batch_loss", "compiled", "id_dropout", "averaging", "id_dropout_rate", "optimiser"]
 
 _BETAS = (0.9, 0.98)
 _TAUGHT = 12.0  # events with which an item's id is hidden e times less often than with none
@@ -34,7 +28,7 @@ _COMPILED_ON, _COMPILER = "cuda", "inductor"
 _WORTH_COMPILING = 500_000  # steps of a pass from which compiling, about a minute, pays; a guess, not yet measured
 
 
-def memory(steps: int) -> float:
+def averaging(steps: int) -> float:
     """The share of the running average of the weights that a step keeps, for so many steps a pass (see `nn.loop`)."""
     return 1 - 1 / max(2.0, _AVERAGED * steps)
 
@@ -45,7 +39,7 @@ def id_dropout_rate(counts: I64) -> F32:
     return little
 
 
-def hiding(known: ItemContent, counts: I64) -> Tensor | None:
+def id_dropout(known: ItemContent, counts: I64) -> Tensor | None:
     """The share of the batches in which each item's id is hidden, shape `(n,)`; None where no item has content.
 
     An item hides it the more the less it says (`id_dropout_rate`), and never where nothing else is known of it. So
@@ -67,7 +61,7 @@ def batch_loss(
 ) -> Tensor:
     """The loss of foretelling each next event in these windows, shape `(b, 2)`; a scalar. On a GPU in bfloat16.
 
-    `hidden` is as `hiding` gives it; an id is hidden in the whole batch or not at all.
+    `hidden` is as `id_dropout` gives it; an id is hidden in the whole batch or not at all.
     """
     device = known.identity.device
     starts, lengths = cut[:, 0], cut[:, 1] - 1  # the last event of a window is only a target
@@ -80,7 +74,7 @@ def batch_loss(
     read, right, wrong = place.split([len(targets), len(targets), len(drawn)])
     seen = known.of(rows)
     if hidden is not None:
-        seen = seen.unnamed(torch.rand(len(rows), device=device) < hidden[rows])
+        seen = seen.without_ids(torch.rand(len(rows), device=device) < hidden[rows])
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         places = towers.item_places(seen)  # (r, dim), each item once
         inputs = places.new_zeros(*real.shape, places.shape[1])
@@ -112,26 +106,3 @@ def compiled(towers: Towers, steps: int) -> Iterator[None]:
         finally:
             for tower in both:
                 tower._compiled_call_impl = None
-
-
-def kept(
-    folder: str | Path | None,
-    config: Mapping[str, Any],
-    train: Interactions,
-    known: ItemContent,
-    validation: Holdout | None,
-) -> FolderCheckpoint | None:
-    """Where the state of this training, and of no other, is kept; None without a folder."""
-    return None if folder is None else FolderCheckpoint(Path(folder), _mark(config, train, known, validation))
-
-
-def _mark(config: Mapping[str, Any], train: Interactions, known: ItemContent, validation: Holdout | None) -> str:
-    """SHA-256 over all that makes one training differ from another."""
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode() + train.items.checksum.encode())
-    parts = [train.starts, train.items_flat, train.event_types, known.attributes.cpu().numpy()]
-    parts += [values.cpu().numpy() for pair in known.contents.values() for values in pair]
-    parts += [] if train.times is None else [train.times]
-    parts += [] if validation is None else [validation.targets.items_flat, validation.histories.items_flat]
-    for array in parts:
-        digest.update(repr(array.shape).encode() + array.tobytes())
-    return digest.hexdigest()

@@ -18,8 +18,8 @@ def crowded():
     """Users of whom most look one way, and items that look nowhere."""
     rng = np.random.default_rng(0)
     crowd = units(1, 8, rng)[0]
-    users = units(200, 8, rng, crowd, 6.0)
-    return users, np.tile(np.float32([0.8, 0.6]), (200, 1)), units(50, 8, rng), crowd
+    users = units(200, 8, rng, mean_user, 6.0)
+    return users, np.tile(np.float32([0.8, 0.6]), (200, 1)), units(50, 8, rng), mean_user
 
 
 def had(users, lists, items):
@@ -32,28 +32,28 @@ def had(users, lists, items):
 def test_leaning_gives_the_share_that_was_asked(crowded):
     users, lists, alone, crowd = crowded
     before = had(users, lists, alone)
-    lean = leaning(users, lists, alone, crowd, share=0.2)
-    assert before < 0.2 <= had(users, lists, shift_towards(alone, crowd, lean)) < 0.21
+    lean = leaning(users, lists, alone, mean_user, share=0.2)
+    assert before < 0.2 <= had(users, lists, shift_towards(alone, mean_user, lean)) < 0.21
 
 
 def test_who_has_too_much_leans_away(crowded):
     users, lists, alone, crowd = crowded
     before = had(users, lists, alone)
-    lean = leaning(users, lists, alone, crowd, share=before / 2)
+    lean = leaning(users, lists, alone, mean_user, share=before / 2)
     assert lean < 0
-    assert before / 2 <= had(users, lists, shift_towards(alone, crowd, lean)) < before / 2 + 0.02
-    np.testing.assert_allclose(shift_towards(alone, crowd, 0.0), alone, atol=1e-6)
+    assert before / 2 <= had(users, lists, shift_towards(alone, mean_user, lean)) < before / 2 + 0.02
+    np.testing.assert_allclose(shift_towards(alone, mean_user, 0.0), alone, atol=1e-6)
 
 
 def test_it_never_leans_farther_than_it_may(crowded):
     users, lists, alone, crowd = crowded
-    assert leaning(users, lists + 9, alone, crowd, share=0.5) == 2.0
+    assert leaning(users, lists + 9, alone, mean_user, share=0.5) == 2.0
 
 
 def test_places_stay_on_the_sphere(crowded):
     _, _, alone, crowd = crowded
-    np.testing.assert_allclose(np.linalg.norm(shift_towards(alone, crowd, 0.7), axis=1), 1, rtol=1e-5)
-    nowhere = shift_towards(-crowd[None], crowd, 1.0)
+    np.testing.assert_allclose(np.linalg.norm(shift_towards(alone, mean_user, 0.7), axis=1), 1, rtol=1e-5)
+    nowhere = shift_towards(-mean_user[None], mean_user, 1.0)
     assert np.isfinite(nowhere).all()
 
 

@@ -41,7 +41,7 @@ def test_an_item_is_drawn_by_its_ten_nearest_known_ones(shop, monkeypatch):
     own, alone, known, neighbours = shop
     monkeypatch.setattr(module, "_CHUNK", 7)
     listening = np.linspace(0.1, 1, 40).astype(np.float32)
-    drawn = neighbours.draw(own, alone, listening, own, rows=np.arange(40))
+    drawn = neighbours.smooth(own, alone, listening, own, rows=np.arange(40))
     for i in (0, 17, 39):
         wanted = by_hand(own[i], alone[i], listening[i], own, {j: alone[j] for j in np.flatnonzero(known) if j != i})
         np.testing.assert_allclose(drawn[i], wanted, atol=1e-5)
@@ -49,7 +49,7 @@ def test_an_item_is_drawn_by_its_ten_nearest_known_ones(shop, monkeypatch):
 
 def test_new_items_are_drawn_by_all_known_ones_even_by_their_like(shop):
     own, alone, known, neighbours = shop
-    drawn = neighbours.draw(alone[:1], alone[:1], np.ones(1, np.float32), own)
+    drawn = neighbours.smooth(alone[:1], alone[:1], np.ones(1, np.float32), own)
     wanted = by_hand(alone[0], alone[0], 1.0, own, {j: alone[j] for j in np.flatnonzero(known)})
     np.testing.assert_allclose(drawn[0], wanted, atol=1e-5)
 
@@ -57,18 +57,18 @@ def test_new_items_are_drawn_by_all_known_ones_even_by_their_like(shop):
 def test_what_nothing_is_known_of_stays_and_so_does_everybody_where_nobody_is_known(shop):
     own, alone, _, neighbours = shop
     silent = alone * (np.arange(40) != 3)[:, None]
-    drawn = neighbours.draw(own, silent.astype(np.float32), np.ones(40, np.float32), own, rows=np.arange(40))
+    drawn = neighbours.smooth(own, silent.astype(np.float32), np.ones(40, np.float32), own, rows=np.arange(40))
     np.testing.assert_array_equal(drawn[3], own[3])
     assert (np.abs(drawn - own).max(axis=1) > 1e-3).sum() == 39
     nobody = Neighbours(neighbours.items, np.zeros_like(alone), SHARPNESS)
-    np.testing.assert_allclose(nobody.draw(own, alone, np.ones(40, np.float32), own), own, atol=1e-6)
+    np.testing.assert_allclose(nobody.smooth(own, alone, np.ones(40, np.float32), own), own, atol=1e-6)
 
 
 def test_among_many_that_are_alike_none_is_its_own_neighbour():
     own = unit(np.random.default_rng(0).normal(size=(30, 4)))
     alone = np.tile(np.float32([1, 0, 0, 0]), (30, 1))
     neighbours = Neighbours(IdMap.of(map(str, range(30))), alone, SHARPNESS)
-    drawn = neighbours.draw(own, alone, np.ones(30, np.float32), own, rows=np.arange(30))
+    drawn = neighbours.smooth(own, alone, np.ones(30, np.float32), own, rows=np.arange(30))
     first = unit(own[:10].sum(axis=0))  # alike: the first ten, or eleven less itself
     np.testing.assert_allclose(drawn[20], unit(own[20] + first), atol=1e-5)
     np.testing.assert_allclose(drawn[4], unit(own[4] + unit(own[:11].sum(axis=0) - own[4])), atol=1e-5)
@@ -77,9 +77,9 @@ def test_among_many_that_are_alike_none_is_its_own_neighbour():
 def test_new_ones_are_drawn_towards_where_known_ones_have_come_to_lie(shop):
     own, alone, known, neighbours = shop
     counts = np.where(known, np.arange(1, 41), 0)
-    drawn = neighbours.draw_all(own, alone, counts)
+    drawn = neighbours.smooth_all(own, alone, counts)
     rows = np.flatnonzero(known)
-    among = neighbours.draw(own[rows], alone[rows], id_dropout_rate(counts[rows]), own, rows=rows)
+    among = neighbours.smooth(own[rows], alone[rows], id_dropout_rate(counts[rows]), own, rows=rows)
     np.testing.assert_allclose(drawn[rows], among, atol=1e-6)
     wanted = by_hand(own[38], alone[38], 1.0, drawn, {j: alone[j] for j in rows})
     np.testing.assert_allclose(drawn[38], wanted, atol=1e-5)
@@ -100,10 +100,10 @@ def test_of_many_items_neighbours_come_from_a_graph(monkeypatch):
 
     monkeypatch.setattr(module, "VectorIndex", index)
     neighbours = Neighbours(items, alone, SHARPNESS)
-    scanned = neighbours.draw(own, alone, np.ones(3_000, np.float32), own, rows=rows)
+    scanned = neighbours.smooth(own, alone, np.ones(3_000, np.float32), own, rows=rows)
     monkeypatch.setattr(module, "_COMPARED", 3_000 * 1_000)
-    walked = neighbours.draw(own, alone, np.ones(3_000, np.float32), own, rows=rows)
-    few = neighbours.draw(own[:9], alone[:9], np.ones(9, np.float32), own, rows=rows[:9])
+    walked = neighbours.smooth(own, alone, np.ones(3_000, np.float32), own, rows=rows)
+    few = neighbours.smooth(own[:9], alone[:9], np.ones(9, np.float32), own, rows=rows[:9])
     assert asked == ["exact", "fast", "exact"]
     assert (np.abs(walked - scanned).max(axis=1) < 1e-5).mean() > 0.6
     assert np.linalg.norm(walked - scanned, axis=1).mean() < 0.05

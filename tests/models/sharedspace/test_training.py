@@ -7,7 +7,7 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.sharedspace.content import item_content
-from mmreco.models.sharedspace.training import batch_loss, hiding, optimiser
+from mmreco.models.sharedspace.training import batch_loss, id_dropout, optimiser
 from mmreco.nn.batching import windows
 from mmreco.nn.negatives import Negatives
 
@@ -26,14 +26,16 @@ def given():
 def test_an_id_is_hidden_the_less_the_more_events_have_taught_it(given):
     _, known, log = given
     assert log.counts().tolist() == [3, 3, 1, 1, 1]
-    assert hiding(known, log.counts()).tolist() == pytest.approx([np.exp(-3 / 12)] * 2 + [np.exp(-1 / 12)] * 2 + [0])
+    assert id_dropout(known, log.counts()).tolist() == pytest.approx(
+        [np.exp(-3 / 12)] * 2 + [np.exp(-1 / 12)] * 2 + [0]
+    )
 
 
 def test_no_id_is_hidden_where_nothing_else_is_known(given):
     towers, known, log = given
     bare = item_content(log.items, np.arange(5), {}, None, towers)
-    assert hiding(bare, log.counts()) is None
-    assert hiding(known, log.counts())[4] == 0
+    assert id_dropout(bare, log.counts()) is None
+    assert id_dropout(known, log.counts())[4] == 0
 
 
 def test_a_hidden_id_teaches_as_if_the_item_were_new(given):
@@ -45,7 +47,7 @@ def test_a_hidden_id_teaches_as_if_the_item_were_new(given):
         return batch_loss(towers, known, log, windows(log.starts, 10), negatives, hidden).item()
 
     assert loss(known, 0.0) == loss(known, None)
-    assert loss(known, 1.0) == pytest.approx(loss(known.unnamed(), None))
+    assert loss(known, 1.0) == pytest.approx(loss(known.without_ids(), None))
     assert abs(loss(known, 1.0) - loss(known, None)) > 1e-3
 
 
