@@ -1,14 +1,16 @@
-"""The three promises everything above stands on."""
+"""The promises everything above stands on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from mmreco.arrays import F32, Bool
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 
-__all__ = ["Encoder", "Recommends", "Searches"]
+__all__ = ["Encoder", "PlacesItems", "Recommends", "Searches"]
 
 Content = TypeVar("Content", contravariant=True)
 
@@ -45,3 +47,14 @@ class Searches(Protocol):
         self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
     ) -> Ranking:
         """The `k` items nearest to each query, shape `(n, dim)`; `exclude` holds what query `q` must not return."""
+
+
+@runtime_checkable
+class PlacesItems(Recommends, Protocol):
+    """A model that gives items a vector which came after it was fitted, and reads histories that hold them."""
+
+    def place(self, catalogue: Catalogue, content: Mapping[str, Embeddings]) -> Embeddings:
+        """The vectors of new items; those of which nothing is known are left out."""
+
+    def recommend_from(self, index: Searches, request: Request, *, items: Embeddings | None = None) -> Ranking:
+        """The answer from an index that holds items which came later; histories are read with the vectors `items`."""

@@ -1,170 +1,147 @@
-"""Recommender: ids in, ids out. The thin front of encoders, one space and an index."""
+"""Recommender: ids in, ids out. The thin front of encoders, any model and their indexes; live between two fits."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmreco.arguments import listed, require_width, strings
 from mmreco.arrays import I64, Bool
-from mmreco.data.answer import Answer
-from mmreco.data.attributes import Attributes
+from mmreco.data.answer import Answer, SimilarUsers
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.data.reviews import Reviews
-from mmreco.data.storage import read_catalogue, read_interactions, write_catalogue, write_interactions
-from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.encoders.text.lexical import LexicalEncoder
-from mmreco.errors import DataError, IncompatibleError
-from mmreco.filters.candidates import allowed
-from mmreco.index.vector import VectorIndex
+from mmreco.embedding.catalogue import encode_content
+from mmreco.embedding.defaults import default_encoders
+from mmreco.errors import DataError
+from mmreco.filters.candidates import Where, candidates
+from mmreco.live import changes
+from mmreco.live.answering import alike_by_behaviour, alike_by_content, fused, lines, recommended
+from mmreco.live.event_log import EventLog
+from mmreco.live.opening import opening_order
+from mmreco.live.popularity import Popularity
+from mmreco.live.repeats import REPEATING, repeat_share
+from mmreco.live.similar_users import similar_users
+from mmreco.live.state import Indexing, State, vectors_of
+from mmreco.live.storage import about, load_state, save_state
+from mmreco.models.base import Model
+from mmreco.models.contentknn import ContentKNN
 from mmreco.models.sharedspace import SharedSpace
-from mmreco.retrieval.content_index import (
-    ContentIndex,
-    Modality,
-    content_scores,
-    encode_catalogue,
-    load_content_indexes,
-    modality,
-    save_content_indexes,
-)
+from mmreco.models.training import Training
+from mmreco.protocols import Encoder, Recommends, Searches
+from mmreco.retrieval.content_index import ContentIndex, Modality, modality
+from mmreco.retrieval.content_search import search_content
+from mmreco.splitting import moment_ms
 from mmreco.storage.artefact import Artefact, publish, read_artefact
-from mmreco.text.title_tokens import with_title_tokens
 
 __all__ = ["Recommender"]
 
-
-@dataclass(frozen=True, eq=False)
-class _Shelf:
-    """All an answer is made from, replaced as a whole when items are added, so that no answer mixes two."""
-
-    catalogue: Catalogue
-    channels: Mapping[str, ContentIndex]
-    index: VectorIndex
-    histories: Interactions  # of the known users, over the catalogue
-    refused: pa.Table  # id, reason
-
-    @property
-    def items(self) -> IdMap:
-        return self.catalogue.items
+_NO_EVENTS = "nobody has done anything yet: newest and most central items first"
+_REPEATS = "this shop's customers buy again, so what they had is answered too; exclude_seen=True leaves it out"
 
 
-@dataclass(eq=False, repr=False)
 class Recommender:
     """A shop that answers: what next for a shopper, what is like this item, what matches these words or this picture.
 
-    Made by `fit` or `load`.
-
-    Attributes
-    ----------
-    model : the space of users and items
+    Made by `fit` or `load`. Questions may be asked from many threads at once and never wait; each is answered from one
+    state. `observe`, `add`, `update`, `remove`, `forget` and `refit` are done one at a time, and count from the next
+    question on.
     """
 
-    model: SharedSpace
-    attributes: Attributes
-    _shelf: _Shelf = field(kw_only=True)
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._writing = threading.Lock()
 
     # ---- made
 
     @classmethod
     def fit(
         cls,
-        catalogue: Catalogue,
-        events: Interactions,
+        dataset: Dataset,
         *,
-        reviews: Reviews | None = None,
-        text: Sequence[Any] | None = None,
-        image: Sequence[Any] | None = None,
-        model: SharedSpace | None = None,
+        model: Recommends | None = None,
+        text: Sequence[Encoder[str]] | None = None,
+        image: Sequence[Encoder[Any]] | None = None,
+        quality: str = "exact",
+        device: str = "auto",
+        index: Callable[[Embeddings], Searches] | None = None,
         progress: bool = False,
     ) -> Self:
-        """A recommender for this shop: content is encoded once, a space is trained on the events, and indexed.
+        """A recommender for this shop: content is encoded once, a model is trained on the events, all is indexed.
 
         Parameters
         ----------
-        catalogue : the items
-            Texts are read from `title` and `text`, pictures from `image`, facts from `category`, `brand`, `price` and
-            the words of `title`.
-        events : over the catalogue's items
-            Read them with `catalogue=` so that both speak of the same items.
-        reviews : optional
-            What shoppers wrote; becomes part of an item's text vector.
-        text : encoders of text, optional
-            One `LexicalEncoder` fitted on the catalogue's own texts when omitted; `[]` for none.
-        image : encoders of pictures, optional
-            One trained by `ImageEncoder.fit` on the shop's own pictures when omitted and there are any; `[]` for none.
-        model : optional
-            `SharedSpace()` when omitted. It is fitted here.
+        dataset : what the shop knows
+            Texts are read from `title` and `text`, pictures from `image`. Reviews become part of an item's text vector.
+        model : any model, optional
+            `SharedSpace()` when omitted; where nobody has two events, `ContentKNN()`, or none without content. A model
+            of `mmreco.models` is fitted here; anything else that recommends is taken as it is.
+        text, image : encoders, optional
+            When omitted, one of the catalogue's own words and one trained on its own pictures; `[]` for none.
+        quality, device : as `VectorIndex` has them
+            For the items' vectors and for content.
+        index : what makes an index of the items' vectors, optional
+            E.g. `lambda vectors: MilvusIndex.build(vectors, uri)`.
+        progress : optional
+            Whether to show bars.
 
         Raises
         ------
         DataError
-            There are no items or no events.
-        IncompatibleError
-            `events` or `reviews` are over other items than `catalogue`.
+            `dataset` is no Dataset, or has no items; or an encoder, the model, `quality` or `device` is unusable.
         """
-        _same_items("events", events.items, catalogue.items)
-        if reviews is not None:
-            _same_items("reviews", reviews.items, catalogue.items)
-        if not len(catalogue) or not events.n_events:
-            raise DataError(f"{len(catalogue)} items and {events.n_events} events: expected at least one of each")
-        if text is None:
-            written = [t for t in catalogue.texts() if t]
-            text = [LexicalEncoder().fit(written)] if written else []
-        encoders = _named("text", text)
-        content, refused = encode_catalogue(encoders, catalogue, reviews, progress=progress)
-        if image is None:
-            image = _own_pictures(catalogue, content.get("text"), progress)
-        pictures, unseen = encode_catalogue(_named("image", image), catalogue, progress=progress)
-        encoders, content = {**encoders, **_named("image", image)}, {**content, **pictures}
-        refused = pa.concat_tables([refused, unseen])
+        if not isinstance(dataset, Dataset):
+            raise DataError(
+                f"Recommender.fit: given a {type(dataset).__name__}; expected a Dataset, e.g. "
+                "Dataset.read(items=..., events=...)"
+            )
+        if not len(dataset):
+            raise DataError("Recommender.fit: the dataset has no items; expected one at least")
+        indexing = Indexing(quality, device, index)
+        encoders = _encoders(dataset.catalogue, text, image, progress)
+        content, refused = encode_content(encoders, dataset.catalogue, dataset.reviews, progress=progress)
         content = {name: vectors for name, vectors in content.items() if len(vectors)}
-        attributes = Attributes.from_catalogue(with_title_tokens(catalogue))
-        space = SharedSpace() if model is None else model
-        space.fit(events, content=content, attributes=attributes, progress=progress)
-        channels = {
-            name: ContentIndex(modality(name), encoders[name], catalogue.items, vectors)
+        dataset = dataset.with_content({**dataset.content, **content})
+        model = _model(model, dataset, device)
+        if isinstance(model, Model):
+            model.fit(dataset, progress=progress)
+        indexes = {
+            name: ContentIndex(modality(name), encoders[name], dataset.items, indexing.build(vectors))
             for name, vectors in content.items()
         }
-        shelf = _Shelf(catalogue, channels, VectorIndex(space.item_embeddings()), events, refused)
-        return cls(space, attributes, _shelf=shelf)
+        return cls(_state(dataset, model, indexes, refused, indexing))
 
-    def add(self, catalogue: Catalogue, *, reviews: Reviews | None = None) -> None:
-        """Take in new items: they are placed by what is known of them and answered from now on, without training.
+    def refit(self, *, progress: bool = False) -> None:
+        """Train again from where the weights are, on all that was observed; questions are answered meanwhile.
+
+        Content is not encoded again. What is observed or changed during the training counts afterwards.
 
         Raises
         ------
         DataError
-            An item is known already, or the columns disagree in type with the catalogue's.
+            There is no model, or it is none of the library's.
         """
-        shelf = self._shelf
-        grown = shelf.catalogue.joined(catalogue)  # refuses what is known, before any work
-        encoders = {name: channel.encoder for name, channel in shelf.channels.items()}
-        content, refused = encode_catalogue(encoders, catalogue, reviews)
-        placed = self.model.place(content, self.attributes.describe(with_title_tokens(catalogue)))
-        vectors, there = placed.aligned(catalogue.items)
-        if not there.all():
-            reason = "no text, picture or attribute to place it by"
-            lost = catalogue.items.array.filter(pa.array(~there))
-            more = pa.table({"id": lost, "reason": pa.array([reason] * len(lost), pa.large_string())})
-            refused = pa.concat_tables([refused, more])
-            grown, vectors = shelf.catalogue.joined(catalogue.take(np.flatnonzero(there))), vectors[there]
-        old = shelf.index.embeddings
-        both = Embeddings(grown.items, np.concatenate([old.vectors, vectors]), old.fingerprint)
-        self._shelf = _Shelf(
-            grown,
-            {name: channel.grown(grown.items, content[name]) for name, channel in shelf.channels.items()},
-            VectorIndex(both),
-            replace(shelf.histories, items=grown.items),
-            pa.concat_tables([shelf.refused, refused]),
-        )
+        with self._writing:
+            before = self._state
+            if not isinstance(before.model, Model):
+                raise DataError("refit: the model is none of mmreco.models; fit it where it comes from")
+            dataset = before.dataset()
+            model = before.model.refit(dataset, progress=progress)
+            items = dataset.items
+            indexes = {
+                name: ContentIndex(one.modality, one.encoder, items, before.indexing.build(dataset.content[name]))
+                for name, one in before.content.items()
+            }
+            self._state = _state(dataset, model, indexes, before.refused, before.indexing)
 
     # ---- asked
 
@@ -174,12 +151,15 @@ class Recommender:
         *,
         history: Sequence[Sequence[str]] | None = None,
         k: int = 10,
-        exclude_seen: bool = True,
-        where: str | Bool | None = None,
+        exclude_seen: bool | None = None,
+        where: Where | None = None,
+        allow: Sequence[str] | None = None,
+        refuse: Sequence[str] | None = None,
+        at: datetime | str | int | None = None,
     ) -> Answer:
         """What each shopper wants next, best first.
 
-        Whoever is unknown, or has no history, is answered with what most people took; `popular` marks them.
+        Whoever is unknown, or has no history, is answered with what most people turned to; `popular` marks them.
 
         Parameters
         ----------
@@ -189,61 +169,108 @@ class Recommender:
         k : 1 or more
             Answers a question.
         exclude_seen : optional
-            Whether what the shopper had already is left out.
-        where : an expression over the catalogue's columns, or a mask of shape `(n_items,)`, optional
+            Whether what the shopper had already is left out. When omitted, it is, unless the log shows that customers
+            buy again; the answer says so.
+        where : an expression over the catalogue's columns, a mask of shape `(n_items,)`, or one of these a question
             Which items may be answered, e.g. `"category == 'dress' and price < 300"`.
+        allow, refuse : item ids, optional
+            Only these, none of these.
+        at : when it is asked, optional
+            A datetime, ISO text or milliseconds since 1970 UTC, for models that know of time.
 
         Raises
         ------
         DataError
-            Neither or both of `users` and `history` are given, an id is no string, `k` is below 1, or `where`
-            cannot be read.
+            Neither or both of `users` and `history` are given, an id is no string, `k` is no whole number of 1 or
+            more, or `where` or `at` cannot be read.
         """
-        shelf = self._shelf
-        require_width(k)
-        chosen = allowed(shelf.catalogue, where)
+        state = self._state
+        width = require_width(k, len(state.items))
         if (users is None) == (history is None):
             raise DataError("recommend: give users or history, one of the two")
         if users is not None:
-            asked = strings("users", users)
-            rows = shelf.histories.users.rows(asked, missing="mark")
-            known = np.unique(rows[rows >= 0])
-            histories, questions = shelf.histories.take(known), tuple(asked)
-            place = np.where(rows >= 0, np.searchsorted(known, rows), len(known))  # the last line is the stranger's
-            unknown = tuple(u for u, row in zip(asked, rows, strict=True) if row < 0)
+            questions = tuple(strings("users", users))
+            distinct = list(dict.fromkeys(questions))
+            histories = state.log.histories(distinct, state.items)
+            unknown = (
+                tuple(user for user in distinct if not state.log.knows(user)) if (histories.lengths == 0).any() else ()
+            )
+            place = (
+                np.array([distinct.index(user) for user in questions], dtype=np.int64)
+                if len(distinct) < len(questions)
+                else np.arange(len(questions))
+            )
         else:
-            lists = [strings("history", h) for h in history or ()]
-            histories = Interactions.from_histories(lists, items=shelf.items)
+            lists = [strings("history", one) for one in listed("history", history or ())]
+            histories = Interactions.from_histories(lists, items=state.items)
             questions, place = tuple(histories.users.ids(range(len(lists)))), np.arange(len(lists))
-            flat = [i for h in lists for i in h]
-            unknown = tuple(i for i, r in zip(flat, shelf.items.rows(flat, missing="mark"), strict=True) if r < 0)
-        ranking, popular = self._recommended(shelf, histories, k, exclude_seen, chosen)
-        return Answer(questions, _lines(ranking, place), shelf.catalogue, popular[place], unknown)
+            flat = [item for one in lists for item in one]
+            rows = state.items.rows(flat, missing="mark")
+            unknown = tuple(item for item, row in zip(flat, rows, strict=True) if row < 0)
+        chosen = state.among(candidates(state.catalogue, len(questions), where=where, allow=allow, refuse=refuse))
+        if chosen is not None and chosen.ndim == 2 and len(histories) < len(questions):
+            histories, place = _one_each(state, questions), np.arange(len(questions))
+        seen_out = not state.repeats if exclude_seen is None else exclude_seen
+        moment = None if at is None else np.full(len(histories), moment_ms(at), dtype=np.int64)
+        request = Request(histories, k=width, exclude_seen=seen_out, candidates=chosen, at=moment)
+        ranking, popular = recommended(state, request)
+        notes: tuple[str, ...] = (
+            (_NO_EVENTS,) if state.model is None and not state.log.base.n_events and not state.log.until else ()
+        )
+        notes += (_REPEATS,) if exclude_seen is None and state.repeats else ()
+        return Answer(questions, lines(ranking, place), state.catalogue, popular[place], unknown, notes)
 
-    def similar(self, items: Sequence[str], *, k: int = 10, where: str | Bool | None = None) -> Answer:
-        """The items nearest to each of these, itself left out, best first.
+    def similar(
+        self,
+        items: Sequence[str],
+        *,
+        k: int = 10,
+        by: Literal["both", "behaviour", "content"] = "both",
+        where: Where | None = None,
+        allow: Sequence[str] | None = None,
+        refuse: Sequence[str] | None = None,
+    ) -> Answer:
+        """The items most like each of these, itself left out, best first.
 
         An unknown item is answered with nothing and listed in `unknown`.
+
+        Parameters
+        ----------
+        by : what makes items alike
+            What users did with them, what they say and look like, or both, put together by reciprocal ranks.
+        k, where, allow, refuse : as `recommend`
 
         Raises
         ------
         DataError
-            An id is no string, `k` is below 1, or `where` cannot be read.
+            An id is no string, `by` is none of the three, or `k` or `where` is unusable.
         """
-        shelf = self._shelf
-        require_width(k)
-        asked = strings("items", items)
-        rows = shelf.items.rows(asked, missing="mark")
-        known = np.unique(rows[rows >= 0])
-        ranking = shelf.index.search(
-            shelf.index.embeddings.vectors[known],
-            k,
-            where=allowed(shelf.catalogue, where),
-            exclude=Interactions.from_events(shelf.items.take(known), shelf.items, np.arange(len(known)), known),
-        )
-        place = np.where(rows >= 0, np.searchsorted(known, rows), len(known))
-        unknown = tuple(i for i, row in zip(asked, rows, strict=True) if row < 0)
-        return Answer(tuple(asked), _lines(ranking, place), shelf.catalogue, np.zeros(len(asked), dtype=bool), unknown)
+        state = self._state
+        width = require_width(k, len(state.items))
+        if by not in ("both", "behaviour", "content"):
+            raise DataError(f"by={by!r}: expected 'both', 'behaviour' or 'content'")
+        questions = strings("items", items)
+        rows = state.items.rows(questions, missing="mark")
+        distinct = np.unique(rows[rows >= 0])
+        place = np.where(rows >= 0, np.searchsorted(distinct, rows), len(distinct))
+        chosen = state.among(candidates(state.catalogue, len(questions), where=where, allow=allow, refuse=refuse))
+        if chosen is not None and chosen.ndim == 2:  # a filter a question: each is asked by itself
+            parts = [self._alike(state, rows[line : line + 1], width, by, chosen[line]) for line in range(len(rows))]
+            ranking = _stacked(parts, width)
+        else:
+            ranking = lines(self._alike(state, distinct, width, by, chosen), place)
+        unknown = tuple(item for item, row in zip(questions, rows, strict=True) if row < 0)
+        return Answer(tuple(questions), ranking, state.catalogue, np.zeros(len(questions), dtype=bool), unknown)
+
+    def similar_users(self, users: Sequence[str], *, k: int = 10) -> SimilarUsers:
+        """The users most like each of these, itself left out, best first; unknown ones are answered with nothing.
+
+        Raises
+        ------
+        DataError
+            An id is no string, or `k` is no whole number of 1 or more.
+        """
+        return similar_users(self._state, strings("users", users), require_width(k))
 
     def search(
         self,
@@ -251,7 +278,9 @@ class Recommender:
         text: Sequence[str] | None = None,
         image: Sequence[str | Path] | None = None,
         k: int = 10,
-        where: str | Bool | None = None,
+        where: Where | None = None,
+        allow: Sequence[str] | None = None,
+        refuse: Sequence[str] | None = None,
     ) -> Answer:
         """The items that match these words, these pictures, or both together, best first.
 
@@ -263,85 +292,180 @@ class Recommender:
         text : one query a question, optional
         image : one path of a picture a question, optional
             With `text`, question `q` is text `q` and picture `q`; their scores are averaged.
-        k, where : as `recommend`
+        k, where, allow, refuse : as `recommend`
 
         Raises
         ------
         DataError
             Nothing is asked, texts and pictures are not as many, the shop has none of what is asked, a picture
-            cannot be read, `k` is below 1, or `where` cannot be read.
+            cannot be read, or `k` or `where` is unusable.
         """
-        shelf = self._shelf
-        require_width(k)
+        state = self._state
+        width = require_width(k, len(state.items))
         queries: dict[Modality, list[Any]] = {}
         if text is not None:
             queries["text"] = strings("text", text)
         if image is not None:
             queries["image"] = [Path(p) for p in listed("image", image)]
-        scores = content_scores(list(shelf.channels.values()), queries)
-        chosen = allowed(shelf.catalogue, where)
-        blank = np.atleast_1d(np.isneginf(scores).all(axis=1))  # (n,)
-        if chosen is not None:
-            scores[:, ~chosen] = -np.inf
+        n = len(next(iter(queries.values()), []))
+        chosen = state.among(candidates(state.catalogue, n, where=where, allow=allow, refuse=refuse))
+        ranking, known = search_content(list(state.content.values()), queries, width, candidates=chosen)
         questions = tuple(" + ".join(map(str, parts)) for parts in zip(*queries.values(), strict=True))
-        unknown = tuple(q for q, nothing in zip(questions, blank, strict=True) if nothing)
-        return Answer(
-            questions, Ranking.from_scores(scores, k), shelf.catalogue, np.zeros(len(questions), dtype=bool), unknown
-        )
+        unknown = tuple(q for q, understood in zip(questions, known, strict=True) if not understood)
+        return Answer(questions, ranking, state.catalogue, np.zeros(len(questions), dtype=bool), unknown)
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """The items there are, those added later included."""
-        return self._shelf.catalogue
+    # ---- live
 
-    @property
-    def refused(self) -> pa.Table:
-        """Content that could not be used, `id` and `reason`; such items are answered by what else they have."""
-        return self._shelf.refused
+    def observe(self, events: Any) -> int:
+        """Take in what users did just now; the next answer reads it. How many of the events count.
 
-    def __repr__(self) -> str:
-        shelf = self._shelf
-        return f"Recommender({len(shelf.items)} items, {len(shelf.histories)} users, {', '.join(shelf.channels)})"
+        Known and new users, items of the catalogue and items that came by `add`; events of unknown items are dropped,
+        with a warning in the log. Nothing is trained.
 
-    def _recommended(
-        self, shelf: _Shelf, histories: Interactions, k: int, exclude_seen: bool, where: Bool | None
-    ) -> tuple[Ranking, Bool]:
-        """The answer to each history and, as one line more, to a stranger; and which lines are merely popular."""
-        queries = self.model.user_vectors(histories, items=shelf.index.embeddings)
-        ranking = shelf.index.search(queries, k, where=where, exclude=histories if exclude_seen else None)
-        counts = shelf.histories.counts().astype(np.float32)
-        if where is not None:
-            counts[~where] = -np.inf
-        best = Ranking.from_scores(counts[None], k)
-        rows, scores = np.concatenate([ranking.rows, best.rows]), np.concatenate([ranking.scores, best.scores])
-        popular = np.append(histories.lengths == 0, True)
-        rows[popular], scores[popular] = best.rows, best.scores
-        return Ranking(rows, scores), popular
-
-    # ---- kept
-
-    def save(self, folder: str | Path) -> None:
-        """Write everything to an artefact folder (see `mmreco.storage.artefact`).
+        Parameters
+        ----------
+        events : a dataframe with `user_id`, `item_id`, and where known `timestamp`, `event`, `weight`; a list of
+            mappings with these keys; or `Interactions`
+            Without a time an event happened now.
 
         Raises
         ------
         DataError
-            `folder` holds something else, or an encoder is of a kind that cannot be stored.
+            A column is missing, or holds a value it must not; column and row are named.
         """
-        shelf = self._shelf
-        about = {"items": len(shelf.items), "model": self.model._config()}
-        with publish(folder, type(self).__name__, about) as path:
-            write_catalogue(path / "catalogue.parquet", shelf.catalogue)
-            save_content_indexes(path / "channels", shelf.channels)
-            write_interactions(path / "histories", shelf.histories)
-            pq.write_table(shelf.refused, path / "refused.parquet")
-            for name, part in (("model", self.model), ("attributes", self.attributes), ("index", shelf.index)):
-                (path / name).mkdir()
-                part._write(path / name)
+        with self._writing:
+            self._state, taken, _ = changes.observe(self._state, events)
+            return taken
+
+    def add(self, catalogue: Catalogue, *, reviews: Reviews | None = None) -> None:
+        """Take in new items: they are placed by what is known of them and answered from now on, without training.
+
+        A model that places no items that came later does not recommend them before `refit`; `similar` by content and
+        `search` find them at once.
+
+        Raises
+        ------
+        DataError
+            An item is known already, or the columns disagree in type with the catalogue's.
+        """
+        with self._writing:
+            self._state = changes.add(self._state, _catalogue("add", catalogue), reviews)
+
+    def update(self, catalogue: Catalogue) -> None:
+        """Take in other columns of known items: a price, a title, a picture. Columns that are not given stay.
+
+        Items without events are placed anew; the others keep their place in the model until `refit`.
+
+        Raises
+        ------
+        DataError
+            An item is not known, or a column holds another type than before.
+        """
+        with self._writing:
+            self._state = changes.update(self._state, _catalogue("update", catalogue))
+
+    def remove(self, items: Sequence[str]) -> None:
+        """Answer these items no more. They leave the catalogue; what users did with them still says something of users.
+
+        Raises
+        ------
+        DataError
+            An item is not known.
+        """
+        with self._writing:
+            self._state = changes.remove(self._state, strings("items", items))
+
+    def forget(self, *, users: Sequence[str] = (), items: Sequence[str] = ()) -> None:
+        """Erase users, with their events, facts and reviews, and items, with their events and content.
+
+        Unknown ones are passed over. What a model learnt of them stays in its weights until `refit`, and so does the id
+        of an item; what was saved before stays on disk until it is saved again.
+
+        Raises
+        ------
+        DataError
+            An id is no string.
+        """
+        with self._writing:
+            state = self._state
+            if users:
+                state = changes.forget(state, strings("users", users))
+            named = list(dict.fromkeys(strings("items", items)))
+            rows = state.items.rows(named, missing="mark")
+            known = [item for item, row in zip(named, rows, strict=True) if row >= 0]
+            self._state = changes.erase_items(state, known) if known else state
+
+    @property
+    def model(self) -> Any:
+        """What recommends; None where there was nothing to learn from."""
+        return self._state.model
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The items there are, those added later included, those removed left out."""
+        return self._state.living
+
+    @property
+    def refused(self) -> pa.Table:
+        """Content that could not be used, `id` and `reason`; such items are answered by what else they have."""
+        return self._state.refused
+
+    @property
+    def dataset(self) -> Dataset:
+        """All there is, what was observed included; as `refit` learns from it."""
+        return self._state.dataset()
+
+    def __repr__(self) -> str:
+        state = self._state
+        parts = [
+            f"{len(state.living)} items",
+            f"{len(state.log.base)} users",
+            type(state.model).__name__,
+            *state.content,
+        ]
+        return f"Recommender({', '.join(parts)})"
+
+    def _alike(self, state: State, rows: I64, k: int, by: str, chosen: Bool | None) -> Ranking:
+        if by == "behaviour":
+            return alike_by_behaviour(state, rows, k, chosen)
+        if by == "content" or state.model is None:
+            return alike_by_content(state, rows, k, chosen)
+        if not state.content:
+            return alike_by_behaviour(state, rows, k, chosen)
+        deeper = min(max(k, 100), len(state.items))
+        both = [alike_by_behaviour(state, rows, deeper, chosen), alike_by_content(state, rows, deeper, chosen)]
+        return fused(both, len(rows), k)
+
+    # ---- kept
+
+    def save(self, folder: str | Path) -> None:
+        """Write everything, what was observed included, to an artefact folder (see `mmreco.storage.artefact`).
+
+        Raises
+        ------
+        DataError
+            `folder` holds something else, or the model or an encoder is of a kind that cannot be stored.
+        """
+        state = self._state
+        with publish(folder, type(self).__name__, about(state)) as path:
+            save_state(state, path)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        device: str | None = None,
+        index: Callable[[Embeddings], Searches] | None = None,
+    ) -> Self:
         """The recommender that `save` wrote.
+
+        Parameters
+        ----------
+        device : "auto", "cpu" or "cuda", optional
+            Another than the one it was fitted with.
+        index : as `fit` took it, optional
+            An index of the caller's is not stored; it is made again.
 
         Raises
         ------
@@ -350,47 +474,106 @@ class Recommender:
         IncompatibleError
             It holds something else, or was written by a version this one does not read.
         """
-        return read_artefact(folder, cls.__name__, cls._read)
 
-    @classmethod
-    def _read(cls, found: Artefact) -> Self:
-        path = found.path
-        catalogue = read_catalogue(path / "catalogue.parquet")
-        shelf = _Shelf(
-            catalogue,
-            load_content_indexes(path / "channels", catalogue.items),
-            VectorIndex._read(path / "index"),
-            read_interactions(path / "histories", catalogue.items),
-            pq.read_table(path / "refused.parquet"),
+        def read(artefact: Artefact) -> Self:
+            manifest = artefact.about
+            indexing = Indexing(manifest["quality"], device or manifest["device"], index)
+            return cls(load_state(artefact.path, manifest, indexing))
+
+        return read_artefact(folder, cls.__name__, read)
+
+
+def _encoders(
+    catalogue: Catalogue, text: Sequence[Any] | None, image: Sequence[Any] | None, progress: bool
+) -> dict[str, Encoder[Any]]:
+    """The encoders by name: those given, and the default ones of the modalities that were not."""
+    encoders: dict[str, Encoder[Any]] = {}
+    for kind, given in (("text", text), ("image", image)):
+        for number, encoder in enumerate(listed(kind, given or ())):
+            if not isinstance(encoder, Encoder):
+                raise DataError(
+                    f"{kind}: a {type(encoder).__name__} does not encode; expected dim, fingerprint, encode()"
+                )
+            encoders[f"{kind}{number or ''}"] = encoder
+    if text is None or image is None:
+        wanted = [kind for kind, given in (("text", text), ("image", image)) if given is None]
+        own = default_encoders(catalogue, modalities=wanted, progress=progress)
+        encoders = {**own, **encoders}
+    return dict(sorted(encoders.items(), key=lambda pair: (not pair[0].startswith("text"), pair[0])))
+
+
+def _model(model: Recommends | None, dataset: Dataset, device: str) -> Recommends | None:
+    if model is None:
+        if (dataset.interactions.lengths > 1).any():
+            return SharedSpace(training=Training(device=device))
+        return ContentKNN() if dataset.content else None
+    if isinstance(model, type) or not isinstance(model, Recommends):
+        raise DataError(
+            f"model: {model!r} does not recommend; expected a model, e.g. EASE(), or None for SharedSpace()"
         )
-        model = SharedSpace._read(path / "model", dict(found.about["model"]))
-        return cls(model, Attributes._read(path / "attributes"), _shelf=shelf)
+    return model
 
 
-def _own_pictures(catalogue: Catalogue, text: Embeddings | None, progress: bool) -> list[ImageEncoder]:
-    """An encoder trained on the shop's own pictures, and on what is written about them; none without two pictures."""
-    shown = np.array([path is not None for path in catalogue.images()], dtype=bool)
-    if shown.sum() < 2:
-        return []
-    described = text is not None and bool((text.aligned(catalogue.items)[1] & shown).any())
-    return [ImageEncoder.fit(catalogue, text=text if described else None, progress=progress)]
-
-
-def _named(modality: Modality, encoders: Sequence[Any]) -> dict[str, Any]:
-    return {f"{modality}{number or ''}": encoder for number, encoder in enumerate(encoders)}
-
-
-def _lines(ranking: Ranking, place: I64) -> Ranking:
-    """The lines of a ranking at these places; the place after the last is a line of nothing."""
-    nothing = np.full((1, ranking.k), -1), np.full((1, ranking.k), -np.inf, dtype=np.float32)
-    return Ranking(
-        np.concatenate([ranking.rows, nothing[0]])[place], np.concatenate([ranking.scores, nothing[1]])[place]
+def _state(
+    dataset: Dataset,
+    model: Recommends | None,
+    content: dict[str, ContentIndex],
+    refused: pa.Table,
+    indexing: Indexing,
+) -> State:
+    log = dataset.interactions
+    vectors = vectors_of(model)
+    index: Searches | None = None
+    if vectors is not None:
+        index = indexing.build(vectors) if indexing.custom is None else indexing.custom(vectors)
+    opening = None
+    if not log.n_events:
+        opening = opening_order(dataset.catalogue, [one.embeddings for one in content.values()])
+    return State(
+        catalogue=dataset.catalogue,
+        content=content,
+        model=model,
+        model_items=dataset.items,
+        vectors=vectors,
+        index=index,
+        log=EventLog(log),
+        popularity=Popularity.of(log, opening),
+        refused=refused,
+        indexing=indexing,
+        repeats=repeat_share(log) >= REPEATING,
+        reviews=dataset.reviews,
+        users=dataset.users,
     )
 
 
-def _same_items(what: str, given: IdMap, expected: IdMap) -> None:
-    if given != expected:
-        raise IncompatibleError(
-            f"{what} speak of {len(given)} items, the catalogue of {len(expected)}, and not the same; "
-            "read them with catalogue=..."
+def _one_each(state: State, questions: Sequence[str]) -> Interactions:
+    """A history a question, where the same user asks twice with different filters."""
+    distinct = list(dict.fromkeys(questions))
+    histories = state.log.histories(distinct, state.items)
+    place = np.array([distinct.index(user) for user in questions], dtype=np.int64)
+    lengths = histories.lengths[place]
+    flat = np.concatenate([np.arange(histories.starts[p], histories.starts[p + 1]) for p in place]).astype(np.int64)
+    return Interactions(
+        users=IdMap.of([str(line) for line in range(len(questions))]),
+        items=histories.items,
+        starts=np.concatenate([[0], np.cumsum(lengths)]),
+        items_flat=histories.items_flat[flat],
+        event_types=histories.event_types[flat],
+        event_names=histories.event_names,
+        weights=histories.weights[flat],
+        times=None if histories.times is None else histories.times[flat],
+    )
+
+
+def _stacked(parts: list[Ranking], k: int) -> Ranking:
+    if not parts:
+        return Ranking(np.zeros((0, k), dtype=np.int64), np.zeros((0, k), dtype=np.float32))
+    return Ranking(np.concatenate([one.rows for one in parts]), np.concatenate([one.scores for one in parts]))
+
+
+def _catalogue(verb: str, given: Any) -> Catalogue:
+    if not isinstance(given, Catalogue):
+        raise DataError(
+            f"{verb}: given a {type(given).__name__}; expected a Catalogue, e.g. Catalogue.from_frame(table)"
         )
+    return given

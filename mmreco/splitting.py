@@ -9,7 +9,7 @@ nothing shown.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ __all__ = [
     "cold_users",
     "leave_last_out",
     "missing_modality",
+    "moment_ms",
     "random_events",
     "rolling",
 ]
@@ -171,16 +172,16 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     return _split(dataset, ~held, _test(events, held))
 
 
-def by_time(dataset: Dataset, at: datetime | float) -> Split:
+def by_time(dataset: Dataset, at: datetime | str | float) -> Split:
     """Training on what happened before a moment; the targets are what the same users did from then on.
 
     Users first seen from `at` on are neither in training nor tested.
 
     Parameters
     ----------
-    at : datetime, int or float
-        The moment: a datetime (without a zone, it is UTC), a whole number of milliseconds since 1970 UTC,
-        or a share strictly between 0 and 1: the moment before which that share of the events lies (or
+    at : datetime, ISO text, int or float
+        The moment: a datetime or ISO 8601 text (without a zone, it is UTC), a whole number of milliseconds since 1970
+        UTC, or a share strictly between 0 and 1: the moment before which that share of the events lies (or
         slightly less, so that events of one moment stay together).
 
     Raises
@@ -456,15 +457,37 @@ def _drawn(split: str, rows: I64, what: str, share: float, seed: int) -> I64:
     return np.sort(np.random.default_rng(seed).choice(rows, size=count, replace=False))
 
 
-def _moment(times: I64, at: datetime | float) -> int:
+def moment_ms(at: datetime | str | int) -> int:
+    """A moment as milliseconds since 1970 UTC.
+
+    Parameters
+    ----------
+    at : a datetime or ISO 8601 text (without a zone, it is UTC), or whole milliseconds
+
+    Raises
+    ------
+    DataError
+        `at` is none of these.
+    """
+    if isinstance(at, str):
+        try:
+            at = datetime.fromisoformat(at)
+        except ValueError as error:
+            raise DataError(f"at={at!r}: expected ISO 8601 text, e.g. '2026-12-01'") from error
     if isinstance(at, datetime):
         aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-        return int((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+        return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     if isinstance(at, (int, np.integer)) and not isinstance(at, bool):
         return int(at)
+    raise DataError(f"at={at!r}: expected a datetime, ISO 8601 text, or whole milliseconds since 1970 UTC")
+
+
+def _moment(times: I64, at: datetime | str | float) -> int:
     if isinstance(at, (float, np.floating)) and 0 < at < 1 and times.size:
         return int(np.partition(times, int(at * len(times)))[int(at * len(times))])
-    raise DataError(f"by_time: at={at!r}; expected a datetime, whole milliseconds, or a share between 0 and 1")
+    if isinstance(at, (float, np.floating)):
+        raise DataError(f"by_time: at={at!r}; expected a datetime, whole milliseconds, or a share between 0 and 1")
+    return moment_ms(at)
 
 
 def _span(times: I64) -> str:

@@ -1,6 +1,7 @@
-"""The facade on a planted shop: ids in, ids out, for whoever asks and whatever is known."""
+"""The front door on a synthetic shop: ids in, ids out, for whoever asks and whatever is known."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,14 @@ import pytest
 from PIL import Image
 
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.live.event_log import EventLog
+from mmreco.live.popularity import Popularity
+from mmreco.models import Training
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.recommender import Recommender
 
@@ -24,16 +29,18 @@ def shop() -> SyntheticShop:
 
 @pytest.fixture(scope="module")
 def recommender(shop: SyntheticShop) -> Recommender:
-    return Recommender.fit(shop.catalogue, shop.interactions, reviews=shop.reviews, model=small())
+    return Recommender.fit(shop.dataset, model=small())
 
 
 def small() -> SharedSpace:
-    return SharedSpace(dim=16, epochs=3)
+    return SharedSpace(dim=16, training=Training(epochs=3))
 
 
 def clone(recommender: Recommender) -> Recommender:
-    """The same recommender, whose added items are its own."""
-    return Recommender(recommender.model, recommender.attributes, _shelf=recommender._shelf)
+    """The same recommender, whose changes are its own."""
+    state = recommender._state
+    log = state.log.merged(state.items)
+    return Recommender(replace(state, log=EventLog(log), popularity=Popularity.of(log)))
 
 
 # ---- recommend
@@ -82,7 +89,9 @@ def category_names(shop: SyntheticShop) -> list[str]:
 
 
 def test_unknown_user_and_empty_history_get_what_is_popular(shop: SyntheticShop, recommender: Recommender) -> None:
-    counts = shop.interactions.counts()
+    log = shop.interactions
+    pairs = {(int(u), int(i)) for u, i in zip(log.users_flat, log.items_flat, strict=True)}
+    counts = np.bincount([item for _, item in pairs], minlength=len(log.items))  # people, not lines
     best = shop.catalogue.items.ids(np.lexsort((np.arange(len(counts)), -counts))[:4])
     answer = recommender.recommend(["nobody", shop.interactions.users.ids([0])[0], "none"], k=4)
     assert answer.ids()[0] == best
@@ -216,7 +225,7 @@ def pictured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recommender, Pat
     histories = [[ids[10 * (u % 4) + i] for i in rng.permutation(9)[:6]] for u in range(60)]
     events = Interactions.from_histories(histories, items=shop.items)
     encoder = ImageEncoder("torchvision/squeezenet1_0", weights="random", size=32, device="cpu")
-    return Recommender.fit(shop, events, text=[], image=[encoder], model=small()), folder
+    return Recommender.fit(Dataset(shop, events), text=[], image=[encoder], model=small()), folder
 
 
 def test_a_picture_finds_what_looks_like_it(pictured: tuple[Recommender, Path]) -> None:
@@ -256,7 +265,7 @@ def test_a_shop_s_own_pictures_are_learnt_from(
     thorough = ImageEncoder.fit
     monkeypatch.setattr(ImageEncoder, "fit", lambda *a, **o: thorough(*a, **{**o, "epochs": 1, "size": 32, "dim": 16}))
     events = Interactions.from_histories([["red-0", "red-1"], ["blue-0", "blue-1"]], items=shop.items)
-    recommender = Recommender.fit(shop, events, model=SharedSpace(dim=8, epochs=1))
+    recommender = Recommender.fit(Dataset(shop, events), model=SharedSpace(dim=8, training=Training(epochs=1)))
     assert "image" in repr(recommender)
     assert len(recommender.search(image=[pictured[1] / "red-0.png"], k=3).ids()[0]) == 3
 
@@ -303,7 +312,7 @@ def test_damage_is_refused(recommender: Recommender, tmp_path: Path) -> None:
 
 
 def test_a_foreign_artefact_is_refused(recommender: Recommender, tmp_path: Path) -> None:
-    next(iter(recommender._shelf.channels.values())).encoder.save(tmp_path / "e")
+    next(iter(recommender._state.content.values())).encoder.save(tmp_path / "e")
     with pytest.raises(IncompatibleError, match="holds a LexicalEncoder; expected a Recommender"):
         Recommender.load(tmp_path / "e")
 
@@ -330,23 +339,278 @@ def test_bad_requests_say_what_is_wrong(shop: SyntheticShop, recommender: Recomm
             ask()
 
 
-def test_fit_wants_one_set_of_items(shop: SyntheticShop) -> None:
-    other = Interactions.from_histories([["a", "b"]], items=synthetic_shop(n_items=64, n_users=1).catalogue.items)
-    with pytest.raises(IncompatibleError, match="events speak of 64 items, the catalogue of 160"):
-        Recommender.fit(shop.catalogue, other)
-    with pytest.raises(DataError, match="160 items and 0 events"):
-        Recommender.fit(shop.catalogue, Interactions.from_histories([[]], items=shop.catalogue.items))
+def test_fit_wants_a_dataset(shop: SyntheticShop) -> None:
+    for given in (shop.catalogue, shop.interactions, [1], None):
+        with pytest.raises(DataError, match="expected a Dataset"):
+            Recommender.fit(given)  # type: ignore[arg-type]
+    nothing = Dataset.from_frames(items=pa.table({"item_id": pa.array([], pa.string())}))
+    with pytest.raises(DataError, match="no items"):
+        Recommender.fit(nothing)
+    with pytest.raises(DataError, match="does not recommend"):
+        Recommender.fit(shop.dataset, model=SharedSpace)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="does not encode"):
+        Recommender.fit(shop.dataset, text=[len])  # type: ignore[list-item]
 
 
 def test_the_same_seed_gives_the_same_answers(shop: SyntheticShop) -> None:
     users = shop.interactions.users.ids([0, 1, 2])
     first, second = (
-        Recommender.fit(shop.catalogue, shop.interactions, model=SharedSpace(dim=8, epochs=1)).recommend(users)
+        Recommender.fit(shop.dataset, model=SharedSpace(dim=8, training=Training(epochs=1))).recommend(users)
         for _ in range(2)
     )
     np.testing.assert_array_equal(first.scores, second.scores)
 
 
 def test_words_of_titles_are_facts(recommender: Recommender) -> None:
-    said = {name.partition("=")[2] for name in recommender.attributes.names if name.startswith("title_word=")}
+    names = recommender.model.vocabulary_.names
+    said = {name.partition("=")[2] for name in names if name.startswith("title_word=")}
     assert {"red", "红色"} <= said
+
+
+# ---- any model
+
+
+@pytest.mark.parametrize("name", ["EASE", "ALS", "ItemKNN", "Popular", "ContentKNN"])
+def test_any_model_stands_behind_the_door(shop: SyntheticShop, name: str, tmp_path: Path) -> None:
+    from mmreco.models import MODELS
+
+    recommender = Recommender.fit(shop.dataset, model=MODELS[name](), image=[])
+    users, items = shop.interactions.users.ids([0, 3]), shop.catalogue.items.ids([5, 8])
+    answer = recommender.recommend(users, k=6, where="price < 500")
+    assert [len(ids) for ids in answer.ids()] == [6, 6]
+    for by in ("behaviour", "content", "both"):
+        alike = recommender.similar(items, k=4, by=by).ids()  # type: ignore[arg-type]
+        assert [len(ids) for ids in alike] == [4, 4]
+        assert all(item not in ids for item, ids in zip(items, alike, strict=True))
+    assert [len(ids) for ids in recommender.similar_users(users, k=3).ids()] == [3, 3]
+    recommender.save(tmp_path / "artefact")
+    loaded = Recommender.load(tmp_path / "artefact")
+    assert loaded.recommend(users, k=6, where="price < 500").ids() == answer.ids()
+    recommender.add(Catalogue.from_frame(pa.table({"item_id": ["new-1"], "title": ["red dress"]})))
+    assert "new-1" in recommender.search(text=["red dress"], k=40).ids()[0]
+    recommender.observe([{"user_id": users[0], "item_id": "new-1"}])
+    assert len(recommender.recommend(users, k=6).ids()[0]) == 6
+
+
+def test_similar_users_are_alike(shop: SyntheticShop, recommender: Recommender) -> None:
+    users = shop.interactions.users.ids([4, 4, 9])
+    answer = recommender.similar_users([*users, "nobody"], k=5)
+    assert answer.ids()[0] == answer.ids()[1]
+    assert users[0] not in answer.ids()[0]
+    assert answer.ids()[3] == []
+    assert answer.unknown == ("nobody",)
+    assert (np.diff(answer.scores[:3], axis=1) <= 0).all()
+
+
+def test_whoever_keeps_the_promise_is_taken(shop: SyntheticShop) -> None:
+    from mmreco.data.ranking import Ranking
+    from mmreco.data.request import Request
+
+    class FirstItems:
+        def recommend(self, request: Request, /) -> Ranking:
+            scores = np.tile(-np.arange(len(request.histories.items), dtype=np.float32), (len(request), 1))
+            if request.candidates is not None:
+                scores[:, ~request.candidates] = -np.inf
+            return Ranking.from_scores(scores, request.k)
+
+    recommender = Recommender.fit(shop.dataset, model=FirstItems(), image=[])
+    first = shop.catalogue.items.ids([0, 1, 2])
+    assert recommender.recommend(shop.interactions.users.ids([0]), k=3).ids() == [first]
+    with pytest.raises(DataError, match="cannot be stored"):
+        recommender.save("nowhere")
+    with pytest.raises(DataError, match="fit it where it comes from"):
+        recommender.refit()
+
+
+# ---- what may be answered
+
+
+def test_ids_are_allowed_or_refused(shop: SyntheticShop, recommender: Recommender) -> None:
+    user = shop.interactions.users.ids([0])
+    best = recommender.recommend(user, k=6).ids()[0]
+    assert recommender.recommend(user, k=3, refuse=best[:3]).ids() == [best[3:]]
+    assert recommender.recommend(user, k=6, allow=[best[4], best[1], "no-such-item"]).ids() == [[best[1], best[4]]]
+    assert recommender.search(text=["red"], k=3, allow=[]).ids() == [[]]
+    near = recommender.similar([best[0]], k=3).ids()[0]
+    assert near[0] not in recommender.similar([best[0]], k=3, refuse=[near[0]]).ids()[0]
+
+
+def test_every_question_may_have_its_own_filter(shop: SyntheticShop, recommender: Recommender) -> None:
+    user = shop.interactions.users.ids([0])[0]
+    filters = ["price < 100", None, "price >= 100"]
+    together = recommender.recommend([user, user, user], k=5, where=filters).ids()
+    assert together == [recommender.recommend([user], k=5, where=one).ids()[0] for one in filters]
+    items = shop.catalogue.items.ids([1, 2, 1])
+    alike = recommender.similar(items, k=5, where=filters).ids()
+    assert alike == [
+        recommender.similar([item], k=5, where=one).ids()[0] for item, one in zip(items, filters, strict=True)
+    ]
+    found = recommender.search(text=["red", "dress", "red"], k=5, where=filters).ids()
+    assert found[0] == recommender.search(text=["red"], k=5, where="price < 100").ids()[0]
+    with pytest.raises(DataError, match="2 filters for 1 questions"):
+        recommender.recommend([user], where=["price < 1", None])
+
+
+# ---- live
+
+
+def test_an_event_is_in_the_next_answer(shop: SyntheticShop, recommender: Recommender) -> None:
+    live = clone(recommender)
+    user = shop.interactions.users.ids([0])[0]
+    before = live.recommend([user], k=5)
+    taken = live.observe([{"user_id": user, "item_id": before.ids()[0][0], "event": "purchase", "weight": 4.0}])
+    after = live.recommend([user], k=5)
+    assert taken == 1
+    assert before.ids()[0][0] not in after.ids()[0]
+    assert recommender.recommend([user], k=5).ids() == before.ids()
+    newcomer = live.recommend(["somebody-new"], k=5)
+    assert newcomer.popular[0]
+    live.observe(pa.table({"user_id": ["somebody-new"] * 2, "item_id": before.ids()[0][:2]}))
+    known = live.recommend(["somebody-new"], k=5)
+    assert not known.popular[0]
+    assert known.unknown == ()
+    assert known.ids() == live.recommend(history=[before.ids()[0][:2]], k=5).ids()
+
+
+def test_events_of_unknown_items_are_dropped_with_a_word(
+    shop: SyntheticShop, recommender: Recommender, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = clone(recommender)
+    assert live.observe([{"user_id": "u", "item_id": "no-such-item"}]) == 0
+    assert "1 events of unknown items" in caplog.text
+    assert live.observe([]) == 0
+    with pytest.raises(DataError, match="item_id"):
+        live.observe([{"user_id": "u"}])
+
+
+def test_people_are_counted_not_lines(shop: SyntheticShop, recommender: Recommender) -> None:
+    live = clone(recommender)
+    last = live.recommend(["nobody"], k=160).ids()[0][-1]
+    bot = pa.table({"user_id": ["bot"] * 500, "item_id": [last] * 500})
+    live.observe(bot)
+    assert live.recommend(["nobody"], k=5).ids()[0] == recommender.recommend(["nobody"], k=5).ids()[0]
+    people = pa.table({"user_id": [f"person-{n}" for n in range(200)], "item_id": [last] * 200})
+    live.observe(people)
+    assert live.recommend(["nobody"], k=1).ids()[0] == [last]
+
+
+def test_a_removed_item_is_never_answered_and_may_come_back(shop: SyntheticShop, recommender: Recommender) -> None:
+    live = clone(recommender)
+    users, text = shop.interactions.users.ids(range(20)), ["red dress"]
+    gone = live.recommend(users, k=1).ids()[0][0]
+    live.remove([gone])
+    assert len(live.catalogue) == len(shop.catalogue) - 1
+    answers = [live.recommend([*users, "nobody"], k=160), live.search(text=text, k=160)]
+    answers += [live.similar(shop.catalogue.items.ids([0, 1]), k=160, by=by) for by in ("behaviour", "content", "both")]  # type: ignore[arg-type]
+    assert all(gone not in ids for answer in answers for ids in answer.ids())
+    with pytest.raises(DataError, match="1 of 1 items are not in the catalogue"):
+        live.remove([gone])
+    row = shop.catalogue.items.rows([gone])
+    live.add(shop.catalogue.take(row))
+    assert live.recommend(users, k=1).ids()[0][0] == gone
+
+
+def test_an_update_changes_what_is_given_and_nothing_else(shop: SyntheticShop, recommender: Recommender) -> None:
+    live = clone(recommender)
+    item = shop.catalogue.items.ids([7])[0]
+    live.update(Catalogue.from_frame(pa.table({"item_id": [item], "price": [1.5], "title": ["zeppelin 飞艇"]})))
+    assert live.recommend(["nobody"], k=160, where="price < 2").ids()[0] == [item]
+    changed = live.catalogue.take([7]).table.to_pylist()[0]
+    before = shop.catalogue.take([7]).table.to_pylist()[0]
+    assert {name for name in before if before[name] != changed[name]} == {"price", "title"}
+    with pytest.raises(DataError, match="not in the catalogue, first 'unknown'"):
+        live.update(Catalogue.from_frame(pa.table({"item_id": ["unknown"], "price": [1.0]})))
+    with pytest.raises(DataError, match="column 'price'"):
+        live.update(
+            Catalogue.from_frame(pa.table({"item_id": [item], "title": ["a"]})).__class__(
+                Catalogue.from_frame(pa.table({"item_id": [item]})).items, pa.table({"price": ["cheap"]})
+            )
+        )
+
+
+def test_whoever_asks_to_be_forgotten_is(shop: SyntheticShop, recommender: Recommender, tmp_path: Path) -> None:
+    live = clone(recommender)
+    user = shop.interactions.users.ids([3])[0]
+    live.observe([{"user_id": user, "item_id": shop.catalogue.items.ids([0])[0]}])
+    live.forget(users=[user, "nobody"])
+    assert live.recommend([user], k=3).unknown == (user,)
+    live.save(tmp_path / "artefact")
+    for path in (tmp_path / "artefact").rglob("*.parquet"):
+        table = pa.parquet.read_table(path)
+        assert all(user not in map(str, column.to_pylist()) for column in table.columns)
+    item = shop.catalogue.items.ids([11])[0]
+    live.forget(items=[item])
+    assert item not in live.recommend(["nobody"], k=160).ids()[0]
+    assert live.search(text=[shop.catalogue.column("title")[11]], k=160).ids()[0].count(item) == 0
+
+
+def test_a_refit_learns_what_was_observed(shop: SyntheticShop, recommender: Recommender) -> None:
+    live = clone(recommender)
+    gone, pair = shop.catalogue.items.ids([4])[0], shop.catalogue.items.ids([20, 30])
+    live.remove([gone])
+    live.add(Catalogue.from_frame(pa.table({"item_id": ["new-1"], "title": ["red dress 红色连衣裙"]})))
+    users = [f"late-{n}" for n in range(40)]
+    live.observe(pa.table({"user_id": users * 2, "item_id": [pair[0]] * 40 + ["new-1"] * 40}))
+    model = live.model
+    live.refit()
+    assert live.model is not model
+    assert len(live.model.items_) == len(shop.catalogue)  # one more, one less
+    assert gone not in live.model.items_.array.to_pylist()
+    assert not live.recommend(["late-3"], k=5).popular[0]
+    rank = live.recommend(history=[[pair[0]]], k=len(live.catalogue)).ids()[0].index("new-1")
+    assert rank < 20
+
+
+def test_eight_threads_add_a_hundred_items_each(shop: SyntheticShop, recommender: Recommender) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    live = clone(recommender)
+    user = shop.interactions.users.ids([0])
+
+    def work(thread: int) -> None:
+        for number in range(10):
+            name = f"new-{thread}-{number}"
+            live.add(Catalogue.from_frame(pa.table({"item_id": [name], "title": ["red dress"]})))
+            live.observe([{"user_id": f"user-{thread}", "item_id": name}])
+            assert len(live.recommend(user, k=3).ids()[0]) == 3
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    there = set(live.catalogue.items.array.to_pylist())
+    assert {f"new-{thread}-{number}" for thread in range(8) for number in range(10)} <= there
+    histories = live.dataset.interactions
+    rows = histories.users.rows([f"user-{thread}" for thread in range(8)])
+    assert histories.lengths[rows].tolist() == [10] * 8
+
+
+# ---- nothing has happened yet
+
+
+def test_a_catalogue_without_events(shop: SyntheticShop) -> None:
+    empty = Dataset(shop.catalogue, Interactions.from_histories([], items=shop.catalogue.items))
+    recommender = Recommender.fit(empty, image=[])
+    answer = recommender.recommend(["anybody"], k=5)
+    assert len(answer.ids()[0]) == 5
+    assert "newest and most central" in repr(answer)
+    dress = shop.catalogue.items.ids(shop.truth.rows(category="dress"))
+    assert len(set(recommender.similar(dress[:1], k=8).ids()[0]) & set(dress)) >= 5
+    assert len(set(recommender.search(text=["dress"], k=8).ids()[0]) & set(dress)) >= 6
+    assert len(set(recommender.recommend(history=[dress[:2]], k=8).ids()[0]) & set(dress)) >= 5
+    last = recommender.recommend(["anybody"], k=160).ids()[0][-1]
+    recommender.observe([{"user_id": f"u{n}", "item_id": last} for n in range(3)])
+    assert recommender.recommend(["anybody"], k=1).ids() == [[last]]
+    assert "newest" not in repr(recommender.recommend(["anybody"], k=1))
+
+
+def test_customers_who_buy_again_are_offered_it_again() -> None:
+    day = 86_400_000
+    rows = [
+        (f"u{u}", f"i{i}", day * (10 * week + u)) for week in range(5) for u in range(30) for i in (u % 7, 7 + u % 3)
+    ]
+    events = pa.table({name: [row[n] for row in rows] for n, name in enumerate(("user_id", "item_id", "timestamp"))})
+    recommender = Recommender.fit(Dataset.from_frames(events=events), model=small())
+    answer = recommender.recommend(["u0"], k=10)
+    assert "i0" in answer.ids()[0]
+    assert "buy again" in answer.notes[0]
+    assert "i0" not in recommender.recommend(["u0"], k=10, exclude_seen=True).ids()[0]
+    assert recommender.recommend(["u0"], k=10, exclude_seen=False).notes == ()

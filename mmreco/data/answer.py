@@ -7,10 +7,11 @@ import pyarrow as pa
 
 from mmreco.arrays import F32, Bool
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.ids import IdMap
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "SimilarUsers"]
 
 _SHOWN = 10  # questions that repr writes out
 
@@ -30,6 +31,8 @@ class Answer:
         Questions answered with what most people took, as nothing was known to go by.
     unknown : optional
         Users or items of the request that the shop does not know, or queries no encoder understands.
+    notes : optional
+        What the caller should know of how it was answered.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class Answer:
     catalogue: Catalogue
     popular: Bool
     unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.questions) == len(self.ranking) == len(self.popular):
@@ -96,4 +100,44 @@ class Answer:
             lines.append(f"... {len(self) - _SHOWN} more questions")
         if self.unknown:
             lines.append(f"unknown: {len(self.unknown)}, first {self.unknown[0]!r}")
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SimilarUsers:
+    """The users most like each of those asked about, as the shop's own ids.
+
+    Parameters
+    ----------
+    questions : one user id a question
+    ranking : one line a question
+        Rows of `users`, with cosines.
+    users : the shop's users
+    unknown : optional
+        Users asked about of whom the shop knows nothing.
+    """
+
+    questions: tuple[str, ...]
+    ranking: Ranking
+    users: IdMap
+    unknown: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """The number of questions."""
+        return len(self.questions)
+
+    @property
+    def scores(self) -> F32:
+        """How alike each is, shape `(n, k)`, best first; -inf where there is none."""
+        return self.ranking.scores
+
+    def ids(self) -> list[list[str]]:
+        """The user ids of each question, best first; fewer than `k` where there are no more."""
+        return self.ranking.ids(self.users)
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{question}: {' | '.join(ids[:5]) or 'nobody'}"
+            for question, ids in zip(self.questions, self.ids(), strict=True)
+        )

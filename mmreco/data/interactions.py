@@ -322,6 +322,12 @@ class Interactions:
         np.cumsum(np.bincount(self.users_flat[chosen], minlength=len(self)), out=starts[1:])
         return self._with(self.users, starts, np.flatnonzero(chosen))
 
+    def over(self, items: IdMap) -> "Interactions":
+        """The same events over another map of items, matched by id; those of items that are not in it are left out."""
+        rows = items.rows(self.items.array, missing="mark")
+        kept = self if (rows >= 0).all() else self.keep(rows[self.items_flat] >= 0)
+        return replace(kept, items=items, items_flat=rows[kept.items_flat])
+
     def with_users(self, users: IdMap) -> "Interactions":
         """The same events under a map that begins with these users; those after them have no event.
 

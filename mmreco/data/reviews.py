@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.data.catalogue import Catalogue
@@ -217,6 +218,41 @@ class Reviews:
             times=None if self.times is None else self.times[mask],
             helpful=self.helpful[mask],
             users_flat=None if self.users_flat is None else self.users_flat[mask],
+        )
+
+    def joined(self, more: "Reviews") -> "Reviews":
+        """These reviews, and those of `more`, which are of the same items."""
+        both, known = (self, more), self.times is not None and more.times is not None
+        users = None
+        if self.users is not None and more.users is not None:
+            strangers = more.users.take(np.flatnonzero(self.users.rows(more.users.array, missing="mark") < 0))
+            everybody = IdMap(pa.concat_arrays([self.users.array, strangers.array]))
+            writers = [everybody.rows(part.users.array)[part.users_flat] for part in both]  # type: ignore[union-attr]
+            users = everybody, np.concatenate(writers)
+        return Reviews.from_rows(
+            self.items,
+            np.concatenate([part.items_flat for part in both]),
+            [*self.texts, *more.texts],
+            ratings=np.concatenate([part.ratings for part in both]),
+            times=np.concatenate([part.times for part in both]) if known else None,
+            helpful=np.concatenate([part.helpful for part in both]),
+            users=users,
+            dropped=self.dropped + more.dropped,
+        )
+
+    def over(self, items: IdMap) -> "Reviews":
+        """The same reviews over another map of items, matched by id; those of items that are not in it are left out."""
+        rows = items.rows(self.items.array, missing="mark")[self.items_flat]
+        kept = self.keep(rows >= 0)
+        return Reviews.from_rows(
+            items,
+            rows[rows >= 0],
+            kept.texts,
+            ratings=kept.ratings,
+            times=kept.times,
+            helpful=kept.helpful,
+            users=None if kept.users is None else (kept.users, kept.users_flat),
+            dropped=self.dropped,
         )
 
     def of(self, row: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mmreco.data.dataset import Dataset
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.datasets.synthetic.pictures import draw, photograph
 from mmreco.demo.show import Findings, report
@@ -16,6 +17,7 @@ from mmreco.evaluation import evaluate
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 from mmreco.models.sharedspace import SharedSpace
+from mmreco.models.training import Training
 from mmreco.protocols import Recommends
 from mmreco.recommender import Recommender
 from mmreco.splitting import Holdout, leave_last_out
@@ -30,7 +32,7 @@ _PICTURES = 50  # picture queries
 def run(
     out: str | Path, *, n_items: int = 1200, n_users: int = 3000, seed: int = 0, progress: bool = False
 ) -> dict[str, Any]:
-    """Plant, draw, embed, train, index, evaluate and report; the figures, as plain JSON values.
+    """Make a synthetic shop, draw, embed, train, index, evaluate and report; the figures, as plain JSON values.
 
     Parameters
     ----------
@@ -55,29 +57,29 @@ def run(
     folder = Path(out)
     shop = synthetic_shop(n_items, n_users, seed)
     catalogue = draw(shop, folder / "pictures", seed=seed, progress=progress)
-    train, test = leave_last_out(shop.interactions)
+    split = leave_last_out(Dataset(catalogue, shop.interactions, shop.reviews))
+    train, test = split.train, split.test
 
     begun = perf_counter()
     written = [text for text in catalogue.texts() if text]
     text = [LexicalEncoder(seed=seed).fit(written), *_bert()]
-    recommender = Recommender.fit(
-        catalogue, train, reviews=shop.reviews, text=text, model=SharedSpace(seed=seed), progress=progress
-    )
+    model = SharedSpace(training=Training(seed=seed))
+    recommender = Recommender.fit(train, text=text, model=model, progress=progress)
     fitted = perf_counter()
     recommender.save(folder / "recommender")
 
     models: dict[str, Recommends] = {
-        "SharedSpace": recommender.model,
+        "SharedSpace": model,
         "ItemKNN": ItemKNN().fit(train),
         "Popular": Popular().fit(train),
     }
-    reports = {name: evaluate(model, test, _CUTS) for name, model in models.items()}
-    cold = _cold(recommender.model, shop, test)
+    reports = {name: evaluate(one, test, _CUTS) for name, one in models.items()}
+    cold = _cold(model, shop, test)
     photographs = _photographs(shop, folder / "photographs", seed)
     queries, precision = _queries(recommender, shop), _picture_precision(recommender, shop, photographs)
     findings = Findings(shop, catalogue, recommender, test, reports, _CUTS, cold, queries, precision, photographs)
     path = report(findings, folder / "report.html")
-    fit_seconds = recommender.model.seconds_
+    fit_seconds = model.seconds_
     return {
         "models": {
             name: {
@@ -109,7 +111,7 @@ def _bert() -> list[TextEncoder]:
 
 def _cold(model: SharedSpace, shop: SyntheticShop, test: Holdout) -> dict[str, float]:
     never = shop.truth.never_clicked
-    rows = model.recommend(test.histories, 10).rows
+    rows = model.recommend(histories=test.histories).rows
     return {
         "share": round(float(never[rows[rows >= 0]].mean()), 4),
         "recall@20": round(evaluate(model, shop.cold, 20)["recall@20"], 4),

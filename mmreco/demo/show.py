@@ -145,7 +145,7 @@ def _arrivals(found: Findings, gallery: Gallery) -> Iterator[str]:
         f"first clicks one in the week after, it stands among the twenty just recommended to him from the whole "
         f"catalogue in {found.cold['recall@20']:.1%} of cases; by chance it would in {found.cold['chance@20']:.1%}."
     )
-    rows = found.recommender.model.recommend(found.test.histories, 10).rows
+    rows = found.recommender.model.recommend(histories=found.test.histories).rows
     shown = np.bincount(rows[rows >= 0], minlength=len(never)) * never
     often = [r for r in np.argsort(-shown, kind="stable")[:_SHOWN] if shown[r]]
     if often:

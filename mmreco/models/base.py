@@ -27,6 +27,7 @@ from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.index.vector import VectorIndex
 from mmreco.models.configuration import from_config, plain
+from mmreco.protocols import Searches
 from mmreco.splitting import Holdout
 from mmreco.storage.artefact import publish, read_artefact
 
@@ -103,6 +104,22 @@ class Model(ABC):
         self._fit(dataset, validation, progress)
         self.items_ = dataset.items
         return self
+
+    def refit(self, dataset: Dataset, *, validation: Holdout | None = None, progress: bool = False) -> Self:
+        """Another model of the same hyper-parameters, fitted to a dataset that has grown or changed.
+
+        A model that learns by gradient begins from the weights it has; this one stays as it is.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        DataError, IncompatibleError
+            As `fit`.
+        """
+        self._require_fitted()
+        other: Self = replace(self)  # type: ignore[type-var]  # every final model is a dataclass
+        return other.fit(dataset, validation=validation, progress=progress)
 
     # ---- asked
 
@@ -296,8 +313,21 @@ class VectorModel(Model):
         return held
 
     def _recommend(self, request: Request) -> Ranking:
+        return self.recommend_from(self.index, request)
+
+    def recommend_from(self, index: Searches, request: Request, *, items: Embeddings | None = None) -> Ranking:
+        """The answer from another index of the item vectors, an approximate one, say.
+
+        Parameters
+        ----------
+        index : over `item_embeddings`, and after them the items of `items` that came later
+        request : whose histories and candidates are over the index's items
+        items : the vectors that histories are read with, where items came later; for models that place them
+        """
+        if items is not None:
+            raise DataError(f"{type(self).__name__} places no items that came after fit; fit it again")
         queries = self.user_vectors(request.histories)
-        return self.index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
+        return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
 
     def similar(self, rows: Sequence[int] | I64, k: int = 10, *, candidates: Bool | None = None) -> Ranking:
         """The `k` items most like each of the items `rows`, shape `(n,)`, best first; never the item itself.

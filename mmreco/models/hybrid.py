@@ -32,7 +32,7 @@ from mmreco.models.userknn import UserKNN
 from mmreco.protocols import Recommends
 from mmreco.splitting import Holdout
 
-__all__ = ["Hybrid", "ReciprocalRank", "Switching", "Weighted"]
+__all__ = ["Hybrid", "ReciprocalRank", "Switching", "Weighted", "fused_by_rank"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -219,8 +219,7 @@ class ReciprocalRank(Hybrid):
     def _recommend(self, request: Request) -> Ranking:
         wide = max(request.k, self.depth)
         lists = [part.recommend(replace(request, k=wide)) for part in self.parts]
-        credit = np.broadcast_to(1 / (self.constant + np.arange(1, wide + 1)), (len(request), wide))
-        return _fused(lists, [w * credit for w in self.weights or [1.0] * len(lists)], request.k)
+        return fused_by_rank(lists, request.k, weights=self.weights, constant=self.constant)
 
 
 @final
@@ -277,6 +276,17 @@ class Switching(Hybrid):
 
 
 # ---- lists put together
+
+
+def fused_by_rank(
+    lists: Sequence[Ranking], k: int, *, weights: Sequence[float] | None = None, constant: float = 60.0
+) -> Ranking:
+    """The `k` items with the largest sum over the lists of `weight / (constant + rank)`, ranks from 1."""
+    credits_ = [
+        weight * np.broadcast_to(1 / (constant + np.arange(1, one.k + 1)), one.rows.shape)
+        for weight, one in zip(weights or [1.0] * len(lists), lists, strict=True)
+    ]
+    return _fused(list(lists), credits_, k)
 
 
 def _stretched(answer: Ranking) -> F64:

@@ -9,10 +9,10 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -142,6 +142,7 @@ class Trained(Model, Generic[Network]):
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(training.seed)
             self.network_ = self._network(len(dataset.items)).to(chosen(training.device))
+        self._carry_over(dataset)
         self._begin(dataset, train)
         parts = validations_per_epoch(train) if self._PARTED else 1
         bar = shown_progress(range(training.epochs * parts), description=type(self).__name__, shown=progress)
@@ -169,6 +170,43 @@ class Trained(Model, Generic[Network]):
         self._settle()
         self._finish(train)
         self.seconds_ = perf_counter() - begun
+
+    def refit(self, dataset: Dataset, *, validation: Holdout | None = None, progress: bool = False) -> Self:
+        """Another model, trained from the weights this one has; see `Model.refit`.
+
+        Raises
+        ------
+        NotFittedError, DataError, IncompatibleError
+            As `Model.refit`.
+        """
+        self._require_fitted()
+        other: Self = replace(self)
+        other.__dict__["_before"] = self
+        try:
+            return other.fit(dataset, validation=validation, progress=progress)
+        finally:
+            del other.__dict__["_before"]
+
+    def _carry_over(self, dataset: Dataset) -> None:
+        """Begin with the weights of the model before, an item's at its new row; what has another shape is new."""
+        before: Trained[Network] | None = self.__dict__.get("_before")
+        if before is None:
+            return
+        was, rows = before.items_, before.items_.rows(dataset.items.array, missing="mark")
+        weights, own = before._carried(self), self.network_.state_dict()
+        with torch.no_grad():
+            for name in own.keys() & weights.keys():
+                new, old = own[name], weights[name].to(own[name].device)
+                extra = old.shape[0] - len(was) if old.ndim else -1
+                if 0 <= extra <= 1 and new.shape[0] - len(rows) == extra and new.shape[1:] == old.shape[1:]:
+                    known = torch.from_numpy(np.flatnonzero(rows >= 0))
+                    new[known.to(new.device)] = old[torch.from_numpy(rows[rows >= 0]).to(new.device)]
+                elif new.shape == old.shape:
+                    new.copy_(old)
+
+    def _carried(self, after: "Trained[Network]") -> dict[str, Tensor]:
+        """The weights that a model trained after this one may begin with."""
+        return self.network_.state_dict()
 
     def _ndcg(self, holdout: Holdout) -> float:
         self._settle()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmreco.nn.process_group import crew
+from mmreco.nn.threads import MeasuredThreads
 
 __all__ = ["Checkpoint", "Progress", "train"]
 
@@ -94,7 +95,8 @@ def train(
         average.take(_under(held, "average."), int(held["progress.steps"]))
         kept = _under(held, "kept.")
         _restore_optimiser(optimiser, _under(held, "optimiser."))
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    on_cpu = next(module.parameters()).device.type == "cpu"
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), MeasuredThreads(enabled=on_cpu) as threads:
         for number in range(len(progress.scores), epochs):
             if _finished(progress, patience if validate else None):
                 break
@@ -104,7 +106,7 @@ def train(
                     break
             torch.manual_seed(seed * 100_003 + number)
             module.train()
-            for loss in batches(number):
+            for loss in threads.over(batches(number)):
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 whole = together.sum(loss).item()

@@ -34,6 +34,8 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.encoders.behaviour import BehaviourEncoder
 from mmreco.errors import IncompatibleError
 from mmreco.models.base import State, VectorModel
@@ -49,6 +51,7 @@ from mmreco.nn.fusion import Fusion, ItemTower, widths_of
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.process_group import crew
 from mmreco.nn.towers import ItemContent, Towers
+from mmreco.protocols import Searches
 from mmreco.text.title_tokens import with_title_tokens
 
 __all__ = ["SharedSpace"]
@@ -149,6 +152,12 @@ class SharedSpace(Trained[Towers], VectorModel):
             n_events=1 + len(self.event_names_),
         )
         return Towers(items, users, temperature=_TEMPERATURE)
+
+    def _carried(self, after: "SharedSpace") -> dict[str, Tensor]:  # type: ignore[override]
+        """All weights; those of attributes only where these are the same."""
+        same = after.vocabulary_.names == self.vocabulary_.names
+        weights = self.network_.state_dict()
+        return {name: weight for name, weight in weights.items() if same or not name.startswith("items.facts")}
 
     def _begin(self, dataset: Dataset, train: Interactions) -> None:
         counts, device = train.counts(), self._device
@@ -265,6 +274,19 @@ class SharedSpace(Trained[Towers], VectorModel):
         """
         self._require_fitted()
         return self.behaviour(items).encode(histories)
+
+    def recommend_from(self, index: Searches, request: Request, *, items: Embeddings | None = None) -> Ranking:
+        """The answer from another index of the item vectors; see `VectorModel.recommend_from`.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        IncompatibleError
+            The request is over other items than `items`, or than those fitted on.
+        """
+        queries = self.user_vectors(request.histories, items=items)
+        return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
 
     def behaviour(self, items: Embeddings | None = None) -> BehaviourEncoder:
         """The user tower as an encoder of histories over `items`, those fitted on when omitted (see `user_vectors`)."""

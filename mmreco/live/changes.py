@@ -1,0 +1,319 @@
+"""What happens to a shop while it is served: items come, change and go, people act, people ask to be forgotten.
+
+Every function takes a state and answers with another. None trains anything.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mmreco.arrays import I64, Bool
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.data.reviews import Reviews
+from mmreco.embedding.catalogue import encode_content
+from mmreco.errors import DataError
+from mmreco.live.event_log import Event, EventLog
+from mmreco.live.popularity import Popularity
+from mmreco.live.state import State
+from mmreco.protocols import PlacesItems
+from mmreco.tables.events import event_columns
+
+__all__ = ["add", "erase_items", "forget", "observe", "remove", "update"]
+
+_log = logging.getLogger(__name__)
+_NOTHING_KNOWN = "no text, picture or attribute to place it by"
+
+
+def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
+    """The state with new items, placed by what is known of them.
+
+    Raises
+    ------
+    DataError
+        An item is known already, or the columns disagree in type with the catalogue's.
+    """
+    rows = state.items.rows(catalogue.items.array, missing="mark")
+    removed = rows >= 0 if state.alive is None else (rows >= 0) & ~state.alive[rows]
+    if state.alive is not None and removed.any():  # they come back as they are now
+        back = update(_revived(state, rows[removed]), catalogue.take(np.flatnonzero(removed)))
+        rest = np.flatnonzero(~removed)
+        return add(back, catalogue.take(rest), None if reviews is None else reviews) if len(rest) else back
+    state.catalogue.joined(catalogue)  # refuses what is known, before any work
+    encoders = {name: index.encoder for name, index in state.content.items()}
+    own_reviews = None if reviews is None else reviews.over(catalogue.items)
+    content, refused = encode_content(encoders, catalogue, own_reviews)
+    vectors = state.vectors
+    if isinstance(state.model, PlacesItems) and vectors is not None:
+        placed = state.model.place(catalogue, content)
+        there = catalogue.items.rows(placed.ids.array)
+        lost = np.setdiff1d(np.arange(len(catalogue)), there)
+        refused = pa.concat_tables([refused, _refused(catalogue.items.take(lost), _NOTHING_KNOWN)])
+        catalogue = catalogue.take(np.sort(there))
+        found, _ = placed.aligned(catalogue.items)
+    grown = state.catalogue.joined(catalogue)
+    content = {name: _those_of(own, catalogue.items) for name, own in content.items()}
+    index = state.index
+    if isinstance(state.model, PlacesItems) and vectors is not None:
+        more = Embeddings(catalogue.items, found, vectors.fingerprint)
+        vectors, index = _joined(state, vectors, more, grown.items)
+    return replace(
+        state,
+        catalogue=grown,
+        content={
+            name: replace(
+                one, items=grown.items, index=one.index.add(content[name]) if len(content[name]) else one.index
+            )
+            for name, one in state.content.items()
+        },
+        vectors=vectors,
+        index=index,
+        refused=pa.concat_tables([state.refused, refused]),
+        alive=None if state.alive is None else np.append(state.alive, np.ones(len(catalogue), dtype=np.bool_)),
+        reviews=_reviews(state, grown.items, own_reviews),
+    )
+
+
+def update(state: State, catalogue: Catalogue) -> State:
+    """The state with other columns and other content for items that are known.
+
+    Only the columns of `catalogue` change. Items without events are placed anew; those with events keep their place in
+    the model until the next fit.
+
+    Raises
+    ------
+    DataError
+        An item is not known, or a column holds another type than before.
+    """
+    rows = _known_rows(state, catalogue.items.array.to_pylist(), "update")
+    table = _replaced(state.catalogue.table, catalogue.table, rows)
+    changed = Catalogue(state.items, table)
+    now = changed.take(rows)
+    encoders = {name: index.encoder for name, index in state.content.items()}
+    written = None if state.reviews is None else state.reviews.over(now.items)
+    content, refused = encode_content(encoders, now, written)
+    indexes = {}
+    for name, one in state.content.items():
+        had = one.embeddings.ids.rows(content[name].ids.array, missing="mark") >= 0
+        index = one.index
+        if had.any():
+            index = index.update(_rows_of(content[name], np.flatnonzero(had)))
+        if not had.all():
+            index = index.add(_rows_of(content[name], np.flatnonzero(~had)))
+        gone = np.setdiff1d(one.embeddings.ids.rows(now.items.array, missing="mark"), [-1])
+        gone = gone[content[name].ids.rows(one.embeddings.ids.take(gone).array, missing="mark") < 0]
+        if len(gone):
+            index = index.remove(one.embeddings.ids.ids(gone))
+        indexes[name] = replace(one, index=index)
+    state = replace(state, catalogue=changed, content=indexes, refused=pa.concat_tables([state.refused, refused]))
+    counts = state.popularity.counts(len(state.items))
+    fresh = rows[counts[rows] < 1]
+    if not isinstance(state.model, PlacesItems) or state.vectors is None or not len(fresh):
+        return state
+    placed = state.model.place(
+        changed.take(fresh), {name: _those_of(own, changed.items.take(fresh)) for name, own in content.items()}
+    )
+    vectors = np.array(state.vectors.vectors)
+    vectors[state.vectors.ids.rows(placed.ids.array)] = placed.vectors
+    everything = Embeddings(state.vectors.ids, vectors, state.vectors.fingerprint)
+    searched = state.index.update(placed) if _library_index(state) else state.indexing.custom(everything)  # type: ignore[union-attr,misc]
+    return replace(state, vectors=everything, index=searched)
+
+
+def remove(state: State, ids: list[str]) -> State:
+    """The state in which these items are answered no more; their events still say something of users.
+
+    Raises
+    ------
+    DataError
+        An item is not known.
+    """
+    alive = np.ones(len(state.items), dtype=np.bool_) if state.alive is None else state.alive.copy()
+    alive[_known_rows(state, ids, "remove")] = False
+    alive.flags.writeable = False
+    return replace(state, alive=alive)
+
+
+def observe(state: State, frame: Any) -> tuple[State, int, int]:
+    """The state after these events, with how many of them count, and how many were of unknown items.
+
+    Parameters
+    ----------
+    frame : a dataframe as `Interactions.from_frame` takes it, or `Interactions`, or a list of mappings, one an event
+    """
+    users, events, dropped = _events(state, frame)
+    log, popularity = state.log, state.popularity
+    number = log.until
+    counted: set[tuple[str, int]] = set()  # a person counts once an item
+    for user, event in zip(users, events, strict=True):
+        number += 1
+        pair = user, event.item
+        if event.weight > 0 and pair not in counted and not log.has(*pair):
+            counted.add(pair)
+            popularity.add(event.item, number)
+    log = log.append(users, events)
+    if dropped:
+        _log.warning("observe: %d events of unknown items were dropped", dropped)
+    return replace(state, log=log, popularity=popularity.up_to(log.until)), len(events), dropped
+
+
+def forget(state: State, users: list[str]) -> State:
+    """The state without the events, the facts and the reviews of these users. What a model learnt of them stays in its
+    weights until the next fit."""
+    whole = state.log.merged(state.items)
+    rows = whole.users.rows(users, missing="mark")
+    others = np.setdiff1d(np.arange(len(whole)), rows[rows >= 0])
+    log = whole.take(others)
+    reviews = state.reviews
+    if reviews is not None and reviews.users is not None and reviews.users_flat is not None:
+        gone = reviews.users.rows(users, missing="mark")
+        reviews = _without_writers(reviews, gone[gone >= 0])
+    return replace(
+        state,
+        log=EventLog(log),
+        popularity=Popularity.of(log),
+        users=None if state.users is None else state.users.aligned(log.users),
+        reviews=reviews,
+    )
+
+
+def erase_items(state: State, ids: list[str]) -> State:
+    """The state that answers these items no more, and has neither their events nor their content nor their reviews.
+
+    Their ids stay in the map until the next fit, as rows do not change.
+    """
+    rows = state.items.rows(ids)
+    gone = np.zeros(len(state.items), dtype=np.bool_)
+    gone[rows] = True
+    log = state.log.merged(state.items)
+    log = log.keep(~gone[log.items_flat])
+    reviews = state.reviews
+    content = {}
+    for name, one in state.content.items():
+        had = [item for item, place in zip(ids, one.places[rows], strict=True) if place >= 0]
+        content[name] = replace(one, index=one.index.remove(had)) if had else one
+    return replace(
+        remove(state, ids),
+        catalogue=Catalogue(state.items, _emptied(state.catalogue.table, rows)),
+        content=content,
+        log=EventLog(log),
+        popularity=Popularity.of(log),
+        reviews=None if reviews is None else reviews.keep(~gone[reviews.items_flat]),
+    )
+
+
+# ---- parts
+
+
+def _events(state: State, frame: Any) -> tuple[list[str], list[Event], int]:
+    if isinstance(frame, Interactions):
+        names = frame.event_names
+        rows = state.items.rows(frame.items.array, missing="mark")[frame.items_flat]
+        ids = frame.users.ids(frame.users_flat)
+        kinds, weights, times = [names[k] for k in frame.event_types], frame.weights.tolist(), frame.times
+    else:
+        if isinstance(frame, Mapping):
+            raise DataError("observe: one mapping; expected a table, or a list of mappings, one an event")
+        if isinstance(frame, (list, tuple)):
+            frame = pa.Table.from_pylist(list(frame)) if frame else pa.table({"user_id": [], "item_id": []})
+        columns = event_columns(frame)
+        rows = state.items.rows(columns.item_ids, missing="mark")
+        ids = columns.user_ids.to_pylist()
+        n, types = len(ids), columns.event_types
+        kinds = [columns.event_names[0]] * n if types is None else [columns.event_names[k] for k in types]
+        weights, times = [1.0] * n if columns.weights is None else columns.weights.tolist(), columns.times
+    now = int(time.time() * 1000)
+    moments = [now] * len(ids) if times is None else times.tolist()
+    parts = zip(ids, rows.tolist(), kinds, weights, moments, strict=True)
+    chosen = [(user, Event(0, row, kind, weight, moment)) for user, row, kind, weight, moment in parts if row >= 0]
+    return [user for user, _ in chosen], [event for _, event in chosen], len(ids) - len(chosen)
+
+
+def _known_rows(state: State, ids: list[str], verb: str) -> I64:
+    rows = state.items.rows(ids, missing="mark")
+    unknown = rows < 0 if state.alive is None else (rows < 0) | ~state.alive[rows]
+    if unknown.any():
+        first = ids[int(unknown.argmax())]
+        raise DataError(f"{verb}: {int(unknown.sum())} of {len(ids)} items are not in the catalogue, first {first!r}")
+    return rows
+
+
+def _revived(state: State, rows: I64) -> State:
+    if state.alive is None:
+        return state
+    alive: Bool = state.alive.copy()
+    alive[rows] = True
+    return replace(state, alive=None if alive.all() else alive)
+
+
+def _replaced(old: pa.Table, new: pa.Table, rows: I64) -> pa.Table:
+    """`old` with the values of `new`, shape `(m,)` a column, at these rows."""
+    source = np.arange(old.num_rows)
+    source[rows] = old.num_rows + np.arange(new.num_rows)
+    columns = {name: old[name] for name in old.column_names}
+    for name in new.column_names:
+        before = columns[name] if name in columns else pa.chunked_array([pa.nulls(old.num_rows, new[name].type)])
+        try:
+            joined = pa.chunked_array([*before.chunks, *new[name].cast(before.type).chunks], type=before.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise DataError(
+                f"update: column {name!r} holds {new[name].type}; expected {before.type} as before"
+            ) from error
+        columns[name] = joined.take(pa.array(source))
+    return pa.table(columns)
+
+
+def _emptied(table: pa.Table, rows: I64) -> pa.Table:
+    """The table with nulls at these rows."""
+    source = np.arange(table.num_rows)
+    return table.take(pa.array(source, mask=np.isin(source, rows)))
+
+
+def _joined(state: State, vectors: Embeddings, more: Embeddings, items: IdMap) -> tuple[Embeddings, Any]:
+    if _library_index(state):
+        index = state.index.add(more) if len(more) else state.index  # type: ignore[union-attr]
+        return index.embeddings, index  # type: ignore[union-attr]
+    both = Embeddings(items, np.concatenate([vectors.vectors, more.vectors]), vectors.fingerprint)
+    return both, state.indexing.custom(both)  # type: ignore[misc]
+
+
+def _library_index(state: State) -> bool:
+    return state.indexing.custom is None
+
+
+def _those_of(embeddings: Embeddings, items: IdMap) -> Embeddings:
+    return _rows_of(embeddings, np.flatnonzero(items.rows(embeddings.ids.array, missing="mark") >= 0))
+
+
+def _rows_of(embeddings: Embeddings, rows: I64) -> Embeddings:
+    if len(rows) == len(embeddings):
+        return embeddings
+    return Embeddings(embeddings.ids.take(rows), embeddings.vectors[rows], embeddings.fingerprint)
+
+
+def _refused(ids: IdMap, reason: str) -> pa.Table:
+    return pa.table({"id": ids.array, "reason": pa.array([reason] * len(ids), pa.large_string())})
+
+
+def _reviews(state: State, items: IdMap, more: Reviews | None) -> Reviews | None:
+    if state.reviews is None:
+        return None if more is None else more.over(items)
+    grown = state.reviews.over(items)
+    return grown if more is None else grown.joined(more.over(items))
+
+
+def _without_writers(reviews: Reviews, users: I64) -> Reviews:
+    if reviews.users is None or reviews.users_flat is None or not len(users):
+        return reviews
+    others = np.setdiff1d(np.arange(len(reviews.users)), users)
+    kept = reviews.keep(~np.isin(reviews.users_flat, users))
+    place = np.full(len(reviews.users), -1, dtype=np.int64)
+    place[others] = np.arange(len(others))
+    return replace(kept, users=reviews.users.take(others), users_flat=place[kept.users_flat])

@@ -1,0 +1,130 @@
+"""EventLog: who did what, the events that came after training included, at a cost of what is asked alone.
+
+The log that was trained on is never copied. What came later stands beside it, an entry a user, and carries a number; a
+log knows the number it goes up to. So one event costs one entry, and who reads an older log sees no newer event.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from mmreco.arrays import I64
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+
+__all__ = ["Event", "EventLog"]
+
+
+class Event(NamedTuple):
+    """One event of a user: its number, the item's row, what it was, how much it counts, and when, in milliseconds."""
+
+    number: int
+    item: int
+    name: str
+    weight: float
+    time: int
+
+
+@dataclass(frozen=True, eq=False)
+class EventLog:
+    """The trained log and what came after it.
+
+    Parameters
+    ----------
+    base : what was trained on
+    until : the number of the newest event that belongs to this log
+    """
+
+    base: Interactions
+    until: int = 0
+    _recent: dict[str, tuple[Event, ...]] = field(default_factory=dict)  # shared by all logs of one base
+
+    def append(self, users: Sequence[str], events: Sequence[Event]) -> "EventLog":
+        """The log with one event more for each of `users`; one writer at a time.
+
+        The events' numbers are given here, whatever they say.
+        """
+        number = self.until
+        for user, event in zip(users, events, strict=True):
+            number += 1
+            self._recent[user] = (*self._recent.get(user, ()), event._replace(number=number))
+        return replace(self, until=number)
+
+    def recent(self, user: str) -> list[Event]:
+        """What came after training, of one user, in the order of its arrival."""
+        return [event for event in self._recent.get(user, ()) if event.number <= self.until]
+
+    def knows(self, user: str) -> bool:
+        """Whether anything is known of the user."""
+        return self.base.users.rows([user], missing="mark")[0] >= 0 or bool(self.recent(user))
+
+    def has(self, user: str, item: int) -> bool:
+        """Whether the user has an event with the item at this row."""
+        if any(event.item == item for event in self.recent(user)):
+            return True
+        row = int(self.base.users.rows([user], missing="mark")[0])
+        return row >= 0 and bool((self.base.history(row) == item).any())
+
+    def histories(self, users: Sequence[str], items: IdMap) -> Interactions:
+        """The histories of these users, none twice, over a catalogue that begins with that of the base.
+
+        A user of whom nothing is known has an empty one.
+        """
+        rows = self.base.users.rows(list(users), missing="mark")
+        recent = [self.recent(user) for user in users]
+        if (rows >= 0).all() and not any(recent):
+            return _over(self.base.take(rows), items)
+        names = tuple(dict.fromkeys([*self.base.event_names, *(event.name for own in recent for event in own)]))
+        code = {name: number for number, name in enumerate(names)}
+        known = np.flatnonzero(rows >= 0)
+        trained = self.base.take(rows[known])
+        came = [(line, event) for line, own in enumerate(recent) for event in own]
+        later = np.array([event.time for _, event in came], dtype=np.int64)
+        return Interactions.from_events(
+            IdMap.of(list(users)),
+            items,
+            np.concatenate([known[trained.users_flat], np.array([line for line, _ in came], dtype=np.int64)]),
+            np.concatenate([trained.items_flat, np.array([event.item for _, event in came], dtype=np.int64)]),
+            times=None if trained.times is None else np.concatenate([trained.times, later]),
+            event_types=np.concatenate(
+                [trained.event_types, np.array([code[event.name] for _, event in came], dtype=np.int64)]
+            ),
+            event_names=names,
+            weights=np.concatenate([trained.weights, np.array([event.weight for _, event in came], dtype=np.float32)]),
+        )
+
+    def merged(self, items: IdMap) -> Interactions:
+        """All that belongs to this log, as one; its cost is that of the whole log."""
+        newcomers = [user for user in list(self._recent) if self.recent(user)]
+        if not newcomers:
+            return _over(self.base, items)
+        strangers = [
+            user
+            for user, row in zip(newcomers, self.base.users.rows(newcomers, missing="mark"), strict=True)
+            if row < 0
+        ]
+        users = IdMap(pa.concat_arrays([self.base.users.array, pa.array(strangers, pa.large_string())]))
+        came = [(user, event) for user in newcomers for event in self.recent(user)]
+        names = tuple(dict.fromkeys([*self.base.event_names, *(event.name for _, event in came)]))
+        code = {name: number for number, name in enumerate(names)}
+        base = self.base
+        late: I64 = users.rows([user for user, _ in came])
+        return Interactions.from_events(
+            users,
+            items,
+            np.concatenate([base.users_flat, late]),
+            np.concatenate([base.items_flat, [event.item for _, event in came]]).astype(np.int64),
+            times=None
+            if base.times is None
+            else np.concatenate([base.times, [event.time for _, event in came]]).astype(np.int64),
+            event_types=np.concatenate([base.event_types, [code[event.name] for _, event in came]]).astype(np.int64),
+            event_names=names,
+            weights=np.concatenate([base.weights, [event.weight for _, event in came]]).astype(np.float32),
+        )
+
+
+def _over(log: Interactions, items: IdMap) -> Interactions:
+    return log if log.items is items else replace(log, items=items)

@@ -1,0 +1,58 @@
+"""Threads: what is faster is kept, what turns slow is measured again, and the process is left as it was."""
+
+import pytest
+import torch
+
+from mmreco.nn import threads
+from mmreco.nn.threads import MeasuredThreads
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
+    """A clock on which a step takes as long as `seconds[threads]`, and a process of four threads."""
+    seconds = {1: 1.0, 4: 1.0}
+    state = {"now": 0.0, "threads": 4}
+
+    def tick() -> float:
+        state["now"] += seconds[state["threads"]] / 2  # looked at before and after a step
+        return state["now"]
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads.time, "perf_counter", tick)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: state["threads"])
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: state.update(threads=n))
+    return seconds
+
+
+def run(measured: MeasuredThreads, n: int) -> list[int]:
+    return [torch.get_num_threads() for _ in measured.over(range(n))]
+
+
+@pytest.mark.parametrize(("alone", "together", "kept"), [(1.0, 1.0, 1), (1.0, 0.9, 1), (1.0, 0.5, 4), (1.0, 30.0, 1)])
+def test_several_threads_must_be_clearly_faster(
+    clock: dict[int, float], alone: float, together: float, kept: int
+) -> None:
+    clock.update({1: alone, 4: together})
+    with MeasuredThreads() as measured:
+        assert run(measured, 40)[-1] == kept
+    assert torch.get_num_threads() == 4
+
+
+def test_steps_that_turn_slow_are_measured_again(clock: dict[int, float]) -> None:
+    clock.update({1: 1.0, 4: 0.5})
+    with MeasuredThreads() as measured:
+        assert run(measured, 40)[-1] == 4
+        clock[4] = 20.0  # another job has come
+        assert run(measured, 80)[-1] == 1
+
+
+def test_every_step_is_handed_on_once(clock: dict[int, float]) -> None:
+    with MeasuredThreads() as measured:
+        assert list(measured.over("abcdefghijklmnop")) == list("abcdefghijklmnop")
+        assert list(measured.over([])) == []
+
+
+def test_a_fixed_number_is_obeyed(clock: dict[int, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    with MeasuredThreads() as measured:
+        assert set(run(measured, 40)) == {4}
