@@ -38,7 +38,7 @@ class BatchingIndex:
     Raises
     ------
     DataError
-        `most` is below 1.
+        `index` does not search, or `most` is no whole number of 1 or more.
 
     Examples
     --------
@@ -51,6 +51,10 @@ class BatchingIndex:
     """
 
     def __init__(self, index: Searches, *, most: int = 1_024) -> None:
+        if not isinstance(index, Searches):
+            raise DataError(f"BatchingIndex: a {type(index).__name__}; expected an index, with a method search")
+        if isinstance(most, bool) or not isinstance(most, (int, np.integer)):
+            raise DataError(f"most={most!r}: expected a whole number of 1 or more")
         if most < 1:
             raise DataError(f"most={most}: expected 1 or more")
         self.index, self.most = index, most
@@ -127,7 +131,8 @@ class BatchingIndex:
         if len(calls) > 1:
             try:
                 queries = np.concatenate([call.queries for call in calls])
-                found = self.index.search(queries, first.k, where=first.where, exclude=_joined(calls))
+                where = np.concatenate([call.where for call in calls]) if first.own_filters else first.where
+                found = self.index.search(queries, first.k, where=where, exclude=_joined(calls))
             except Exception:  # whose fault it is shows when each is asked alone
                 pass
             else:
@@ -153,6 +158,7 @@ class _Call:
     woken: Event = field(default_factory=Event, init=False)
     size: int = field(default=1, init=False)  # queries
     kind: object = field(default=None, init=False)  # equal for calls that one search can answer
+    own_filters: bool = field(default=False, init=False)  # whether `where` has a line for each query
 
     def __post_init__(self) -> None:
         """In the thread that asks, so that what is no question at all troubles no other."""
@@ -161,7 +167,10 @@ class _Call:
             given = np.asarray(self.queries)
             items = None if self.exclude is None else self.exclude.items.checksum
             mask = None if self.where is None else np.asarray(self.where)
+            self.own_filters = mask is not None and mask.ndim == 2 and len(mask) == len(given)
             where = None if mask is None else (mask.dtype, mask.shape, mask.tobytes())
+            if mask is not None and self.own_filters:
+                where = (mask.dtype, mask.shape[1:], b"")
             kind = (given.shape[1:], given.dtype, self.k, where, items)
             hash(kind)
             if given.ndim and (self.exclude is None or len(self.exclude) == len(given)):

@@ -15,7 +15,7 @@ import numpy as np
 from mmreco.arrays import F32, I64
 from mmreco.errors import DataError
 from mmreco.index.exact.scan import Scan
-from mmreco.index.query import Question
+from mmreco.index.query import QueryBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +61,7 @@ def choose(device: str, n_bytes: int, *, half: bool = False) -> Place:
     DataError
         `device` is none of these, or is "cuda" and torch sees no GPU, or none with the room.
     """
-    if device not in ("auto", "cpu", "cuda"):
+    if not isinstance(device, str) or device not in ("auto", "cpu", "cuda"):
         raise DataError(f"device={device!r}: expected 'auto', 'cpu' or 'cuda'")
     if device == "cpu":
         return Place()
@@ -122,19 +122,19 @@ class TorchScan(Scan):
         """Candidates worth fetching beyond those asked for."""
         return _SLACK_HALF if self._half else super().slack
 
-    def best(self, asked: Question, k: int) -> I64:
-        """The rows, shape `(b, k)`, of the `k` best items of each query, in no order; -1 where there are fewer."""
-        found = [self._chosen(asked.between(start, start + _QUERIES), k) for start in range(0, len(asked), _QUERIES)]
+    def best(self, batch: QueryBatch, k: int) -> I64:
+        """Rows, shape `(b, k)`: the `k` best items of each query, in no order; -1 where there are fewer."""
+        found = [self._chosen(batch.between(start, start + _QUERIES), k) for start in range(0, len(batch), _QUERIES)]
         return np.concatenate(found)
 
-    def _chosen(self, asked: Question, k: int) -> I64:
+    def _chosen(self, batch: QueryBatch, k: int) -> I64:
         import torch
 
-        queries = asked.queries
+        queries = batch.queries
         if self._half:
             lengths = np.linalg.norm(queries, axis=1, keepdims=True)
             queries = np.divide(queries, lengths, out=np.zeros_like(queries), where=lengths > 0)
-        lines, taken = asked.excluded.by_row()
+        lines, taken = batch.excluded.by_row()
         scores, rows = [], []
         for first, vectors in self._parts:  # nothing waits for a device before all have their work
             own = torch.tensor(queries, dtype=vectors.dtype, device=vectors.device)  # (b, dim)
@@ -143,8 +143,8 @@ class TorchScan(Scan):
                 block = vectors[start : start + step]
                 found = own @ block.T  # (b, c)
                 begin, end = first + start, first + start + len(block)
-                if asked.where is not None:
-                    barred = torch.tensor(~asked.where[begin:end], device=vectors.device)  # (c,)
+                if batch.where is not None:
+                    barred = torch.tensor(~batch.where[..., begin:end], device=vectors.device)  # (c,) or (b, c)
                     found.masked_fill_(barred, -torch.inf)
                 lo, hi = np.searchsorted(taken, (begin, end))
                 if hi > lo:

@@ -1,10 +1,11 @@
 """Erasing items from a stored index, not only hiding them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic, sleep
 
 from mmreco.errors import DataError
+from mmreco.index.arguments import folder_path, id_list
 from mmreco.index.vector import VectorIndex
 from mmreco.storage.artefact import settled
 from mmreco.storage.lock import hold
@@ -12,7 +13,7 @@ from mmreco.storage.lock import hold
 __all__ = ["forget"]
 
 
-def forget(folder: str | Path, ids: Sequence[str], *, patience: float = 30.0) -> VectorIndex:
+def forget(folder: str | Path, ids: Iterable[str], *, patience: float = 30.0) -> VectorIndex:
     """The stored index without these items, whose ids and vectors are then in no file of `folder` any more.
 
     The structure is built anew, since the old one would keep the vectors; generations with the items are removed once
@@ -27,20 +28,20 @@ def forget(folder: str | Path, ids: Sequence[str], *, patience: float = 30.0) ->
     Raises
     ------
     DataError
-        There is no index, it is damaged, another writer is at work, or readers outlast `patience`: the items are out
+        `ids` is no list of ids, there is no index, it is damaged, another writer is at work, or readers outlast `patience`: the items are out
         of the index, but not yet off the disk, and the next `forget`, `save` or `load` takes them off.
     UnknownIdError
         An id is not in the index.
     """
-    top = Path(folder)
+    names, top = id_list("forget", ids), folder_path(folder)
     if not top.is_dir():
         VectorIndex.load(top)  # says what is missing
     with hold(top):
-        index = VectorIndex.load(top, device="cpu").remove(list(ids)).compact()
+        index = VectorIndex.load(top, device="cpu").remove(names).compact()
         index.save(top)
     deadline = monotonic() + patience
     while not settled(top):
         if monotonic() > deadline:
-            raise DataError(f"{top}: an old generation with the {len(ids)} items is still read after {patience} s")
+            raise DataError(f"{top}: an old generation with the {len(names)} items is still read after {patience} s")
         sleep(0.05)
     return index

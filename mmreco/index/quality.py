@@ -13,6 +13,8 @@ recall, a thousand together the same; with 1,024 lists it gains nothing).
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from mmreco.errors import DataError
 
 __all__ = ["QUALITIES", "WORTH_FROM", "Recipe", "chosen", "recipes"]
@@ -76,12 +78,12 @@ def chosen(quality: str, n: int, dim: int, memory: int | None) -> str:
     Raises
     ------
     DataError
-        `quality` is no text, or `memory` is below 0.
+        `quality` is no text, or `memory` is no whole number of 0 or more.
     """
     if not isinstance(quality, str) or not quality:
         raise DataError(f"quality={quality!r}: expected {', '.join(map(repr, QUALITIES))} or a FAISS factory string")
-    if memory is not None and memory < 0:
-        raise DataError(f"memory={memory}: expected bytes, 0 or more")
+    if memory is not None and (isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 0):
+        raise DataError(f"memory={memory!r}: expected bytes, a whole number of 0 or more")
     if quality not in QUALITIES:
         return quality
     fitting = [one.factory for one in recipes(quality, n, dim) if memory is None or one.bytes <= memory]

@@ -1,14 +1,14 @@
-"""What is asked of an index: queries, and what each of them may be answered with."""
+"""A batch of queries, and what each of them may be answered with."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from mmreco.arrays import F32, I64, Bool, frozen
-from mmreco.errors import DataError
 
-__all__ = ["Excluded", "Question", "mask_over"]
+__all__ = ["Excluded", "QueryBatch"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +64,20 @@ class Excluded:
         """Only the pairs where `chosen`, shape `(e,)`."""
         return Excluded(self.keys[chosen], self.n_items)
 
+    def renumbered(self, rows: I64, n_items: int) -> "Excluded":
+        """The pairs with these `rows`, shape `(e,)`, of another `n_items`; those where it is -1 are left out."""
+        if not len(self):
+            return _NONE
+        there = rows >= 0
+        return Excluded.of(self.queries[there], rows[there], n_items)
+
     def take(self, lines: I64) -> "Excluded":
         """The pairs of the queries at these lines, ascending, renumbered from 0."""
         if not len(lines):
             return _NONE
         at = np.searchsorted(lines, self.queries).clip(max=len(lines) - 1)
-        kept = lines[at] == self.queries
-        return Excluded(at[kept] * self.n_items + self.rows[kept], self.n_items)
+        chosen = lines[at] == self.queries
+        return Excluded(at[chosen] * self.n_items + self.rows[chosen], self.n_items)
 
     def counts(self, b: int) -> I64:
         """How many items each of `b` queries must not return, shape `(b,)`."""
@@ -81,21 +88,21 @@ class Excluded:
     def strike(self, rows: I64) -> None:
         """Write -1 over what a query must not return in `rows`, shape `(b, w)`."""
         if len(self.keys):
-            asked = rows if len(rows) == 1 else np.arange(len(rows))[:, None] * self.n_items + rows
-            np.putmask(rows, self.keys.take(np.searchsorted(self.keys, asked), mode="clip") == asked, -1)
+            keys = rows if len(rows) == 1 else np.arange(len(rows))[:, None] * self.n_items + rows
+            np.putmask(rows, self.keys.take(np.searchsorted(self.keys, keys), mode="clip") == keys, -1)
 
 
 _NONE = Excluded(frozen([], np.int64), 1)
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class QueryBatch:
     """`b` queries over `n_items` items.
 
     Parameters
     ----------
     queries : shape `(b, dim)`
-    where : shape `(n_items,)`, or None for all
+    where : shape `(n_items,)`, or `(b, n_items)` with a line for each query, or None for all
     excluded : only items that `where` allows
     n_items : of the index
     """
@@ -109,46 +116,55 @@ class Question:
         return len(self.queries)
 
     @property
+    def own_filters(self) -> bool:
+        """Whether each query has a filter of its own."""
+        return self.where is not None and self.where.ndim == 2
+
+    @property
     def n_allowed(self) -> int:
-        """How many items `where` allows."""
-        return self.n_items if self.where is None else self._n_where
+        """How many items `where` allows, at most."""
+        return self.n_items if self.where is None else self._most_allowed
 
     @cached_property
-    def _n_where(self) -> int:
-        return 0 if self.where is None else int(np.count_nonzero(self.where))
+    def _most_allowed(self) -> int:
+        return int(np.max(self._counts, initial=0))
+
+    @cached_property
+    def _counts(self) -> I64:
+        """How many items `where` allows: shape `()`, or `(b,)` where each query has a filter of its own."""
+        return np.asarray(np.count_nonzero(self.where, axis=-1) if self.where is not None else self.n_items)
 
     @cached_property
     def available(self) -> I64:
         """How many items each query may be answered with, shape `(b,)`."""
-        return self.n_allowed - self.n_excluded
+        return self._counts - self.n_excluded if self.own_filters else self.n_allowed - self.n_excluded
 
     @cached_property
     def n_excluded(self) -> I64:
         """How many of the allowed items each query must not return, shape `(b,)`."""
         return self.excluded.counts(len(self))
 
-    def between(self, start: int, stop: int) -> "Question":
+    def mask(self, line: int) -> Bool | None:
+        """The filter of one query, shape `(n_items,)`; None for all items."""
+        return self.where[line] if self.where is not None and self.where.ndim == 2 else self.where
+
+    def between(self, start: int, stop: int) -> "QueryBatch":
         """The queries `start` to `stop`, renumbered from 0."""
-        return Question(self.queries[start:stop], self.where, self.excluded.between(start, stop), self.n_items)
+        where = self.where[start:stop] if self.where is not None and self.where.ndim == 2 else self.where
+        return QueryBatch(self.queries[start:stop], where, self.excluded.between(start, stop), self.n_items)
 
-    def take(self, lines: I64) -> "Question":
+    def take(self, lines: I64) -> "QueryBatch":
         """The queries at these lines, ascending, renumbered from 0."""
-        return Question(self.queries[lines], self.where, self.excluded.take(lines), self.n_items)
+        where = self.where[lines] if self.where is not None and self.where.ndim == 2 else self.where
+        return QueryBatch(self.queries[lines], where, self.excluded.take(lines), self.n_items)
 
-
-def mask_over(n: int, where: object) -> Bool | None:
-    """`where` as a mask over `n` items, shape `(n,)`; None for all of them.
-
-    Raises
-    ------
-    DataError
-        It is neither.
-    """
-    if where is None:
-        return None
-    if isinstance(where, str):
-        raise DataError(f"where: the text {where!r}; say where=mask(catalogue, {where!r}), from mmreco.filters.parser")
-    mask = np.asarray(where)
-    if mask.shape != (n,) or mask.dtype != np.bool_:
-        raise DataError(f"where: {mask.dtype} of shape {mask.shape}; expected bool of shape ({n},)")
-    return mask
+    def by_filter(self) -> Iterator[tuple[I64, "QueryBatch"]]:
+        """The lines of the queries that have a filter in common, and these queries with it, shape `(n_items,)`."""
+        groups: dict[bytes, list[int]] = {}
+        for line in range(len(self)):
+            mask = self.mask(line)
+            groups.setdefault(b"" if mask is None else np.packbits(mask).tobytes(), []).append(line)
+        for group in groups.values():
+            lines = np.array(group)
+            excluded = self.excluded.take(lines)
+            yield lines, QueryBatch(self.queries[lines], self.mask(group[0]), excluded, self.n_items)

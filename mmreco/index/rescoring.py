@@ -5,55 +5,21 @@ the size of the batch. Every candidate is therefore scored again in one fixed wa
 row first, and where the last place hangs on rounding, that query alone is looked at item by item.
 """
 
-from typing import Any
-
 import numpy as np
 
 from mmreco.arrays import F32, I64
-from mmreco.index import faiss_import as binding
-from mmreco.index.exact.scan import Scan
-from mmreco.index.query import Question
+from mmreco.index.item_vectors import ItemVectors
+from mmreco.index.query import QueryBatch
 
-__all__ = ["ordered", "scored"]
+__all__ = ["ordered"]
 
-_GATHERED = 1 << 16  # numbers of a gathered block of vectors: 256 KB, which stay in a core's own cache
+_AT_ONCE = 65_536  # candidates of one query that are scored together
 _ROUNDINGS = 2.0  # standard errors of a sum of products that count as possible
 
 
-def scored(vectors: F32, queries: F32, rows: I64) -> F32:
-    """The score of each candidate, shape `(b, w)`; -inf where `rows` is -1. The same in any batch."""
-    faiss = binding.faiss()
-    return _gathered(vectors, queries, rows) if faiss is None else _in_place(faiss, vectors, queries, rows)
-
-
-def _in_place(faiss: Any, vectors: F32, queries: F32, rows: I64) -> F32:
-    """Read where the vectors lie, by FAISS' own loop over pairs; a third of the time that gathering them takes."""
-    rows = np.ascontiguousarray(rows)
-    scores = np.empty(rows.shape, dtype=np.float32)
-    pointer, threads = faiss.swig_ptr, faiss.omp_get_max_threads() if len(rows) == 1 else 1
-    if threads > 1:  # waking others would take longer than one query's candidates
-        faiss.omp_set_num_threads(1)
-    faiss.fvec_inner_products_by_idx(
-        pointer(scores), pointer(queries), pointer(vectors), pointer(rows), vectors.shape[1], *rows.shape
-    )
-    if threads > 1:
-        faiss.omp_set_num_threads(threads)
-    return scores
-
-
-def _gathered(vectors: F32, queries: F32, rows: I64) -> F32:
-    scores = np.empty(rows.shape, dtype=np.float32)
-    step = max(1, _GATHERED // max(1, rows.shape[1] * vectors.shape[1]))
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        gathered = vectors.take(rows[part], axis=0)  # (b, w, d); quicker than indexing
-        np.vecdot(gathered, queries[part, None], out=scores[part])  # summed in one order, always
-    if rows.size and rows.min() < 0:
-        scores[rows < 0] = -np.inf
-    return scores
-
-
-def ordered(scan: Scan, asked: Question, rows: I64, width: int, precision: float | None) -> tuple[I64, F32]:
+def ordered(
+    items: ItemVectors, batch: QueryBatch, rows: I64, width: int, precision: float | None, fetched: int = 0
+) -> tuple[I64, F32]:
     """The `width` best of the candidate `rows`, shape `(b, w)`, in order, with their scores.
 
     Parameters
@@ -62,21 +28,24 @@ def ordered(scan: Scan, asked: Question, rows: I64, width: int, precision: float
         Candidates, -1 padded; allowed and not excluded.
     precision
         Relative rounding of the path that chose them; None where it was approximate anyway.
+    fetched
+        How many of the best are among them for sure, but for that rounding; needed with `precision`.
     """
-    vectors, queries = scan.vectors, asked.queries
-    scores = scored(vectors, queries, rows)
+    queries = batch.queries
+    scores = items.scored(queries, rows)
     if precision is None:
         return _sorted(rows, scores, width)
-    rows, scores = _sorted(rows, scores, rows.shape[1])
+    # what was no candidate is no better than the last of so many; of more, as several parts find, it may be
+    rows, scores = _sorted(rows, scores, fetched)
     best_rows, best_scores = rows[:, :width].copy(), scores[:, :width].copy()
     lengths = np.sqrt(np.einsum("bd,bd->b", queries, queries))
-    doubt = lengths * (scan.longest * precision * _ROUNDINGS * np.sqrt(vectors.shape[1]))
-    complete = (rows >= 0).sum(axis=1) >= asked.available
+    doubt = lengths * (items.longest * precision * _ROUNDINGS * np.sqrt(items.dim))
+    complete = (rows >= 0).sum(axis=1) >= batch.available
     gap = np.where(complete, np.inf, best_scores[:, -1]) - np.where(complete, 0.0, scores[:, -1])
     unsettled = np.flatnonzero(~(gap > doubt))
     if len(unsettled):
         at_least = best_scores[unsettled, -1] - doubt[unsettled]
-        best_rows[unsettled], best_scores[unsettled] = _settled(scan, asked.take(unsettled), width, at_least)
+        best_rows[unsettled], best_scores[unsettled] = _settled(items, batch.take(unsettled), width, at_least)
     return best_rows, best_scores
 
 
@@ -95,34 +64,39 @@ def _sorted(rows: I64, scores: F32, width: int) -> tuple[I64, F32]:
     return rows.take((order + first)[:, :width]), best[:, :width].copy()
 
 
-def _settled(scan: Scan, asked: Question, width: int, at_least: F32) -> tuple[I64, F32]:
+def _settled(items: ItemVectors, batch: QueryBatch, width: int, at_least: F32) -> tuple[I64, F32]:
     """The answer of each query, from every item whose score is `at_least` so much, shape `(b,)`."""
-    rows = np.empty((len(asked), width), dtype=np.int64)
-    scores = np.empty((len(asked), width), dtype=np.float32)
-    _, first, which = np.unique(asked.queries, axis=0, return_index=True, return_inverse=True)
-    for group, line in enumerate(first):  # equal queries (empty histories, say) are scanned once
-        query = asked.queries[line]
-        members = np.flatnonzero(which.ravel() == group)
-        most = width + int(asked.n_excluded[members].max())
+    rows = np.empty((len(batch), width), dtype=np.int64)
+    scores = np.empty((len(batch), width), dtype=np.float32)
+    for members in _alike(batch):
+        query, mask = batch.queries[members[0]], batch.mask(int(members[0]))
+        most = width + int(batch.n_excluded[members].max())
         if query.any():
-            possible = scan.scores(query) >= at_least[members].min()
-            if asked.where is not None:
-                possible &= asked.where
-            found = np.flatnonzero(possible)
-            exact = np.concatenate(
-                [
-                    scored(scan.vectors, query[None], part[None])[0]
-                    for part in np.array_split(found, 1 + len(found) // 65_536)
-                ]
-            )
-            order = np.lexsort((found, -exact))[:most]
-            found, exact = found[order], exact[order]
+            possible = items.scores(query) >= at_least[members].min()
+            best, exact = _exactly(items, query, np.flatnonzero(possible if mask is None else possible & mask), most)
         else:  # all scores are 0: the first rows
-            found = np.arange(asked.n_items) if asked.where is None else np.flatnonzero(asked.where)
-            found = found[:most]
-            exact = np.zeros(len(found), dtype=np.float32)
+            best = (np.arange(batch.n_items) if mask is None else np.flatnonzero(mask))[:most]
+            exact = np.zeros(len(best), dtype=np.float32)
         for member in members:
-            mine = asked.excluded.between(int(member), int(member) + 1).rows
-            kept = np.flatnonzero(~np.isin(found, mine))[:width]
-            rows[member], scores[member] = found[kept], exact[kept]
+            excluded = batch.excluded.between(int(member), int(member) + 1).rows
+            first = np.flatnonzero(~np.isin(best, excluded))[:width]
+            count = len(first)
+            rows[member, :count], scores[member, :count] = best[first], exact[first]
+            rows[member, count:], scores[member, count:] = -1, -np.inf
     return rows, scores
+
+
+def _alike(batch: QueryBatch) -> list[I64]:
+    """The lines of equal queries, which are scanned once; each line alone where each has a filter of its own."""
+    if batch.own_filters:
+        return list(np.arange(len(batch))[:, None])
+    _, group = np.unique(batch.queries, axis=0, return_inverse=True)
+    return [np.flatnonzero(group.ravel() == number) for number in range(int(group.max()) + 1)]
+
+
+def _exactly(items: ItemVectors, query: F32, rows: I64, most: int) -> tuple[I64, F32]:
+    """The `most` best of these rows, in order, and their scores."""
+    parts = np.array_split(rows, 1 + len(rows) // _AT_ONCE)
+    scores = np.concatenate([items.scored(query[None], part[None])[0] for part in parts])
+    order = np.lexsort((rows, -scores))[:most]
+    return rows[order], scores[order]

@@ -9,43 +9,82 @@ it is built anew. Every change makes another `Segments`, so whoever searches the
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmreco.arrays import F32, I64, Bool, frozen
-from mmreco.errors import DataError
 from mmreco.index.exact.scan import Scan
 from mmreco.index.filtering import find
-from mmreco.index.query import Question
+from mmreco.index.item_vectors import ItemVectors
+from mmreco.index.query import QueryBatch
 from mmreco.index.structure import Effort, Structure
 
-__all__ = ["Segments"]
+__all__ = ["Positions", "Segments"]
 
 _WIDE = 1_024  # candidates up to which a structure is asked
 _TAIL_MOST = 4_096  # items in a tail, or
 _TAIL_SHARE = 0.02  # share of the items, from which the tail is taken into the structure
 _DEAD_SHARE = 0.4  # share of a structure's positions from which it is built anew
 _NO_QUERY = frozen([], np.int64)
+_NO_ROW = frozen([], np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """Which item each position of a structure stands for.
+
+    Parameters
+    ----------
+    rows : shape `(n,)`
+        The item row of each position, -1 where there is none any more.
+    """
+
+    rows: I64
+
+    @cached_property
+    def n_dead(self) -> int:
+        """How many positions stand for no row."""
+        return len(self.rows) - int(np.count_nonzero(self.rows >= 0))
+
+    @cached_property
+    def alive(self) -> Bool | None:
+        """The positions that stand for a row, None for all."""
+        return self.rows >= 0 if self.n_dead else None
+
+    @cached_property
+    def identical(self) -> bool:
+        """Whether each position is its row."""
+        return bool((self.rows == np.arange(len(self.rows))).all())
+
+    def allowed(self, where: Bool | None) -> Bool | None:
+        """The positions of the items that `where` allows, None for all."""
+        if where is None:
+            return self.alive
+        if self.identical:
+            return where[: len(self.rows)]
+        return (self.rows >= 0) & where[self.rows]
+
+    def to_rows(self, positions: I64) -> I64:
+        """The item rows of positions, -1 of -1."""
+        return positions if self.identical else np.where(positions < 0, -1, self.rows[positions])
 
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """A structure and which rows its positions stand for.
+    """A structure, which rows its positions stand for, and the rows it does not hold.
 
     Parameters
     ----------
     structure : over `n` positions
-    rows : shape `(n,)`
-        The item row of each position, -1 where there is none any more.
+    positions : of these
     tail : shape `(t,)`, ascending
         The item rows that are at no position.
     effort : how hard the structure looks
     """
 
     structure: Structure
-    rows: I64
+    positions: Positions
     tail: I64
     effort: Effort
 
@@ -55,151 +94,119 @@ class Segments:
     ) -> "Segments":
         """All of `vectors` in a structure of this kind."""
         structure = kind.build(faiss, factory, vectors)
-        return cls(structure, frozen(np.arange(len(vectors)), np.int64), frozen([], np.int64), effort)
-
-    @property
-    def n_dead(self) -> int:
-        """How many positions stand for no row."""
-        return int(np.count_nonzero(self._alive == 0)) if self._alive is not None else 0
-
-    @cached_property
-    def _alive(self) -> Bool | None:
-        alive: Bool = self.rows >= 0
-        return None if alive.all() else alive
-
-    @cached_property
-    def _as_they_are(self) -> bool:
-        return bool((self.rows == np.arange(len(self.rows))).all())
+        return cls(structure, Positions(frozen(np.arange(len(vectors)), np.int64)), _NO_ROW, effort)
 
     # ---- search
 
-    def best(self, scan: Scan, asked: Question, width: int, fetched: int) -> I64:
+    def best(self, items: ItemVectors, batch: QueryBatch, width: int, fetched: int) -> I64:
         """Candidates for `width` places, shape `(b, fetched or more)`: allowed, not excluded, -1 padded.
 
         A query of whose candidates too many are excluded is asked again for as many more as it excludes, and one that
         the structure finds too little for is scanned exactly, so `width` places are filled wherever that many items
         are allowed.
         """
-        needed = math.ceil(width * self.effort.fetch)  # not excluded, so that scoring them exactly finds the best
-        fetched = min(asked.n_allowed, fetched - width + needed)
-        allowed = self._positions(asked.where)
-        rows = self._found(scan, asked, fetched, needed, allowed)
-        short = _short(rows[:, :fetched], asked, needed)  # of the structure: what the tail has does not make up for it
-        if not len(short):
-            return rows
-        if len(asked.excluded):
-            # in coarse steps: a query's answer must not hang on its neighbours in the batch
-            more = 2 ** np.ceil(np.log2(np.maximum(asked.n_excluded[short], 32))).astype(np.int64)
-            wide = np.minimum(asked.n_allowed, fetched + more)
-            wide[(wide > _WIDE) | (asked.n_excluded[short] == 0)] = 0
-            for each in np.unique(wide[wide > 0]).tolist():
-                lines = short[wide == each]
-                found = self._found(scan, asked.take(lines), each, needed + each - fetched, allowed)
-                rows = np.pad(rows, ((0, 0), (0, max(0, found.shape[1] - rows.shape[1]))), constant_values=-1)
-                rows[lines, : found.shape[1]] = found
-        short = _short(rows, asked, width)
-        if len(short):
-            rows[short] = -1
-            rows[short, :fetched] = scan.best(asked.take(short), fetched)
+        if not batch.own_filters:
+            return self._best(items, batch, width, fetched)
+        rows = np.full((len(batch), fetched), -1, dtype=np.int64)
+        for lines, group in batch.by_filter():
+            if group.n_allowed:
+                candidates = self._best(items, group, min(width, group.n_allowed), min(fetched, group.n_allowed))
+                rows = _widened(rows, candidates.shape[1])
+                rows[lines, : candidates.shape[1]] = candidates
         return rows
 
-    def _found(self, scan: Scan, asked: Question, k: int, wanted: int, allowed: Bool | None) -> I64:
-        """About the `k` best rows of the structure and as many of the tail, shape `(b, k or 2 k)`, none excluded."""
-        found = find(self.structure, asked.queries, k, self.effort, wanted, allowed)
-        if found is None:
-            return np.full((len(asked), 2 * k if len(self.tail) else k), -1, dtype=np.int64)
-        rows = found if self._as_they_are else np.where(found < 0, -1, self.rows[found])
-        asked.excluded.strike(rows)
-        return np.concatenate([rows, self._of_tail(scan, asked, k)], axis=1) if len(self.tail) else rows
+    def _best(self, items: ItemVectors, batch: QueryBatch, width: int, fetched: int) -> I64:
+        needed = math.ceil(width * self.effort.fetch)  # not excluded, so that scoring them exactly finds the best
+        fetched = min(batch.n_allowed, fetched - width + needed)
+        allowed = self.positions.allowed(batch.where)
+        rows = self._candidates(items, batch, fetched, needed, allowed)
+        short = _short(rows[:, :fetched], batch, needed)  # of the structure: what the tail has does not make up for it
+        if not len(short):
+            return rows
+        if len(batch.excluded):
+            # in coarse steps: a query's answer must not hang on its neighbours in the batch
+            more = 2 ** np.ceil(np.log2(np.maximum(batch.n_excluded[short], 32))).astype(np.int64)
+            wide = np.minimum(batch.n_allowed, fetched + more)
+            wide[(wide > _WIDE) | (batch.n_excluded[short] == 0)] = 0
+            for each in np.unique(wide[wide > 0]).tolist():
+                lines = short[wide == each]
+                again = self._candidates(items, batch.take(lines), each, needed + each - fetched, allowed)
+                rows = _widened(rows, again.shape[1])
+                rows[lines, : again.shape[1]] = again
+        short = _short(rows, batch, width)
+        if len(short):
+            exact = items.best(batch.take(short), fetched)
+            rows = _widened(rows, exact.shape[1])
+            rows[short] = -1
+            rows[short, : exact.shape[1]] = exact
+        return rows
 
-    def _positions(self, where: Bool | None) -> Bool | None:
-        """Which positions may be answered, None for all."""
-        if where is None:
-            return self._alive
-        if self._as_they_are:
-            return where[: len(self.rows)]
-        return (self.rows >= 0) & where[self.rows]
+    def _candidates(self, items: ItemVectors, batch: QueryBatch, k: int, wanted: int, allowed: Bool | None) -> I64:
+        """About the `k` best rows of the structure and those of the tail, shape `(b, k or more)`, none excluded."""
+        positions = find(self.structure, batch.queries, k, self.effort, wanted, allowed)
+        if positions is None:
+            return np.full((len(batch), k), -1, dtype=np.int64)
+        rows = self.positions.to_rows(positions)
+        batch.excluded.strike(rows)
+        return np.concatenate([rows, self._of_tail(items, batch, k)], axis=1) if len(self.tail) else rows
 
-    def _of_tail(self, scan: Scan, asked: Question, fetched: int) -> I64:
-        where = np.zeros(asked.n_items, dtype=bool)
-        where[self.tail] = True if asked.where is None else asked.where[self.tail]
-        excluded = asked.excluded.keep(where[asked.excluded.rows])
-        return scan.best(Question(asked.queries, where, excluded, asked.n_items), fetched)
+    def _of_tail(self, items: ItemVectors, batch: QueryBatch, k: int) -> I64:
+        where = None if batch.where is None else batch.where[self.tail]
+        excluded = batch.excluded
+        if len(excluded):
+            places = np.searchsorted(self.tail, excluded.rows).clip(max=len(self.tail) - 1)
+            places = np.where(self.tail[places] == excluded.rows, places, -1)
+            excluded = excluded.renumbered(places, len(self.tail))
+        scan = Scan(items.take(self.tail))
+        places = scan.best(QueryBatch(batch.queries, where, excluded, len(self.tail)), k)
+        return np.where(places < 0, -1, self.tail[places])
 
     # ---- change
 
-    def without(self, kept: Bool) -> "Segments":
-        """The same of only the rows that are `kept`, shape `(n_items,)`, renumbered."""
-        renumbered = np.where(kept, np.cumsum(kept) - 1, -1)
-        rows = np.where(self.rows < 0, -1, renumbered[self.rows])
-        return replace(self, rows=frozen(rows, np.int64), tail=frozen(renumbered[self.tail[kept[self.tail]]], np.int64))
+    def without(self, stay: Bool) -> "Segments":
+        """The same of only the rows that `stay`, shape `(n_items,)`, renumbered."""
+        renumbered = np.where(stay, np.cumsum(stay) - 1, -1)
+        rows = self.positions.rows
+        rows = np.where(rows < 0, -1, renumbered[rows])
+        tail = renumbered[self.tail[stay[self.tail]]]
+        return replace(self, positions=Positions(frozen(rows, np.int64)), tail=frozen(tail, np.int64))
 
-    def with_new(self, changed: I64, n_items: int) -> "Segments":
-        """The same where the rows `changed`, and all from the end up to `n_items`, have new vectors."""
-        before = int(max(self.rows.max(initial=-1), self.tail.max(initial=-1))) + 1
+    def with_added(self, n_before: int, n_items: int) -> "Segments":
+        """The same where the rows from `n_before` to `n_items` are new."""
+        return replace(self, tail=frozen(np.concatenate([self.tail, np.arange(n_before, n_items)]), np.int64))
+
+    def with_updated(self, updated: I64, n_items: int) -> "Segments":
+        """The same where the rows `updated` have new vectors."""
         stale = np.zeros(n_items, dtype=bool)
-        stale[changed] = True
-        rows = np.where((self.rows >= 0) & stale[self.rows], -1, self.rows)
-        tail = np.unique(np.concatenate([self.tail, changed, np.arange(before, n_items)]))
-        return replace(self, rows=frozen(rows, np.int64), tail=frozen(tail, np.int64))
+        stale[updated] = True
+        rows = self.positions.rows
+        rows = np.where((rows >= 0) & stale[rows], -1, rows)
+        tail = np.union1d(self.tail, updated)
+        return replace(self, positions=Positions(frozen(rows, np.int64)), tail=frozen(tail, np.int64))
 
-    def compacted(self, vectors: F32) -> "Segments | None":
+    def compacted(self, items: ItemVectors) -> "Segments | None":
         """The same items, the tail taken into a larger structure where it is long; None where to build anew pays."""
-        if self.n_dead > _DEAD_SHARE * len(self.rows):
+        if self.positions.n_dead > _DEAD_SHARE * len(self.positions.rows):
             return None
-        if len(self.tail) <= max(_TAIL_MOST, _TAIL_SHARE * len(vectors)):
+        if len(self.tail) <= max(_TAIL_MOST, _TAIL_SHARE * len(items)):
             return self
         if not self.structure.grows:
             return None
-        structure = self.structure.grown(np.ascontiguousarray(vectors[self.tail]))
-        rows = np.concatenate([self.rows, self.tail])
-        return replace(self, structure=structure, rows=frozen(rows, np.int64), tail=frozen([], np.int64))
-
-    # ---- kept
-
-    def write(self, path: Path) -> None:
-        """Write three files into the folder `path`."""
-        self.structure.write(path / "structure.faiss")
-        np.save(path / "rows.npy", self.rows, allow_pickle=False)
-        np.save(path / "tail.npy", self.tail, allow_pickle=False)
-
-    @classmethod
-    def read(
-        cls,
-        faiss: Any,
-        path: Path,
-        factory: str,
-        effort: Effort,
-        shape: tuple[int, int],
-        kind: type[Structure] = Structure,
-    ) -> "Segments":
-        """What `write` wrote, over items of this shape.
-
-        Raises
-        ------
-        DataError
-            A file is damaged, or rows and tail do not make up the items.
-        IncompatibleError
-            The structure is over vectors of another number or width.
-        """
-        try:
-            rows = np.load(path / "rows.npy", allow_pickle=False)
-            tail = np.load(path / "tail.npy", allow_pickle=False)
-        except ValueError as error:
-            raise DataError(f"{path}: rows or tail are no arrays ({error}); build the index again") from error
-        there = np.concatenate([rows[rows >= 0], tail])
-        if rows.dtype != np.int64 or tail.dtype != np.int64 or not np.array_equal(np.sort(there), np.arange(shape[0])):
-            raise DataError(f"{path}: {len(there)} rows that are not the {shape[0]} items; build the index again")
-        structure = kind.read(faiss, path / "structure.faiss", factory, (len(rows), shape[1]))
-        return cls(structure, frozen(rows, np.int64), frozen(tail, np.int64), effort)
+        structure = self.structure.grown(items.take(self.tail))
+        positions = Positions(frozen(np.concatenate([self.positions.rows, self.tail]), np.int64))
+        return replace(self, structure=structure, positions=positions, tail=_NO_ROW)
 
 
-def _short(rows: I64, asked: Question, width: int) -> I64:
+def _widened(rows: I64, width: int) -> I64:
+    return np.pad(rows, ((0, 0), (0, max(0, width - rows.shape[1]))), constant_values=-1)
+
+
+def _short(rows: I64, batch: QueryBatch, width: int) -> I64:
     """The queries for which `rows`, -1 padded, hold fewer than `width` items, though more are allowed."""
     there = rows >= 0
-    found = np.count_nonzero(there)
-    if rows.shape[1] >= width and (found == rows.size or (len(rows) == 1 and found >= width)):
+    count = np.count_nonzero(there)
+    if rows.shape[1] >= width and (count == rows.size or (len(rows) == 1 and count >= width)):
         return _NO_QUERY
     counts = there.sum(axis=1)
     few = np.flatnonzero(counts < width)
-    return few[counts[few] < asked.available[few]] if len(few) else few
+    return few[counts[few] < batch.available[few]] if len(few) else few

@@ -1,4 +1,4 @@
-"""What an index keeps beside its embeddings: settings in `index.json`, and the structure it built.
+"""What an index stores beside its embeddings: settings in `index.json`, and the structure it built.
 
 ::
 
@@ -13,11 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mmreco.arrays import frozen
 from mmreco.errors import DataError
-from mmreco.index.segments import Segments
+from mmreco.index.segments import Positions, Segments
 from mmreco.index.structure import Effort, Structure
 
-__all__ = ["Settings", "held", "settings", "write"]
+__all__ = ["Settings", "read_segments", "read_settings", "write"]
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,18 @@ class Settings:
     recall: float = 1.0
 
 
-def write(path: Path, about: Settings, held: Segments | None) -> None:
+def write(path: Path, settings: Settings, segments: Segments | None) -> None:
     """Write settings and structure into the folder `path`."""
-    said: dict[str, Any] = asdict(about)
-    if held is not None:
-        said |= {"factory": held.structure.factory, "effort": asdict(held.effort)}
-        held.write(path)
-    (path / "index.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
+    fields: dict[str, Any] = asdict(settings)
+    if segments is not None:
+        fields |= {"factory": segments.structure.factory, "effort": asdict(segments.effort)}
+        segments.structure.write(path / "structure.faiss")
+        np.save(path / "rows.npy", segments.positions.rows, allow_pickle=False)
+        np.save(path / "tail.npy", segments.tail, allow_pickle=False)
+    (path / "index.json").write_text(json.dumps(fields, indent=1), encoding="utf-8")
 
 
-def settings(path: Path) -> Settings:
+def read_settings(path: Path) -> Settings:
     """The settings in the folder `path`.
 
     Raises
@@ -46,38 +51,47 @@ def settings(path: Path) -> Settings:
     DataError
         `index.json` is damaged.
     """
-    said = _said(path)
+    fields = _fields(path)
     try:
-        return Settings(str(said["quality"]), said.get("memory"), float(said.get("recall", 1.0)))
+        return Settings(str(fields["quality"]), fields.get("memory"), float(fields.get("recall", 1.0)))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path / 'index.json'}: not the settings of an index ({error!r})") from error
 
 
-def held(faiss: Any, path: Path, shape: tuple[int, int], kind: type[Structure]) -> Segments | None:
+def read_segments(faiss: Any, path: Path, shape: tuple[int, int], kind: type[Structure]) -> Segments | None:
     """The structure in the folder `path` over vectors of this shape, None where there is none.
 
     Raises
     ------
     DataError
-        A file is damaged.
+        A file is damaged, or rows and tail do not make up the items.
     IncompatibleError
         The structure is over vectors of another number or width.
     """
-    said = _said(path)
-    if "factory" not in said:
+    fields = _fields(path)
+    if "factory" not in fields:
         return None
     try:
-        effort = Effort(int(said["effort"]["search"]), float(said["effort"]["fetch"]))
+        effort = Effort(int(fields["effort"]["search"]), float(fields["effort"]["fetch"]))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path / 'index.json'}: no effort of a structure ({error!r})") from error
-    return Segments.read(faiss, path, str(said["factory"]), effort, shape, kind)
-
-
-def _said(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads((path / "index.json").read_text(encoding="utf-8"))
+        rows = np.load(path / "rows.npy", allow_pickle=False)
+        tail = np.load(path / "tail.npy", allow_pickle=False)
+    except ValueError as error:
+        raise DataError(f"{path}: rows or tail are no arrays ({error}); build the index again") from error
+    there = np.concatenate([rows[rows >= 0], tail])
+    if rows.dtype != np.int64 or tail.dtype != np.int64 or not np.array_equal(np.sort(there), np.arange(shape[0])):
+        raise DataError(f"{path}: {len(there)} rows that are not the {shape[0]} items; build the index again")
+    structure = kind.read(faiss, path / "structure.faiss", str(fields["factory"]), (len(rows), shape[1]))
+    return Segments(structure, Positions(frozen(rows, np.int64)), frozen(tail, np.int64), effort)
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads((path / "index.json").read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path / 'index.json'}: damaged, not JSON ({error})") from error
-    if not isinstance(said, dict):
+    if not isinstance(fields, dict):
         raise DataError(f"{path / 'index.json'}: not the settings of an index; expected an object")
-    return said
+    return fields

@@ -1,43 +1,34 @@
 """VectorIndex: the items nearest to a vector, exact where asked, with filters that are always right."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 
-from mmreco.arrays import F32, I64, Bool, require_finite
+from mmreco.arguments import require_width
+from mmreco.arrays import F32, I64, Bool
 from mmreco.data.embeddings import Embeddings
+from mmreco.data.extended_ids import extend_ids, keep_ids
+from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.index import change, gpu
-from mmreco.index import faiss_import as binding
-from mmreco.index import storage as kept
-from mmreco.index.device import TorchScan, choose
-from mmreco.index.exact import faiss_flat as flat
-from mmreco.index.exact.scan import Scan
-from mmreco.index.quality import QUALITIES, chosen
-from mmreco.index.query import Excluded, Question, mask_over
+from mmreco.index import faiss_import, storage
+from mmreco.index.arguments import excluded_pairs, folder_path, id_list, mask_over, query_vectors, require_embeddings
+from mmreco.index.building import Builder
+from mmreco.index.item_vectors import ItemVectors
+from mmreco.index.query import QueryBatch
 from mmreco.index.rescoring import ordered
 from mmreco.index.segments import Segments
-from mmreco.index.structure import Effort, Structure
-from mmreco.index.tuning import AT, Sample, tuned
+from mmreco.index.tuning import Sample, tuned
 from mmreco.storage.artefact import publish, read_artefact
 
 __all__ = ["VectorIndex"]
 
-_log = logging.getLogger(__name__)
-
-_HALVES = "SQfp16"  # the factory string of 16 bits a number, which a GPU takes at its word
-_LARGEST = 1e37  # scores beyond it may overflow
-_LEAST = {"high": 96}  # effort below which a word does not go, however good the sample looks
-
 
 class VectorIndex:
-    """An index over `Embeddings`, answering with the rows of `embeddings.ids`.
+    """An index over `Embeddings`, answering with the rows of `ids`.
 
     Parameters
     ----------
@@ -59,27 +50,30 @@ class VectorIndex:
     Raises
     ------
     DataError
-        `quality`, `device` or `memory` is none of these, FAISS cannot build it over so few vectors, or "cuda" is asked
-        for and there is no GPU.
+        `embeddings` is none, `quality`, `device` or `memory` is none of these, FAISS cannot build it over so few
+        vectors, or "cuda" is asked for and there is no GPU.
     IncompatibleError
         Two builds of FAISS are installed over one another.
+
+    Attributes
+    ----------
+    ids : of the items, in the order of their rows
 
     Notes
     -----
     An index is a value: `add`, `update`, `remove` and `tune` answer with another one, which shares what has not
     changed, so a search under way sees the items it began with. Candidates of every path are scored again with the
     exact vectors, in one arithmetic. Without FAISS every answer is exact, only slower; `report` and one line in
-    the log say what to install.
+    the log say what to install. An index can be pickled, with its structure.
 
     Examples
     --------
-    >>> from mmreco.data.ids import IdMap
     >>> shop = Embeddings(IdMap.of(["hat", "cap", "shoe"]), np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]))
     >>> index = VectorIndex(shop)
-    >>> index.search(np.array([[1.0, 0.0]]), k=2).ids(shop.ids)
+    >>> index.search(np.array([[1.0, 0.0]]), k=2).ids(index.ids)
     [['hat', 'cap']]
     >>> fewer = index.remove(["hat"])
-    >>> fewer.search(np.array([[1.0, 0.0]]), k=2).ids(fewer.embeddings.ids)
+    >>> fewer.search(np.array([[1.0, 0.0]]), k=2).ids(fewer.ids)
     [['cap', 'shoe']]
     """
 
@@ -91,91 +85,72 @@ class VectorIndex:
         device: Literal["auto", "cpu", "cuda"] = "auto",
         memory: int | None = None,
     ) -> None:
-        self._begin(embeddings, quality, device, memory)
-        self._build()
+        require_embeddings("VectorIndex", embeddings)
+        self._begin(embeddings, Builder.of(quality, memory, device, *embeddings.vectors.shape))
+        self._segments, self._recall = self._builder.segments(self._items)
 
-    def _begin(self, embeddings: Embeddings, quality: str, device: str, memory: int | None) -> None:
-        chosen(quality, len(embeddings), embeddings.dim, memory)  # refuses what is no quality
-        self.embeddings = embeddings
-        self.quality = quality
-        self.memory = memory
-        place = choose(device, embeddings.vectors.nbytes, half=quality == _HALVES)
-        self.device = place.name
-        self._faiss = binding.faiss()
-        self._scan = TorchScan(embeddings.vectors, place) if place.devices else Scan(embeddings.vectors)
-        self._held: Segments | None = None
+    def _begin(self, embeddings: Embeddings, builder: Builder) -> None:
+        self.ids = embeddings.ids
+        self._embeddings: Embeddings | None = embeddings
+        self._fingerprint = embeddings.fingerprint
+        self._builder = builder
+        self._items = builder.items(embeddings.vectors)
+        self._segments: Segments | None = None
         self._recall = 1.0
 
-    def _build(self) -> None:
-        factory = self._factory
-        if not factory:
-            return
-        target, least = QUALITIES.get(self.quality, 0.95), _LEAST.get(self.quality, 1)
-        with self._exact_where_gpus_refuse(factory):
-            held = Segments.build(self._faiss, factory, self.embeddings.vectors, Effort(least), self._kind)
-            self._held, self._recall = tuned(held, Sample(self._scan), target, least=least)
+    @property
+    def embeddings(self) -> Embeddings:
+        """The items' vectors; copied together on first use where the index has changed since it was built."""
+        if self._embeddings is None:
+            self._embeddings = Embeddings(self.ids, self._items.whole(), self._fingerprint)
+        return self._embeddings
 
     @property
-    def _kind(self) -> type[Structure]:
-        return gpu.kind(self._factory) if self.device == "cuda" else Structure
-
-    @contextmanager
-    def _exact_where_gpus_refuse(self, factory: str) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:  # of FAISS
-            if self.device != "cuda":
-                raise
-            _log.warning("%s: not on this GPU (%s); searches are exact", factory, str(error)[-160:])
-
-    def _rebuild(self) -> None:
-        """`_build`, but a scan where so few are left that FAISS cannot train on them."""
-        try:
-            self._build()
-        except DataError as error:
-            _log.warning("%s; searches are exact from now on", error)
+    def dim(self) -> int:
+        """The width of a vector."""
+        return self._items.dim
 
     @property
-    def _factory(self) -> str:
-        if self._faiss is None or not len(self):
-            return ""
-        if self.device == "cuda" and (self.quality in (*QUALITIES, _HALVES) or not gpu.available(self._faiss)):
-            return ""
-        return chosen(self.quality, len(self), self.embeddings.dim, self.memory)
+    def quality(self) -> str:
+        """As given."""
+        return self._builder.quality
 
-    def _like(self, embeddings: Embeddings) -> Self:
-        """An index of the same settings over other items, its structure still to be given."""
-        index = type(self).__new__(type(self))
-        index._begin(embeddings, self.quality, self.device, self.memory)
-        index._recall = self._recall if self._held is not None else 1.0
-        return index
+    @property
+    def memory(self) -> int | None:
+        """As given."""
+        return self._builder.memory
+
+    @property
+    def device(self) -> str:
+        """Where the vectors are: "cpu" or "cuda"."""
+        return self._builder.device
 
     def __len__(self) -> int:
-        return len(self.embeddings)
+        return len(self._items)
 
     def __repr__(self) -> str:
-        return f"VectorIndex({len(self)} x {self.embeddings.dim}, {self.report()['kind']}, {self.device})"
+        return f"VectorIndex({len(self)} x {self.dim}, {self.report()['kind']}, {self.device})"
 
     def report(self) -> dict[str, Any]:
         """What was built: kind, size, device, bytes of memory, measured recall, and what would make it faster.
 
         `recall` is recall@10 on a sample of the items when the structure was built or tuned; 1.0 where all is exact.
         """
-        held, vectors = self._held, self.embeddings.vectors
+        segments, faiss = self._segments, self._builder.faiss
         return {
-            "kind": "exact" if held is None else held.structure.kind,
-            "factory": "" if held is None else held.structure.factory,
+            "kind": "exact" if segments is None else segments.structure.kind,
+            "factory": "" if segments is None else segments.structure.factory,
             "quality": self.quality,
             "device": self.device,
-            "n": len(vectors),
-            "dim": int(vectors.shape[1]),
-            "bytes": int(vectors.nbytes) + (held.structure.bytes if held else 0),
+            "n": len(self),
+            "dim": self.dim,
+            "bytes": self._items.nbytes + (segments.structure.bytes if segments else 0),
             "recall": round(self._recall, 4),
-            "effort": 0 if held is None else held.effort.search,
-            "tail": 0 if held is None else len(held.tail),
-            "dead": 0 if held is None else held.n_dead,
-            "faiss": None if self._faiss is None else str(self._faiss.__version__),
-            "advice": f"FAISS is not installed; for more speed: {binding.INSTALL}" if self._faiss is None else "",
+            "effort": 0 if segments is None else segments.effort.search,
+            "tail": 0 if segments is None else len(segments.tail),
+            "dead": 0 if segments is None else segments.positions.n_dead,
+            "faiss": None if faiss is None else str(faiss.__version__),
+            "advice": f"FAISS is not installed; for more speed: {faiss_import.INSTALL}" if faiss is None else "",
         }
 
     def tune(self, recall: float = 0.95, *, queries: F32 | None = None, seed: int = 0) -> Self:
@@ -193,22 +168,23 @@ class VectorIndex:
         Raises
         ------
         DataError
-            `recall` is not above 0 and at most 1, or `queries` are no finite vectors of this width.
+            `recall` is not above 0 and at most 1, `seed` is no whole number, or `queries` are no finite vectors of this width.
         """
-        if not 0 < recall <= 1:
-            raise DataError(f"recall={recall}: expected above 0 and at most 1")
-        asked = None if queries is None else self._checked(queries, AT, None)[0]
-        index = self._like(self.embeddings)
-        if self._held is not None and len(self) and (asked is None or len(asked)):
-            index._held, index._recall = tuned(self._held, Sample(self._scan, asked, seed=seed), recall)
-        else:
-            index._held = self._held
-        return index
+        if isinstance(recall, bool) or not isinstance(recall, (int, float, np.number)) or not 0 < recall <= 1:
+            raise DataError(f"recall={recall!r}: expected a number above 0 and at most 1")
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise DataError(f"seed={seed!r}: expected a whole number of 0 or more")
+        given = None if queries is None else query_vectors(queries, self.dim, self._items.longest)
+        if self._segments is None or not len(self) or (given is not None and not len(given)):
+            return self._with(self._segments, self._recall)
+        return self._with(*tuned(self._segments, Sample(self._items, given, seed=seed), float(recall)))
 
     # ---- change
 
     def add(self, embeddings: Embeddings) -> Self:
-        """The index with these items as well, in rows after those it has. One pass over the vectors, no rebuild.
+        """The index with these items as well, in rows after those it has.
+
+        It costs what they do: nothing of the index is copied, and no structure is rebuilt, until very many have come.
 
         Raises
         ------
@@ -217,8 +193,13 @@ class VectorIndex:
         IncompatibleError
             The vectors are of another width, or come from another encoder.
         """
-        whole = change.added(self.embeddings, embeddings)
-        return self._changed(whole, np.zeros(0, dtype=np.int64))
+        new = self._require_alike("add", embeddings)
+        try:
+            ids = extend_ids(self.ids, new.ids)
+        except DataError as error:
+            raise DataError(f"add: {error}; use update()") from error
+        segments = None if self._segments is None else self._segments.with_added(len(self), len(ids))
+        return self._changed(ids, self._items.added(new.vectors), segments)
 
     def update(self, embeddings: Embeddings) -> Self:
         """The index where these items have these vectors; all keep their rows.
@@ -230,33 +211,64 @@ class VectorIndex:
         IncompatibleError
             The vectors are of another width, or come from another encoder.
         """
-        whole, rows = change.updated(self.embeddings, embeddings)
-        return self._changed(whole, rows)
+        new = self._require_alike("update", embeddings)
+        rows = self.ids.rows(new.ids.ids(range(len(new))))
+        segments = None if self._segments is None else self._segments.with_updated(rows, len(self))
+        return self._changed(self.ids, self._items.updated(rows, new.vectors), segments)
 
-    def remove(self, ids: list[str]) -> Self:
+    def remove(self, ids: Iterable[str]) -> Self:
         """The index without these items; those that stay close the gap in their order.
 
         Raises
         ------
+        DataError
+            `ids` is one string, or holds something else than strings.
         UnknownIdError
             An id is not in the index.
         """
-        stays, left = change.removed(self.embeddings, ids)
-        return self._after(left, None if self._held is None else self._held.without(stays))
+        stay = np.ones(len(self), dtype=bool)
+        stay[self.ids.rows(id_list("remove", ids))] = False
+        segments = None if self._segments is None else self._segments.without(stay)
+        return self._changed(keep_ids(self.ids, stay), self._items.without(stay), segments)
 
     def compact(self) -> Self:
         """The same items in a structure built anew, without a tail or anything of items removed."""
-        return self._after(self.embeddings, None)
+        return self._rebuilt(self.ids, self._items)
 
-    def _changed(self, embeddings: Embeddings, rows: I64) -> Self:
-        held = None if self._held is None else self._held.with_new(rows, len(embeddings))
-        return self._after(embeddings, held)
+    def _require_alike(self, verb: str, given: object) -> Embeddings:
+        embeddings = require_embeddings(verb, given)
+        if embeddings.dim != self.dim:
+            raise IncompatibleError(
+                f"vectors of width {embeddings.dim} for an index of width {self.dim}; encode them alike"
+            )
+        own, other = self._fingerprint, embeddings.fingerprint
+        if own and other and own != other:
+            raise IncompatibleError(
+                f"vectors of the encoder {other!r} for an index of {own!r}; encode them alike"
+            )
+        return embeddings
 
-    def _after(self, embeddings: Embeddings, held: Segments | None) -> Self:
-        index = self._like(embeddings)
-        index._held = None if held is None else held.compacted(embeddings.vectors)
-        if index._held is None:  # too much is dead, or there may be enough items for a structure now
-            index._rebuild()
+    def _changed(self, ids: IdMap, items: ItemVectors, segments: Segments | None) -> Self:
+        segments = None if segments is None else segments.compacted(items)
+        if segments is None and self._builder.factory(len(items), items.dim):
+            return self._rebuilt(ids, items)  # too much is dead, or there are enough items for a structure now
+        if items.outgrown():
+            items = self._builder.items(items.whole())
+        return self._with(segments, self._recall if segments else 1.0, ids=ids, items=items)
+
+    def _rebuilt(self, ids: IdMap, items: ItemVectors) -> Self:
+        items = self._builder.items(items.whole())
+        segments, recall = self._builder.segments_or_scan(items)
+        return self._with(segments, recall, ids=ids, items=items)
+
+    def _with(
+        self, segments: Segments | None, recall: float, *, ids: IdMap | None = None, items: ItemVectors | None = None
+    ) -> Self:
+        """An index of the same settings with another structure, and other items if any are given."""
+        index = object.__new__(type(self))
+        index.__dict__.update(self.__dict__, _segments=segments, _recall=recall)
+        if items is not None:
+            index.__dict__.update(ids=ids, _items=items, _embeddings=None)
         return index
 
     # ---- search
@@ -272,19 +284,20 @@ class VectorIndex:
         Parameters
         ----------
         queries : shape `(n, dim)`
-            One vector a question. Copied only if not C-contiguous float32.
+            Copied only if not C-contiguous float32.
         k : 1 or more
             Width of the answer. Rows short of `k` items are padded with row -1 and score -inf.
-        where : shape `(n_items,)` of bool, optional
-            Which items may be returned; `mmreco.filters.parser.mask` makes one of a catalogue and `"price < 300"`.
+        where : bool, shape `(n_items,)` or `(n, n_items)`, optional
+            Which items may be returned, for all queries or for each; `mmreco.filters.parser.mask` makes one of a
+            catalogue and `"price < 300"`.
         exclude : `n` users, optional
             Items that query `q` must not return, e.g. what the user already bought.
 
         Raises
         ------
         DataError
-            `queries` is not `(n, dim)` or holds NaN or infinity, `k` < 1, `where` is not a mask over the items,
-            or `exclude` has not `n` users.
+            `queries` is not `(n, dim)` or holds NaN or infinity, `k` is no whole number of 1 or more, or above a
+            million and the number of items, `where` is no such mask, or `exclude` has not `n` users.
         IncompatibleError
             `exclude` is over other items than the index.
 
@@ -294,66 +307,28 @@ class VectorIndex:
         answers come as are allowed.
         Source: Johnson, Douze, Jegou, "Billion-scale similarity search with GPUs", 2017.
         """
-        queries, where = self._checked(queries, k, where)
-        asked = Question(queries, where, self._excluded(len(queries), where, exclude), len(self))
-        width = min(k, asked.n_allowed)
-        if not width or not len(asked):
+        k = require_width(k, len(self))
+        queries = query_vectors(queries, self.dim, self._items.longest)
+        where = mask_over(len(self), len(queries), where)
+        excluded = excluded_pairs(exclude, len(queries), self.ids, where)
+        batch = QueryBatch(queries, where, excluded, len(self))
+        width = min(k, batch.n_allowed)
+        if not width or not len(batch):
             return Ranking.from_scores(np.zeros((len(queries), 0), dtype=np.float32), k)
-        found, precision = self._candidates(asked, width)
-        rows, scores = ordered(self._scan, asked, found, width, precision)
+        rows, scores = self._nearest(batch, width)
         if width < k:
             missing = ((0, 0), (0, k - width))
             rows, scores = np.pad(rows, missing, constant_values=-1), np.pad(scores, missing, constant_values=-np.inf)
         return Ranking._ordered(rows, scores)
 
-    def _checked(self, queries: F32, k: int, where: Bool | None) -> tuple[F32, Bool | None]:
-        given = np.asarray(queries)
-        if given.ndim != 2 or given.shape[1] != self.embeddings.dim or given.dtype.kind not in "fiu":
-            raise DataError(
-                f"queries: {given.dtype} of shape {given.shape}; expected numbers of shape (n, {self.embeddings.dim})"
-            )
-        if given.dtype != np.float32 or not given.flags.c_contiguous:
-            with np.errstate(over="ignore"):  # what overflows float32 is found as infinity
-                given = np.ascontiguousarray(given, dtype=np.float32)
-        if not float(np.vdot(given, given)) * self._scan.longest**2 <= _LARGEST:  # NaN where there is one
-            require_finite(given, "queries")
-            largest = float(np.abs(given).max(initial=0.0))
-            if self._scan.longest * largest * given.shape[1] ** 0.5 > _LARGEST:
-                raise DataError(f"queries: numbers up to {largest:.1e} overflow in float32; scale them down")
-        if k < 1:
-            raise DataError(f"k={k}: expected 1 or more")
-        return given, mask_over(len(self), where)
+    def _nearest(self, batch: QueryBatch, width: int) -> tuple[I64, F32]:
+        items = self._items
+        fetched = min(batch.n_allowed, width + items.slack)
+        if self._segments is not None:
+            return ordered(items, batch, self._segments.best(items, batch, width, fetched), width, None)
+        return ordered(items, batch, items.best(batch, fetched), width, items.precision, fetched)
 
-    def _excluded(self, n: int, where: Bool | None, exclude: Interactions | None) -> Excluded:
-        if exclude is None:
-            return Excluded.none()
-        if len(exclude) != n:
-            raise DataError(f"exclude: {len(exclude)} users for {n} queries; expected one user a query")
-        if exclude.items != self.embeddings.ids:
-            raise IncompatibleError(
-                f"exclude: over {len(exclude.items)} items that are not the {len(self)} of this index; make it with "
-                "Interactions.from_histories(..., items=index.embeddings.ids)"
-            )
-        queries, rows = exclude.users_flat, exclude.items_flat
-        if where is not None:
-            queries, rows = queries[where[rows]], rows[where[rows]]
-        return Excluded.of(queries, rows, len(self))
-
-    def _candidates(self, asked: Question, width: int) -> tuple[I64, float | None]:
-        """Candidates for `width` places, shape `(b, width or more)`, and their choice's rounding (see `ordered`)."""
-        scan = self._scan
-        fetched = min(asked.n_allowed, width + scan.slack)
-        if self._held is not None:
-            return self._held.best(scan, asked, width, fetched), None
-        most = fetched + int(asked.n_excluded.max())  # what finds without looking at exclusions must find more
-        plain = self._faiss is not None and asked.where is None and type(scan) is Scan
-        if plain and flat.worth(self._faiss, asked.queries, most):
-            rows = flat.best(self._faiss, self.embeddings.vectors, asked.queries, most)
-            asked.excluded.strike(rows)
-            return rows, scan.precision
-        return scan.best(asked, fetched), scan.precision
-
-    # ---- kept
+    # ---- storage
 
     def save(self, folder: str | Path) -> None:
         """Write the index to an artefact folder (see `mmreco.storage.artefact`).
@@ -361,9 +336,9 @@ class VectorIndex:
         Raises
         ------
         DataError
-            `folder` holds something else, or another process is writing to it.
+            `folder` is no path, it holds something else, or another process is writing to it.
         """
-        with publish(folder, "VectorIndex", {"n": len(self), "dim": self.embeddings.dim}) as path:
+        with publish(folder_path(folder), "VectorIndex", {"n": len(self), "dim": self.dim}) as path:
             self._write(path)
 
     @classmethod
@@ -377,24 +352,26 @@ class VectorIndex:
         IncompatibleError
             It holds something else.
         """
-        return read_artefact(folder, "VectorIndex", lambda found: cls._read(found.path, device=device))
+        return read_artefact(folder_path(folder), "VectorIndex", lambda found: cls._read(found.path, device=device))
 
     def _write(self, path: Path) -> None:
         (path / "embeddings").mkdir()
         self.embeddings._write(path / "embeddings")
-        kept.write(path, kept.Settings(self.quality, self.memory, self._recall), self._held)
+        storage.write(path, storage.Settings(self.quality, self.memory, self._recall), self._segments)
 
     @classmethod
     def _read(cls, path: Path, *, device: str = "auto") -> Self:
         embeddings = Embeddings._read(path / "embeddings")
-        settings = kept.settings(path)
-        index = cls.__new__(cls)
-        index._begin(embeddings, settings.quality, device, settings.memory)
-        if index._factory:
-            shape = (len(embeddings), embeddings.dim)
-            with index._exact_where_gpus_refuse(index._factory):
-                index._held = kept.held(index._faiss, path, shape, index._kind)
-                index._recall = settings.recall
-                if index._held is None:  # written where there was no FAISS
-                    index._build()
+        settings = storage.read_settings(path)
+        n, dim = embeddings.vectors.shape
+        builder = Builder.of(settings.quality, settings.memory, device, n, dim)
+        index = object.__new__(cls)
+        index._begin(embeddings, builder)
+        factory = builder.factory(n, dim)
+        if factory:
+            read = lambda: storage.read_segments(builder.faiss, path, (n, dim), builder.kind(factory))  # noqa: E731
+            index._segments, index._recall = builder.unless_gpus_refuse(factory, read), settings.recall
+            if index._segments is None:  # written where there was no FAISS
+                index._segments, index._recall = builder.segments(index._items)
         return index
+

@@ -15,6 +15,8 @@ from mmreco.encoders.text.encoder import TextEncoder
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.encoders.text.static import StaticEncoder
 from mmreco.index.device import Place, TorchScan
+from mmreco.index.exact.scan import Scan
+from mmreco.index.item_vectors import ItemVectors
 from mmreco.index.vector import VectorIndex
 from mmreco.models import MODELS
 from mmreco.models.base import ScoreModel, VectorModel
@@ -126,13 +128,13 @@ def _exact(embeddings: Embeddings) -> VectorIndex:
 
 def _exact_without_faiss(embeddings: Embeddings) -> VectorIndex:
     index = VectorIndex(embeddings, device="cpu")
-    index._faiss = None
+    index._items = ItemVectors(Scan(embeddings.vectors))
     return index
 
 
 def _exact_by_torch(embeddings: Embeddings) -> VectorIndex:
     index = VectorIndex(embeddings, device="cpu")
-    index._scan = TorchScan(embeddings.vectors, Place(("cpu",)))  # what a GPU runs, here
+    index._items = ItemVectors(TorchScan(embeddings.vectors, Place(("cpu",))))  # what a GPU runs, here
     return index
 
 

@@ -6,7 +6,7 @@ import torch
 
 from mmreco.errors import DataError
 from mmreco.index.device import Place, TorchScan, _top, choose
-from mmreco.index.query import Excluded, Question
+from mmreco.index.query import Excluded, QueryBatch
 
 GB = 1 << 30
 
@@ -70,7 +70,7 @@ def test_vectors_too_long_for_halves_and_queries_of_any_length() -> None:
     vectors = (1e6 * rng.standard_normal((500, 8))).astype(np.float32)
     queries = (rng.standard_normal((4, 8)) * [[1e-8], [1], [1e8], [0]]).astype(np.float32)
     scan = TorchScan(vectors, Place(("cpu", "cpu"), half=True))
-    found = scan.best(Question(queries, None, Excluded.none(), 500), 60)
+    found = scan.best(QueryBatch(queries, None, Excluded.none(), 500), 60)
     assert found.shape == (4, 60)
     true = np.argsort(-(queries @ vectors.T), axis=1)[:, :20]
     assert all(np.isin(best, line).all() for best, line in zip(true[:3], found[:3], strict=True))

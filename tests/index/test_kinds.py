@@ -8,7 +8,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
-from mmreco.index import filtering as filters
+from mmreco.index import filtering
 from mmreco.index.quality import chosen, recipes
 from mmreco.index.structure import Effort
 from mmreco.index.vector import VectorIndex
@@ -54,8 +54,8 @@ def index(request: pytest.FixtureRequest) -> VectorIndex:
 
 @pytest.mark.parametrize("n_allowed", [N, N // 2, N // 10, 11, 3, 1, 0])
 def test_every_filter_is_obeyed_and_filled(index: VectorIndex, n_allowed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters, "_GRAPH_WORTH", 0)  # the structure itself, also where a scan would be quicker
-    monkeypatch.setattr(filters, "_LIST_WORTH", 0)
+    monkeypatch.setattr(filtering, "_GRAPH_WORTH", 0)  # the structure itself, also where a scan would be quicker
+    monkeypatch.setattr(filtering, "_LIST_WORTH", 0)
     rng = np.random.default_rng(n_allowed)
     queries = clustered(24, seed=5)
     where = np.zeros(N, dtype=bool)
@@ -83,8 +83,8 @@ def test_a_filter_that_leaves_only_what_is_far_away_is_filled(index: VectorIndex
 @pytest.mark.parametrize("quality", ["HNSW16,SQ8", "IVF64,SQ8"])
 def test_a_filter_by_what_is_alike_is_answered_from_afar(quality: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a page of shoes is asked for by who looked at dresses."""
-    monkeypatch.setattr(filters, "_GRAPH_WORTH", 0)
-    monkeypatch.setattr(filters, "_LIST_WORTH", 0)
+    monkeypatch.setattr(filtering, "_GRAPH_WORTH", 0)
+    monkeypatch.setattr(filtering, "_LIST_WORTH", 0)
     index = VectorIndex(shop(8 * N), quality=quality, device="cpu").tune(0.99)
     queries, vectors = clustered(60, seed=5), index.embeddings.vectors
     kinds = np.argmax(vectors @ clustered(10, seed=11).T, axis=1)
@@ -153,7 +153,7 @@ def test_a_structure_that_does_not_say_how_large_it_is_is_measured() -> None:
 
 def test_coarse_codes_are_fetched_more_of_and_not_looked_for_harder() -> None:
     index = VectorIndex(shop(4 * N), quality="IVF32,PQ4", device="cpu")
-    held = index._held
+    held = index._segments
     assert held is not None
     assert held.effort.fetch > 1
     assert held.effort.search <= 8
@@ -165,20 +165,20 @@ def test_a_budget_no_structure_fits_leaves_a_scan() -> None:
 
 
 def test_a_search_looks_as_hard_as_it_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")._held
+    held = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")._segments
     assert held is not None
     asked: list[int] = []
     ask = held.structure._ask
     monkeypatch.setattr(held.structure, "_ask", lambda q, k, search: asked.append(search) or ask(q, k, search))
     for effort in (1, 2, 3, 5, 12):
         for wanted in (10, 11):  # the measure asks for ten and finds the item that is looked for besides
-            filters.find(held.structure, clustered(3, seed=4), wanted + 8, Effort(effort), wanted, None)
+            filtering.find(held.structure, clustered(3, seed=4), wanted + 8, Effort(effort), wanted, None)
     assert asked[::2] == asked[1::2] == [1, 2, 3, 5, 12]
 
 
 def test_lists_that_are_far_away_are_not_visited() -> None:
     index = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")
-    held, queries = index._held, clustered(200, seed=4)
+    held, queries = index._segments, clustered(200, seed=4)
     assert held is not None
     expected = VectorIndex(index.embeddings, device="cpu").search(queries, 10).rows
     stats = faiss.cvar.indexIVF_stats
@@ -197,7 +197,7 @@ def test_a_query_among_few_is_taken_further_than_to_the_nearest_lists() -> None:
     alone = rng.standard_normal((5, DIM)) * 0.01 + 3 * np.eye(DIM)[1]
     vectors = np.concatenate([crowd, alone]).astype(np.float32)
     items = Embeddings(IdMap.of([str(row) for row in range(len(vectors))]), vectors)
-    held = VectorIndex(items, quality="IVF32,Flat", device="cpu")._held
+    held = VectorIndex(items, quality="IVF32,Flat", device="cpu")._segments
     assert held is not None
     rows = held.structure._ask(vectors[-1:], 20, 8)
     assert set(rows[0, :5]) == set(range(3_000, 3_005))
@@ -239,7 +239,7 @@ def test_bad_dials_are_refused(options: dict[str, object], said: str) -> None:
 def test_bad_tuning_is_refused() -> None:
     index = VectorIndex(shop(30), device="cpu")
     for wanted in (0.0, 1.1, -1.0, float("nan")):
-        with pytest.raises(DataError, match=r"recall=.*: expected above 0"):
+        with pytest.raises(DataError, match=r"recall=.*: expected a number above 0"):
             index.tune(wanted)
     with pytest.raises(DataError, match="queries: "):
         index.tune(queries=np.zeros((2, DIM + 1), dtype=np.float32))

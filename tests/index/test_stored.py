@@ -279,7 +279,7 @@ def test_a_loaded_index_keeps_its_life(tmp_path: Path) -> None:
     index = index.add(Embeddings(IdMap.of(["a", "b"]), vectors(2, 9)))
     index.save(tmp_path / "index")
     loaded = VectorIndex.load(tmp_path / "index", device="cpu")
-    assert loaded.report() == index.report()
+    assert {**loaded.report(), "bytes": 0} == {**index.report(), "bytes": 0}  # what was removed is not stored
     assert (loaded.report()["dead"], loaded.report()["tail"]) == (50, 2)
     queries = vectors(20, 3)
     np.testing.assert_array_equal(loaded.search(queries, 10).rows, index.search(queries, 10).rows)

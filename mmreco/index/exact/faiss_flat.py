@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmreco.arrays import F32, I64
-from mmreco.index import faiss_import as binding
+from mmreco.index import faiss_import
 
 __all__ = ["best", "worth"]
 
@@ -30,7 +30,7 @@ def best(faiss: Any, vectors: F32, queries: F32, k: int) -> I64:
     """The rows of about the `k` best for each query, shape `(b, k or more)`, in no order, -1 where there are fewer."""
     if len(queries) > 1:
         return _knn(faiss, vectors, queries, k)
-    parts = binding.parts(vectors.size)
+    parts = faiss_import.parts(vectors.size)
     if parts == 1:
         return _alone(faiss, vectors, queries, k)
     ends = np.linspace(0, len(vectors), parts + 1, dtype=np.int64).tolist()

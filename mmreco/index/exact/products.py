@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 
 from mmreco.arrays import F32
-from mmreco.index import faiss_import as binding
+from mmreco.index import faiss_import
 
 __all__ = ["products"]
 
@@ -38,17 +38,17 @@ def products(queries: F32, n: int) -> Iterator[Callable[[F32, F32], F32]]:
     """
     b, dim = queries.shape
     turned = np.ascontiguousarray(queries.T)  # (dim, b)
-    if b > _FEW or binding.faiss() is None:  # by which it is known how many threads there are
+    if b > _FEW or faiss_import.faiss() is None:  # by which it is known how many threads there are
         yield lambda vectors, into: np.matmul(vectors, turned, out=into)
         return
     left = b > 1 and _left_is_quicker()
     # where OpenBLAS has one thread too nothing is shared, and from the left nothing is copied
-    way = _left(queries, _ALONE if binding.parts(1 << 60) == 1 else _SMALL) if left else _right(turned)
+    way = _left(queries, _ALONE if faiss_import.parts(1 << 60) == 1 else _SMALL) if left else _right(turned)
 
     def shaped(into: F32) -> F32:
         return into.reshape(b, len(into)).T if left else into
 
-    parts = binding.parts(n * dim)
+    parts = faiss_import.parts(n * dim)
     if parts == 1:
         yield lambda vectors, into: way(vectors, shaped(into))
         return

@@ -6,12 +6,16 @@ items reach, and only groups whose best reaches it are opened. So the cost is li
 itself, memory is bounded whatever the sizes, and filters and exclusions cost next to nothing.
 """
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from mmreco.arrays import F32, I64, Bool
+from mmreco.index.exact import faiss_flat
 from mmreco.index.exact.products import products
-from mmreco.index.query import Question
+from mmreco.index.query import QueryBatch
 
 __all__ = ["Scan"]
 
@@ -23,16 +27,30 @@ _SPARSE = 0.25  # share of allowed items below which their vectors are gathered 
 
 
 class Scan:
-    """Exact inner-product search over `vectors`, shape `(n, dim)`."""
+    """Exact inner-product search over `vectors`, shape `(n, dim)`.
 
-    def __init__(self, vectors: F32) -> None:
+    Parameters
+    ----------
+    faiss : the module, optional
+        Its own scan answers the batches for which it is faster; without it all are answered here.
+    """
+
+    def __init__(self, vectors: F32, faiss: Any = None) -> None:
         self.vectors = vectors
+        self._faiss = faiss
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @cached_property
+    def longest(self) -> float:
+        """The greatest length of a vector."""
         squared = [
             np.einsum("nd,nd->n", part, part, dtype=np.float64).max()
-            for start in range(0, len(vectors), _ROWS)
-            for part in [vectors[start : start + _ROWS]]
+            for start in range(0, len(self.vectors), _ROWS)
+            for part in [self.vectors[start : start + _ROWS]]
         ]
-        self.longest = float(np.sqrt(max(squared, default=0.0)))  # the greatest length
+        return float(np.sqrt(max(squared, default=0.0)))
 
     @property
     def precision(self) -> float:
@@ -44,16 +62,23 @@ class Scan:
         """Candidates worth fetching beyond those asked for, so that few answers hang on rounding."""
         return 8
 
-    def best(self, asked: Question, k: int) -> I64:
-        """The rows, shape `(b, k)`, of the `k` best items of each query, in no order; -1 where there are fewer."""
-        allowed = None if asked.where is None else np.flatnonzero(asked.where)
-        if not asked.n_allowed:
-            return np.full((len(asked), k), -1, dtype=np.int64)
+    def best(self, batch: QueryBatch, k: int) -> I64:
+        """Rows, shape `(b, w)`, among them the `k` best of each query, in no order; -1 where there are fewer."""
+        if not batch.n_allowed or not len(batch):
+            return np.full((len(batch), k), -1, dtype=np.int64)
+        if self._faiss is not None and batch.where is None:
+            more = k + int(batch.n_excluded.max())  # FAISS knows of no exclusions
+            if faiss_flat.worth(self._faiss, batch.queries, more):
+                rows = faiss_flat.best(self._faiss, self.vectors, batch.queries, more)
+                batch.excluded.strike(rows)
+                return rows
+        allowed = None
+        if batch.where is not None:
+            allowed = np.flatnonzero(batch.where.any(axis=0) if batch.own_filters else batch.where)
         parts = []
-        for start in range(0, len(asked), _QUERIES):
-            stop = start + _QUERIES
-            barred = asked.excluded.between(start, stop).by_row()
-            parts.append(self._best(asked.queries[start:stop], k, asked.where, allowed, *barred))
+        for start in range(0, len(batch), _QUERIES):
+            part = batch.between(start, start + _QUERIES)
+            parts.append(self._best(part.queries, k, part.where, allowed, *part.excluded.by_row()))
         return np.concatenate(parts)
 
     def scores(self, query: F32) -> F32:
@@ -78,7 +103,9 @@ class Scan:
                 names = None if not gathered or allowed is None else allowed[start:stop]
                 block = self.vectors[start:stop] if names is None else self.vectors[names]  # (c, dim)
                 found = multiplied(block, scores[: (stop - start) * b].reshape(-1, b))  # (c, b)
-                if not gathered and where is not None:
+                if where is not None and where.ndim == 2:  # a filter of its own for each query
+                    found[~(where[:, start:stop] if names is None else where[:, names]).T] = -np.inf
+                elif not gathered and where is not None:
                     found[~where[start:stop]] = -np.inf
                 lo, hi = np.searchsorted(barred, (start, stop))
                 if hi > lo:

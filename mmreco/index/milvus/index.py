@@ -20,7 +20,9 @@ from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError, MissingExtraError
 from mmreco.index.exact.scan import Scan
 from mmreco.index.milvus.filter import NONE, told
-from mmreco.index.query import Excluded, mask_over
+from mmreco.index.arguments import mask_over
+from mmreco.index.item_vectors import ItemVectors
+from mmreco.index.query import Excluded
 from mmreco.index.tuning import Sample
 
 __all__ = ["MilvusIndex"]
@@ -146,7 +148,7 @@ class MilvusIndex:
         require_finite(asked, "queries")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
-        expression = told(where, self.columns) if isinstance(where, str) else _expression(mask_over(len(self), where))
+        expression = told(where, self.columns) if isinstance(where, str) else _expression(mask_over(len(self), len(asked), where))
         barred = Excluded.none()
         if exclude is not None:
             if len(exclude) != len(asked):
@@ -243,7 +245,7 @@ def _verify(client: Any, name: str, embeddings: Embeddings, least: float) -> Non
     stored = int(client.query(name, filter="", output_fields=["count(*)"])[0]["count(*)"])
     if stored != len(embeddings):
         raise DataError(f"{name}: {stored} of {len(embeddings)} items stored; the alias stays where it was")
-    sample = Sample(Scan(embeddings.vectors))
+    sample = Sample(ItemVectors(Scan(embeddings.vectors)))
     rows = np.full((len(sample.queries), sample.width), -1, dtype=np.int64)
     _answers(client, name, sample.queries, sample.width, "", rows, np.empty(rows.shape, dtype=np.float32))
     recall = sample.of(rows)

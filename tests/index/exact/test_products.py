@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmreco.index import faiss_import as binding
+from mmreco.index import faiss_import
 from mmreco.index.exact import products
 
 
@@ -17,7 +17,7 @@ def test_products_are_those_of_one_matrix_product(
     for size in ("_SMALL", "_ALONE"):
         monkeypatch.setattr(products, size, 7 * b * 24)  # seven vectors a piece
     monkeypatch.setattr(products, "_left_is_quicker", lambda: left)
-    monkeypatch.setattr(binding, "parts", lambda numbers: parts)
+    monkeypatch.setattr(faiss_import, "parts", lambda numbers: parts)
     rng = np.random.default_rng(0)
     vectors, queries = rng.standard_normal((n, 24), np.float32), rng.standard_normal((b, 24), np.float32)
     into = np.full((n, b), np.nan, dtype=np.float32)
@@ -40,5 +40,5 @@ def test_both_sides_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_small_passes_are_not_shared() -> None:
-    assert binding.parts(1_000) == 1
-    assert binding.parts(1 << 40) >= 1
+    assert faiss_import.parts(1_000) == 1
+    assert faiss_import.parts(1 << 40) >= 1

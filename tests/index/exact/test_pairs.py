@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from mmreco.arrays import F32, I64
-from mmreco.index import faiss_import as binding
-from mmreco.index.rescoring import scored
+from mmreco.index import faiss_import
+from mmreco.index.exact.pairs import scored
 
 
 @pytest.fixture(params=["faiss", "without"])
 def found(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[F32, F32, I64, F32]:
     if request.param == "without":
-        monkeypatch.setattr(binding, "faiss", lambda: None)
+        monkeypatch.setattr(faiss_import, "faiss", lambda: None)
     rng = np.random.default_rng(0)
     vectors, queries = rng.standard_normal((500, 37), dtype=np.float32), rng.standard_normal((9, 37), dtype=np.float32)
     rows = rng.integers(-1, 500, size=(9, 60))

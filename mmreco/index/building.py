@@ -1,0 +1,118 @@
+"""How an index is built: which structure for its quality, on which device, tuned to the recall the quality promises."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mmreco.arrays import F32
+from mmreco.errors import DataError
+from mmreco.index import faiss_import, gpu
+from mmreco.index.device import Place, TorchScan, choose
+from mmreco.index.exact.scan import Scan
+from mmreco.index.item_vectors import ItemVectors
+from mmreco.index.quality import QUALITIES, chosen
+from mmreco.index.segments import Segments
+from mmreco.index.structure import Effort, Structure
+from mmreco.index.tuning import Sample, tuned
+
+__all__ = ["Builder"]
+
+Made = TypeVar("Made")
+
+_log = logging.getLogger(__name__)
+
+_HALVES = "SQfp16"  # the factory string of 16 bits a number, which a GPU takes at its word
+_LEAST = {"high": 96}  # effort below which a word does not go, however good the sample looks
+
+
+@dataclass(frozen=True)
+class Builder:
+    """The settings of an index.
+
+    Parameters
+    ----------
+    quality : a word of `QUALITIES`, or a factory string of FAISS
+    memory : bytes a structure may take, None for as many as it likes
+    place : where the vectors are
+    faiss : the module, None where it is not installed
+    """
+
+    quality: str
+    memory: int | None
+    place: Place
+    faiss: Any
+
+    @classmethod
+    def of(cls, quality: str, memory: int | None, device: str, n: int, dim: int) -> "Builder":
+        """The settings for `n` vectors of width `dim`.
+
+        Raises
+        ------
+        DataError
+            `quality`, `memory` or `device` is none.
+        IncompatibleError
+            Two builds of FAISS are installed over one another.
+        """
+        chosen(quality, n, dim, memory)  # refuses what is no quality
+        place = choose(device, n * dim * 4, half=quality == _HALVES)
+        return cls(quality, memory, place, faiss_import.faiss())
+
+    @property
+    def device(self) -> str:
+        """ "cpu" or "cuda"."""
+        return self.place.name
+
+    def items(self, vectors: F32) -> ItemVectors:
+        """The vectors, where they are to be searched exactly."""
+        place = self.place
+        return ItemVectors(TorchScan(vectors, place) if place.devices else Scan(vectors, self.faiss))
+
+    def factory(self, n: int, dim: int) -> str:
+        """The factory string of the structure for `n` vectors, "" where they are scanned."""
+        if self.faiss is None or not n:
+            return ""
+        if self.device == "cuda" and (self.quality in (*QUALITIES, _HALVES) or not gpu.available(self.faiss)):
+            return ""
+        return chosen(self.quality, n, dim, self.memory)
+
+    def kind(self, factory: str) -> type[Structure]:
+        """What holds a structure of this factory string."""
+        return gpu.kind(factory) if self.device == "cuda" else Structure
+
+    def segments(self, items: ItemVectors) -> tuple[Segments | None, float]:
+        """The structure over these items, tuned, and its recall; None and 1.0 where they are scanned.
+
+        Raises
+        ------
+        DataError
+            FAISS does not understand the factory string, or cannot build it over so few vectors.
+        """
+        factory = self.factory(len(items), items.dim)
+        if not factory:
+            return None, 1.0
+        target, least = QUALITIES.get(self.quality, 0.95), _LEAST.get(self.quality, 1)
+
+        def build() -> tuple[Segments, float]:
+            untuned = Segments.build(self.faiss, factory, items.whole(), Effort(least), self.kind(factory))
+            return tuned(untuned, Sample(items), target, least=least)
+
+        return self.unless_gpus_refuse(factory, build) or (None, 1.0)
+
+    def segments_or_scan(self, items: ItemVectors) -> tuple[Segments | None, float]:
+        """As `segments`, but a scan where so few items are left that FAISS cannot train on them."""
+        try:
+            return self.segments(items)
+        except DataError as error:
+            _log.warning("%s; searches are exact from now on", error)
+            return None, 1.0
+
+    def unless_gpus_refuse(self, factory: str, make: Callable[[], Made]) -> Made | None:
+        """What `make` makes; None, and a line in the log, where FAISS has no such structure on this GPU."""
+        try:
+            return make()
+        except RuntimeError as error:  # of FAISS
+            if self.device != "cuda":
+                raise
+            _log.warning("%s: not on this GPU (%s); searches are exact", factory, str(error)[-160:])
+            return None
