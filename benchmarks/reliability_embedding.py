@@ -99,7 +99,7 @@ def main() -> None:
         save_file({name: held.contiguous() for name, held in state.items()}, top / "weights.safetensors")
         tenth = job(top / "pictures", top / "weights.safetensors", top / "tenth", n // 10)
         whole = job(top / "pictures", top / "weights.safetensors", top / "whole", n)
-        found = Embeddings.read(top / "whole")
+        found = Embeddings.load(top / "whole")
         refused = pq.read_table(next((top / "whole").rglob("refused.parquet"))).to_pydict()
         ids = found.ids.array.to_pylist()
         some = np.random.default_rng(1).permutation(len(ids))[:CHECKED]

@@ -257,7 +257,7 @@ def test_embed_resumes_and_sets_aside(shop: SyntheticShop, tmp_path: Path) -> No
     assert first["seconds"] > 0
     second = ask(*command, code=3)
     assert (second["embedded"], second["skipped"], second["refused"]) == (0, 94, 2)
-    stored = Embeddings.read(tmp_path / "store")
+    stored = Embeddings.load(tmp_path / "store")
     assert stored.ids.array.to_pylist() == table["item_id"][:-2]
     pq.write_table(pa.table(table | {"name": titles}), tmp_path / "items.parquet")
     rows = []

@@ -68,8 +68,8 @@ class Embeddings:
         object.__setattr__(self, "vectors", vectors)
 
     @classmethod
-    def read(cls, folder: str | Path) -> "Embeddings":
-        """The embeddings that `write` or `mmreco.embed(store=folder)` left, memory-mapped when large.
+    def load(cls, folder: str | Path) -> "Embeddings":
+        """The embeddings that `save` or `mmreco.embed(store=folder)` left, memory-mapped when large.
 
         Every file is checked against its SHA-256 first. Rows come in the order in which they were
         written: for a store, the order of the input of its last complete run.
@@ -85,10 +85,10 @@ class Embeddings:
         if (top / "shards").is_dir() and not (top / "CURRENT").exists():
             done = sum((shard / "CURRENT").exists() for shard in (top / "shards").iterdir())
             raise DataError(f"{top}: unfinished, {done} shards so far; run the same embed() on it again to finish")
-        return read_artefact(top, cls.__name__, lambda found: cls._read(found.path))
+        return read_artefact(top, cls.__name__, lambda artefact: cls._read(artefact.path))
 
-    def write(self, folder: str | Path) -> None:
-        """Write them to the artefact `folder`, in one step: readers see the old ones until all is there.
+    def save(self, folder: str | Path) -> None:
+        """Save them to the artefact `folder`, in one step: readers see the old ones until all is there.
 
         Raises
         ------

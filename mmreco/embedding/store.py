@@ -3,27 +3,25 @@
 A store is an artefact (`mmreco.storage.artefact`) of embeddings with a journal beside it::
 
     store/
-      CURRENT, g-000003/   the result of the last complete run, what `Embeddings.read(store)` gives
+      CURRENT, g-000003/   the result of the last complete run, what `Embeddings.load(store)` gives
         manifest.json        SHA-256 of each file; fingerprint, dim, dtype
         vectors.npy          row r is the vector of
         rows.parquet         row r: id, hash (SHA-256 of the content)
         refused.parquet      id, hash (null where nothing could be read), reason
       shards/shard-000012/ what the run in progress has done so far; each an artefact of the same files
-      lock                 held (flock) by the one writer
 
-A shard is written whole or not at all, and so is the result; once the result holds them, the shards go.
-Vectors are found by the hash of their content, never by place or id, so that neither the order of the input
-nor a renamed id costs a second encoding. While a run is unfinished the old result answers.
+One writer at a time holds the folder's lock (`mmreco.storage.lock`). A shard is written whole or not at all, and so
+is the result; once the result holds them, the shards go. Vectors are found by the hash of their content, never by
+place or id, so that neither the order of the input nor a renamed id costs a second encoding. While a run is
+unfinished the old result answers.
 """
 
-import fcntl
 import hashlib
 import logging
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +34,9 @@ from mmreco.arrays import F32, I64
 from mmreco.data.embeddings import Embeddings, read_vectors, write_rows
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError
-from mmreco.storage.artefact import Artefact, current, open_artefact, publish
+from mmreco.storage.artefact import Artefact, current, open_artefact, publish, retire
+from mmreco.storage.generation import generations, leftovers, remove, sync_folder
+from mmreco.storage.lock import hold
 
 __all__ = ["Digests", "Ledger", "Refusal", "ShardStore", "hashes", "packed"]
 
@@ -140,8 +140,8 @@ class ShardStore:
         self._about = {"fingerprint": fingerprint, "dim": dim, "dtype": dtype}
         self._result = ""  # what the current generation says of its input
         self._held = 0  # its rows
-        self._shards.mkdir(exist_ok=True)
         self._enter_result()
+        self._shards.mkdir(exist_ok=True)
         self._sweep()  # only now, when the result is known to be whole
         self._enter_shards()
         self.ledger.seal()
@@ -167,22 +167,21 @@ class ShardStore:
             `folder` holds another kind of artefact.
         """
         top = Path(folder)
-        if top.exists() and (not top.is_dir() or (any(top.iterdir()) and not any(top.glob("g-*")))):
-            raise DataError(f"{top} exists and is no store of embeddings; choose a new or empty folder")
-        if (top / "CURRENT").exists() and not (top / "lock").exists():
-            open_artefact(top, _KIND)  # no store yet: nothing is to be left in a folder of another kind
-        top.mkdir(parents=True, exist_ok=True)
-        if not any(top.glob("g-*")):
-            (top / "g-000000").mkdir(exist_ok=True)  # the mark of an artefact that has nothing published yet
-        with _locked(top / "lock"):
-            yield cls(top, fingerprint=fingerprint, dim=dim, dtype=dtype)
+        _require_store(top)
+        with _writing(top):
+            top.mkdir(parents=True, exist_ok=True)
+        with hold(top, nested=False):
+            with _writing(top):
+                store = cls(top, fingerprint=fingerprint, dim=dim, dtype=dtype)
+            yield store
 
     def append(self, ids: Sequence[str], digests: Sequence[bytes], vectors: F32, refused: Sequence[Refusal]) -> None:
         """Write a shard: `vectors`, shape `(n, dim)`, of `n` contents, and the contents that were refused."""
-        held = [int(m[1]) for p in self._shards.iterdir() if (m := _NAME.fullmatch(p.name))]
-        shard = self._shards / f"shard-{max(held, default=0) + 1:06d}"
-        shard.mkdir()
-        _sync(self._shards)
+        numbers = [int(m[1]) for path in self._shards.iterdir() if (m := _NAME.fullmatch(path.name))]
+        shard = self._shards / f"shard-{max(numbers, default=0) + 1:06d}"
+        with _writing(self._top):
+            shard.mkdir()
+            sync_folder(self._shards)
         about = {**self._about, "rows": len(ids), "refused": len(refused)}
         with publish(shard, _SHARD, about) as path:
             columns = {"id": pa.array(ids, pa.large_string()), "hash": _binary(packed(digests))}
@@ -215,13 +214,13 @@ class ShardStore:
             if (places < 0).any():
                 raise DataError(f"{self._top}: {int((places < 0).sum())} of {len(ids)} contents are in no shard")
             about = {**self._about, "rows": len(ids), "refused": table.num_rows, "input": result}
-            with publish(self._top, _KIND, about) as path:
+            with publish(self._top, _KIND, about, beside=("shards",), locked=True) as path:
                 columns = {"id": ids.array, "hash": _binary(digests)}
                 self._write(path, columns, self.ledger.vectors(places, self._dim), table)
             self._result = result
         for shard in self._shards.iterdir():
             _remove(shard)
-        return Embeddings.read(self._top)
+        return Embeddings.load(self._top)
 
     def _write(self, path: Path, columns: Mapping[str, pa.Array], blocks: Iterable[F32], refused: pa.Table) -> None:
         write_rows(path, columns, blocks, dim=self._dim, fingerprint=self._fingerprint, dtype=self._dtype)
@@ -229,10 +228,10 @@ class ShardStore:
 
     def _sweep(self) -> None:
         """Remove what a kill left half done."""
-        result = current(self._top) or self._top / "g-000000"
-        for left in [*self._top.glob("g-*"), *self._shards.iterdir()]:
-            if left != result and not (left / "CURRENT").exists():
-                shutil.rmtree(left, ignore_errors=True)
+        retire(self._top, current(self._top))
+        for shard in self._shards.iterdir():
+            if not (shard / "CURRENT").exists():
+                _remove(shard)
 
     def _published(self) -> bool:
         return (self._top / "CURRENT").exists()
@@ -249,7 +248,7 @@ class ShardStore:
                 self._held,
             )
             return
-        if (artefact.path / "refused.parquet").exists():  # not so after a plain Embeddings.write
+        if (artefact.path / "refused.parquet").exists():  # not so after a plain Embeddings.save
             self._enter(artefact, refused=False)  # tried again: the encoder may have learnt a format since
             self._result = str(artefact.about.get("input", ""))
 
@@ -275,20 +274,39 @@ class ShardStore:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise DataError(
-                f"{path.parent}: process {file.read(20).strip() or 'unknown'} is writing to this store; "
-                "wait for it, or give another folder"
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+def _writing(top: Path) -> Iterator[None]:
+    try:
         yield
+    except OSError as error:
+        raise DataError(f"{top}: cannot be written ({error.strerror or error}); what is there still counts") from error
+
+
+def _require_store(top: Path) -> None:
+    """Nothing, or an error if `top` is neither new nor empty nor a store, found before anything is written."""
+    if not os.path.lexists(top):
+        return
+    if not top.is_dir():
+        raise DataError(f"{top} exists and is no store of embeddings; choose a new or empty folder")
+    shards = top / "shards"
+    if os.path.lexists(shards):
+        odd = shards if shards.is_symlink() or not shards.is_dir() else _first_foreign(shards)
+        if odd is not None:
+            raise DataError(f"{odd}: not mmreco's, or a link, where a store keeps its shards; choose a new folder")
+    own = {top / "shards", *generations(top), *leftovers(top, None)}
+    if not os.path.lexists(top / "CURRENT") and any(path not in own for path in top.iterdir()):
+        raise DataError(f"{top} exists and is no store of embeddings; choose a new or empty folder")
+
+
+def _first_foreign(shards: Path) -> Path | None:
+    """Something in the folder of shards that is no shard, not even one that a kill left half done."""
+    for path in sorted(shards.iterdir()):
+        if path.is_symlink() or not path.is_dir() or not _NAME.fullmatch(path.name):
+            return path
+        own = {"CURRENT", *(part.name for part in [*generations(path), *leftovers(path, None)])}
+        foreign = [part for part in path.iterdir() if part.name not in own or part.is_symlink()]
+        if foreign:
+            return foreign[0]
+    return None
 
 
 def _refused_table(refused: Sequence[Refusal]) -> pa.Table:
@@ -312,13 +330,8 @@ def _sum_of(ids: IdMap, digests: Digests, refused: pa.Table, about: Mapping[str,
 
 
 def _remove(shard: Path) -> None:
-    (shard / "CURRENT").unlink(missing_ok=True)  # first, so that a kill in the middle leaves an unfinished shard
-    shutil.rmtree(shard, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with suppress(OSError):
+        (shard / "CURRENT").unlink(missing_ok=True)  # first, so that a kill in the middle leaves an unfinished shard
+        for part in leftovers(shard, None):
+            remove(part)
+        shard.rmdir()

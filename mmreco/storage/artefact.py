@@ -7,53 +7,75 @@ A folder holds numbered generations and a pointer::
       g-000007/
         manifest.json  format, kind, what the writer says about it, SHA-256 of every file
         ...            safetensors, parquet, a FAISS index
+      SIGNATURE        optional, see `mmreco.storage.signature`
 
 A writer fills a new generation, syncs it to the disk, writes the manifest last and then moves the
 pointer, so that a kill at any moment leaves the old generation answering. A reader checks every hash
 before it opens a file, because neither FAISS nor safetensors nor parquet notices a flipped bit itself.
-Nothing is ever pickled.
+Nothing is ever pickled. Whatever else lies in the folder is left as it is.
+
+The manifest protects from damage, not from an author: who can write the folder can write hashes that agree.
+`mmreco.storage.signature` tells whose an artefact is.
 
 One writer at a time holds a lock on the folder, and a second is refused; any number of readers hold one on the
 generation they read, so that it is retired after them. The locks are the system's, on the folders themselves:
 they leave no files and end with their process.
 """
 
-import hashlib
-import json
+import errno
 import os
-import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mmreco.errors import DataError, IncompatibleError
+import pyarrow as pa
+from safetensors import SafetensorError
+
+from mmreco.errors import DataError, MMRecoError
+from mmreco.storage.generation import (
+    FORMAT,
+    POINTER,
+    Artefact,
+    begin,
+    check,
+    complete,
+    generations,
+    leftovers,
+    read_pointer,
+    remove,
+)
 from mmreco.storage.lock import hold, reading, sweeping, unread
 
-__all__ = ["FORMAT", "Artefact", "current", "open_artefact", "publish", "read_artefact", "settled", "verify"]
+__all__ = ["FORMAT", "Artefact", "current", "open_artefact", "publish", "read_artefact", "retire", "settled", "verify"]
 
 Read = TypeVar("Read")
 
-FORMAT = 1
-_GENERATION = re.compile(r"g-(\d{6,12})")
-_POINTER = re.compile(r"(g-\d{6,12}) ([0-9a-f]{64})")
-_MANIFEST_LIMIT = 64 << 20  # bytes; a larger manifest is not ours
 _ATTEMPTS = 20  # a reader may point at a generation that a writer retires before it is held
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A verified generation: its folder and what its writer said about it."""
-
-    path: Path
-    kind: str
-    about: Mapping[str, Any]
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG)
+_MISREAD = (
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    ArithmeticError,
+    MemoryError,
+    RuntimeError,  # torch, FAISS, and Python's RecursionError
+    SafetensorError,
+    pa.ArrowException,
+)
+"""What the libraries raise that read files whose hashes are right and whose contents are not."""
 
 
 @contextmanager
-def publish(folder: str | Path, kind: str, about: Mapping[str, Any] | None = None) -> Iterator[Path]:
+def publish(
+    folder: str | Path,
+    kind: str,
+    about: Mapping[str, Any] | None = None,
+    *,
+    beside: Collection[str] = (),
+    locked: bool = False,
+) -> Iterator[Path]:
     """A new generation of the artefact at `folder` to write into; it counts once the block ends well.
 
     Parameters
@@ -61,40 +83,70 @@ def publish(folder: str | Path, kind: str, about: Mapping[str, Any] | None = Non
     folder : created when missing
     kind : what is stored, e.g. "Recommender"
     about : plain JSON values kept in the manifest, optional
+    beside : names that may lie in a folder without any generation yet, optional
+    locked : whether the caller holds the folder's lock already
 
     Raises
     ------
     DataError
-        `folder` exists and holds something that is not an artefact, or another writer is at work on it.
+        `folder` exists and holds something that is not an artefact, another writer is at work on it, or it cannot be
+        written: the disk is full, say, or the right to is missing. What was published before still counts.
     """
     top = Path(folder)
-    if top.exists() and (not top.is_dir() or (any(top.iterdir()) and not _generations(top))):
+    try:
+        _require_artefact(top, beside)
+        top.mkdir(parents=True, exist_ok=True)
+        with nullcontext() if locked else hold(top):
+            fresh = begin(top, kind)
+            yield from _published(fresh, kind, about or {})
+            retire(top, fresh)
+    except MMRecoError:
+        raise
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = _disk_fault(error)
+        if reason is None:
+            raise
+        raise DataError(f"{top}: cannot be written ({reason}); what was there before still counts") from error
+
+
+def _require_artefact(top: Path, beside: Collection[str]) -> None:
+    if not os.path.lexists(top):
+        return
+    if not top.is_dir():
         raise DataError(f"{top} exists and is not an mmreco artefact; choose a new or empty folder")
-    top.mkdir(parents=True, exist_ok=True)
-    with hold(top):
-        number = max((int(_number(g)) for g in _generations(top)), default=0) + 1
-        fresh = top / f"g-{number:06d}"
-        yield from _published(fresh, kind, about)
-        _retire(top, fresh)
+    if os.path.lexists(top / POINTER):
+        if not (top / POINTER).is_file() or (top / POINTER).is_symlink():
+            raise DataError(f"{top / POINTER}: a link or special file, not mmreco's; choose a new or empty folder")
+        if not generations(top):
+            read_pointer(top)  # refuses a file of this name that is not mmreco's
+        return
+    if generations(top) or leftovers(top, None):
+        return
+    if any(name not in beside for name in os.listdir(top)):
+        raise DataError(f"{top} exists and is not an mmreco artefact; choose a new or empty folder")
 
 
-def _published(fresh: Path, kind: str, about: Mapping[str, Any] | None) -> Iterator[Path]:
-    top = fresh.parent
-    fresh.mkdir()
+def _published(fresh: Path, kind: str, about: Mapping[str, Any]) -> Iterator[Path]:
+    process = os.getpid()
     try:
         yield fresh
-        files = {str(p.relative_to(fresh).as_posix()): _sha256(p, sync=True) for p in _files(fresh)}
-        manifest = {"format": FORMAT, "kind": kind, "about": dict(about or {}), "files": files}
-        _write(fresh / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False))
-        for below in [*(p for p in fresh.rglob("*") if p.is_dir()), fresh, top]:
-            _sync_folder(below)
-        _write(top / ".CURRENT", f"{fresh.name} {_sha256(fresh / 'manifest.json')}")
-        os.replace(top / ".CURRENT", top / "CURRENT")
-        _sync_folder(top)
+        if os.getpid() == process:
+            complete(fresh, kind, about)
+            return
+        raise DataError(f"{fresh.parent}: a forked process left the save of its parent; save in one of the two only")
     except BaseException:
-        if not _counts(fresh):  # a fault after the pointer moved must not take away what it points to
-            shutil.rmtree(fresh, ignore_errors=True)
+        # A fault after the pointer moved must not take away what it points to; nor must a child what its parent writes.
+        if os.getpid() == process and not _counts(fresh):
+            remove(fresh)
         raise
+
+
+def _disk_fault(error: BaseException) -> str | None:
+    """What the system said, where it is at fault; libraries that write themselves hand its words on in theirs."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    words = " ".join(str(error).split())
+    return next((os.strerror(number) for number in _DISK if os.strerror(number) in words), None)
 
 
 def read_artefact(folder: str | Path, kind: str | None, read: Callable[[Artefact], Read]) -> Read:
@@ -102,23 +154,39 @@ def read_artefact(folder: str | Path, kind: str | None, read: Callable[[Artefact
 
     Raises
     ------
-    DataError, IncompatibleError
-        As `open_artefact`, and whatever `read` raises.
+    DataError
+        As `open_artefact`, or the files are whole and hold something else than a `kind` (libraries' errors end here).
+    IncompatibleError
+        As `open_artefact`, and whatever else of mmreco's `read` raises.
     """
     top = Path(folder)
     for attempt in range(_ATTEMPTS):
-        pointer = _pointer(top)
+        path, digest = read_pointer(top)
         try:
-            with reading(pointer[0]):
-                made = read(_checked(*pointer, kind))
-            _sweep(top, pointer[0])
-            return made
+            if path.is_symlink():
+                raise DataError(f"{path}: a link; an artefact holds plain files and folders only")
+            with reading(path):
+                result = _made(check(path, digest, kind), read)
+            _sweep(top, path)
+            return result
         except (DataError, OSError) as error:
-            if attempt == _ATTEMPTS - 1 or _pointer(top) == pointer:
+            if attempt == _ATTEMPTS - 1 or read_pointer(top) == (path, digest):
                 if isinstance(error, OSError):
                     raise DataError(f"{folder}: the artefact cannot be read ({error})") from error
                 raise
     raise DataError(f"{folder}: the artefact changed {_ATTEMPTS} times while it was read; try again")
+
+
+def _made(artefact: Artefact, read: Callable[[Artefact], Read]) -> Read:
+    try:
+        return read(artefact)
+    except (MMRecoError, OSError):
+        raise
+    except _MISREAD as error:
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DataError(
+            f"{artefact.path}: whole, but not what a {artefact.kind} is made of ({words}); was it made elsewhere?"
+        ) from error
 
 
 def settled(folder: str | Path) -> bool:
@@ -130,34 +198,26 @@ def settled(folder: str | Path) -> bool:
         As `open_artefact`.
     """
     counts = open_artefact(folder).path
-    return not _leftovers(Path(folder), counts)
+    return not leftovers(Path(folder), counts)
 
 
 def _sweep(top: Path, counts: Path) -> None:
     """Remove what a killed writer left beside the generation `counts`, which was found whole."""
     try:
-        if _leftovers(top, counts):
-            with sweeping(top) as still:
-                if still and current(top) == counts:
-                    _retire(top, counts)
+        if leftovers(top, counts):
+            with sweeping(top) as alone:
+                if alone and current(top) == counts:
+                    retire(top, counts)
     except (DataError, OSError):  # the pointer was damaged meanwhile, or the disk is not ours to write to
         return
 
 
-def _leftovers(top: Path, counts: Path) -> list[Path]:
-    rest = [old for old in _generations(top) if old != counts]
-    return [*rest, *(p for p in (top / ".CURRENT",) if p.exists())]
-
-
-def _retire(top: Path, counts: Path) -> None:
-    """Remove all but the generation `counts` that nobody reads; the caller sees to it that nobody writes."""
-    for old in _leftovers(top, counts):
-        if old.name == ".CURRENT":
-            old.unlink(missing_ok=True)
-            continue
-        with unread(old) as alone:
+def retire(top: Path, counts: Path | None) -> None:
+    """Remove all leftovers but the generation `counts` that nobody reads; the caller sees to it that nobody writes."""
+    for old in leftovers(top, counts):
+        with suppress(OSError), unread(old) as alone:
             if alone:
-                shutil.rmtree(old, ignore_errors=True)
+                remove(old)
 
 
 def open_artefact(folder: str | Path, kind: str | None = None) -> Artefact:
@@ -172,7 +232,7 @@ def open_artefact(folder: str | Path, kind: str | None = None) -> Artefact:
     IncompatibleError
         It holds another `kind`, or was written in a format this version does not read.
     """
-    return read_artefact(folder, kind, lambda found: found)
+    return read_artefact(folder, kind, lambda artefact: artefact)
 
 
 def verify(folder: str | Path) -> Artefact:
@@ -194,57 +254,7 @@ def current(folder: str | Path) -> Path | None:
     DataError
         The pointer is damaged.
     """
-    return _pointer(Path(folder))[0] if (Path(folder) / "CURRENT").exists() else None
-
-
-def _checked(path: Path, digest: str, kind: str | None) -> Artefact:
-    if path.is_symlink():
-        raise DataError(f"{path}: a link; an artefact holds plain files and folders only")
-    manifest = _manifest(path / "manifest.json", digest)
-    if manifest["format"] != FORMAT:
-        raise IncompatibleError(f"{path}: format {manifest['format']}; this version of mmreco reads {FORMAT}")
-    if kind is not None and manifest["kind"] != kind:
-        raise IncompatibleError(f"{path}: holds a {manifest['kind']}; expected a {kind}")
-    expected: dict[str, str] = manifest["files"]
-    found = {str(p.relative_to(path).as_posix()): p for p in _files(path)}
-    found.pop("manifest.json", None)
-    if found.keys() != expected.keys():
-        odd = sorted(found.keys() ^ expected.keys())
-        raise DataError(f"{path}: {len(odd)} files missing or added, first {odd[0]!r}; restore the artefact or refit")
-    for name, digest in expected.items():
-        if _sha256(found[name]) != digest:
-            raise DataError(f"{path / name}: damaged, its SHA-256 is not the manifest's; restore the artefact or refit")
-    return Artefact(path, manifest["kind"], manifest["about"])
-
-
-def _manifest(path: Path, digest: str) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MANIFEST_LIMIT:
-            raise DataError(f"{path}: {path.stat().st_size} bytes, more than a manifest can be")
-        if _sha256(path) != digest:
-            raise DataError(f"{path}: damaged, its SHA-256 is not the one in CURRENT; restore the artefact or refit")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: missing; this is no complete mmreco artefact") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: damaged, not JSON ({error})") from error
-    shape = {"format": int, "kind": str, "about": dict, "files": dict}
-    if not isinstance(manifest, dict) or any(not isinstance(manifest.get(k), t) for k, t in shape.items()):
-        raise DataError(f"{path}: not an mmreco manifest; expected the keys {', '.join(shape)}")
-    return manifest
-
-
-def _pointer(top: Path) -> tuple[Path, str]:
-    try:
-        text = (top / "CURRENT").read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{top}: no mmreco artefact here (no readable CURRENT); give the folder save() wrote"
-        ) from error
-    found = _POINTER.fullmatch(text)
-    if not found:
-        raise DataError(f"{top / 'CURRENT'}: damaged, {text[:40]!r} names no generation")
-    return top / found[1], found[2]
+    return read_pointer(Path(folder))[0] if os.path.lexists(Path(folder) / POINTER) else None
 
 
 def _counts(generation: Path) -> bool:
@@ -252,44 +262,3 @@ def _counts(generation: Path) -> bool:
         return current(generation.parent) == generation
     except DataError:
         return True  # unknown, so nothing is removed
-
-
-def _generations(top: Path) -> list[Path]:
-    return [p for p in top.iterdir() if _GENERATION.fullmatch(p.name)]
-
-
-def _number(generation: Path) -> str:
-    return generation.name.removeprefix("g-")
-
-
-def _files(path: Path) -> list[Path]:
-    found = []
-    for p in sorted(path.rglob("*")):
-        if p.is_symlink() or not (p.is_file() or p.is_dir()):
-            raise DataError(f"{p}: a link or special file; an artefact holds plain files only")
-        if p.is_file():
-            found.append(p)
-    return found
-
-
-def _sha256(path: Path, *, sync: bool = False) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if sync:
-            os.fsync(file.fileno())
-    return digest
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

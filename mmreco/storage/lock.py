@@ -1,7 +1,9 @@
 """Locks on folders: one writer refuses the next, readers keep what they read from being removed.
 
-They are `flock` on the folder itself, so there is no lock file to be left behind, and they end when their process
-does, however it ends. Where the system has no `flock`, there are none.
+They lie on the folder itself, so there is no lock file to be left behind or to be opened for writing, and they end
+when their process does, however it ends. A forked child inherits none. A lock for one is `filelock`'s, on a
+descriptor of the folder; a lock that many share is the system's `flock`, because `filelock` shares none among readers
+that may not write. Where the system has no locks on folders (Windows, some network file systems) there are none.
 """
 
 import errno
@@ -12,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
+
+import filelock
 
 from mmreco.errors import DataError
 
@@ -24,14 +28,28 @@ except ImportError:  # Windows
 __all__ = ["hold", "reading", "sweeping", "unread"]
 
 _AGAIN = 0.01  # seconds between two tries while somebody sweeps
-_HELD: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+_LOCKLESS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EBADF)  # a file system without locks
+_held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+_descriptors: set[int] = set()  # open in this process, to be closed in a forked child
+
+
+def _let_go() -> None:
+    for descriptor in tuple(_descriptors):
+        os.close(descriptor)
+    _descriptors.clear()
+    _held.set(frozenset())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
-    """The right to write to `folder` for the length of the block; a block inside may take it again.
+def hold(folder: Path, *, nested: bool = True) -> Iterator[None]:
+    """The right to write to `folder` for the length of the block.
 
-    It waits for those who sweep (their locks are shared, so another shared one tells them from a writer).
+    With `nested` a block inside, in the same thread, may take it again. A writer waits for those who sweep: their
+    locks are shared, so that another shared one tells them from a writer.
 
     Raises
     ------
@@ -39,19 +57,20 @@ def hold(folder: Path) -> Iterator[None]:
         Another writer holds it.
     """
     name = str(folder.resolve())
-    if name in _HELD.get():
+    if nested and name in _held.get():
         yield
         return
     while True:
-        with _locked(folder, alone=True, wait=False) as got:
-            if got:
-                token = _HELD.set(_HELD.get() | {name})
+        with _locked(folder, shared=False) as alone:
+            if alone:
+                if nested:
+                    _held.set(_held.get() | {name})
                 try:
                     yield
                 finally:
-                    _HELD.reset(token)
+                    _held.set(_held.get() - {name})
                 return
-        with _locked(folder, alone=False, wait=False) as swept:
+        with _locked(folder, shared=True) as swept:
             if not swept:
                 raise DataError(f"{folder}: another writer is at work on it; let it finish, then try again")
         time.sleep(_AGAIN)
@@ -60,11 +79,11 @@ def hold(folder: Path) -> Iterator[None]:
 @contextmanager
 def sweeping(folder: Path) -> Iterator[bool]:
     """Whether nobody writes to `folder`, this caller included; writers wait for the block to end."""
-    if str(folder.resolve()) in _HELD.get():
+    if str(folder.resolve()) in _held.get():
         yield False
         return
-    with _locked(folder, alone=False, wait=False) as got:
-        yield got
+    with _locked(folder, shared=True) as quiet:
+        yield quiet
 
 
 @contextmanager
@@ -76,7 +95,7 @@ def reading(folder: Path) -> Iterator[None]:
     FileNotFoundError
         There is no such folder (any more).
     """
-    with _locked(folder, alone=False, wait=True):
+    with _locked(folder, shared=True, wait=True):
         yield
 
 
@@ -89,25 +108,34 @@ def unread(folder: Path) -> Iterator[bool]:
     FileNotFoundError
         There is no such folder (any more).
     """
-    with _locked(folder, alone=True, wait=False) as got:
-        yield got
+    with _locked(folder, shared=False) as alone:
+        yield alone
 
 
 @contextmanager
-def _locked(folder: Path, *, alone: bool, wait: bool) -> Iterator[bool]:
+def _locked(folder: Path, *, shared: bool, wait: bool = False) -> Iterator[bool]:
+    """Whether the lock was got; it is let go with the descriptor."""
     if fcntl is None:
         yield True
         return
-    handle = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
+    _descriptors.add(descriptor)
     try:
-        got = True
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            got = False
-        except OSError as error:  # a file system without locks
-            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL):
-                raise
-        yield got
+        yield _got(descriptor, shared=shared, wait=wait)
     finally:
-        os.close(handle)
+        if descriptor in _descriptors:  # not in a child forked inside the block
+            _descriptors.discard(descriptor)
+            os.close(descriptor)
+
+
+def _got(descriptor: int, *, shared: bool, wait: bool) -> bool:
+    try:
+        if not shared:
+            return filelock.lock_descriptor(descriptor, blocking=wait)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | (0 if wait else fcntl.LOCK_NB))  # type: ignore[union-attr]
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _LOCKLESS:
+            raise
+    return True

@@ -122,7 +122,7 @@ def test_three_kills_and_a_resume(killable: Path) -> None:
     embedded, skipped, refused = json.loads(said.splitlines()[-1])
     ids, contents = catalogue(ROWS)
     right = embed(Slow(), ids, contents)
-    got = Embeddings.read(killable)
+    got = Embeddings.load(killable)
     assert got.ids == right.embeddings.ids  # nothing missing, nothing doubled
     np.testing.assert_array_equal(got.vectors, right.embeddings.vectors)
     assert (embedded + skipped, refused) == (len(got), right.refused.num_rows)

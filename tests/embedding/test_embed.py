@@ -114,7 +114,7 @@ def test_vectors_are_the_encoder_s(store: Path | None, n: int, shard_size: int, 
     if n:
         np.testing.assert_array_equal(done.embeddings.vectors, Fake().encode(contents))
     if store:
-        assert Embeddings.read(store).ids == names(n)
+        assert Embeddings.load(store).ids == names(n)
 
 
 @pytest.mark.parametrize("workers", [0, 3])

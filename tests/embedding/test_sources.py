@@ -197,7 +197,7 @@ def test_the_stores_of_parts_become_one_that_is_gone_on_with(tmp_path: Path) -> 
     np.testing.assert_array_equal(merged.aligned(alone.ids)[0], alone.vectors)
     done = embed(Pictures(), ids, contents, store=tmp_path / "whole")
     assert (done.embedded, done.skipped, done.refused.num_rows) == (0, 59, 1)
-    np.testing.assert_array_equal(Embeddings.read(tmp_path / "whole").vectors, alone.vectors)
+    np.testing.assert_array_equal(Embeddings.load(tmp_path / "whole").vectors, alone.vectors)
     with pytest.raises(DataError, match="both hold 'sku-"):
         merge([stores[0], stores[0]], tmp_path / "twice")
 

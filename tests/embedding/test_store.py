@@ -23,6 +23,7 @@ from mmreco.data.ids import IdMap
 from mmreco.embedding.store import Ledger, Refusal, ShardStore, packed
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.storage.artefact import publish, verify
+from mmreco.storage.generation import begin
 
 DIM = 4
 
@@ -114,8 +115,8 @@ def test_written_embeddings_are_read_alike(folder: Path, n: int, mapped: bool, m
     monkeypatch.setattr(embeddings_module, "_MAPPED", 0 if mapped else 1 << 30)
     given_, kept = some(n), 0
     for _ in range(2):  # a second time over the first
-        given_.write(folder)
-        got = Embeddings.read(folder)
+        given_.save(folder)
+        got = Embeddings.load(folder)
         kept += is_mapped(got.vectors)
         np.testing.assert_array_equal(got.vectors, given_.vectors)
         assert got.ids == given_.ids
@@ -125,7 +126,7 @@ def test_written_embeddings_are_read_alike(folder: Path, n: int, mapped: bool, m
 
 
 def test_every_flipped_bit_of_written_embeddings_is_found(folder: Path) -> None:
-    some().write(folder)
+    some().save(folder)
     draw = random.Random(0)
     files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "manifest.json"]
     assert {p.name for p in files} == {"CURRENT", "vectors.npy", "rows.parquet", "embeddings.json"}
@@ -136,12 +137,12 @@ def test_every_flipped_bit_of_written_embeddings_is_found(folder: Path) -> None:
             flipped[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
             path.write_bytes(flipped)
             with pytest.raises(DataError):
-                Embeddings.read(folder)
+                Embeddings.load(folder)
         path.unlink()
         with pytest.raises(DataError, match=r"missing|no mmreco artefact"):
-            Embeddings.read(folder)
+            Embeddings.load(folder)
         path.write_bytes(whole)
-    assert len(Embeddings.read(folder)) == 50
+    assert len(Embeddings.load(folder)) == 50
 
 
 def test_readers_meet_one_whole_generation_while_others_are_published(folder: Path) -> None:
@@ -151,19 +152,19 @@ def test_readers_meet_one_whole_generation_while_others_are_published(folder: Pa
     def look() -> int:
         looks = 0
         while not over.is_set():
-            got = Embeddings.read(folder)
+            got = Embeddings.load(folder)
             assert {name.partition("-")[0] for name in got.ids.array.to_pylist()} == {str(int(got.vectors[0, 0]))}
             assert (got.vectors == got.vectors[0, 0]).all()
             looks += 1
         return looks
 
     over = threading.Event()
-    written(0).write(folder)
+    written(0).save(folder)
     with ThreadPoolExecutor(3) as pool:
         readers = [pool.submit(look) for _ in range(3)]
         try:
             for number in range(1, 40):
-                written(number).write(folder)
+                written(number).save(folder)
         finally:
             over.set()
         assert min(reader.result() for reader in readers) >= 3
@@ -171,11 +172,11 @@ def test_readers_meet_one_whole_generation_while_others_are_published(folder: Pa
 
 def test_reading_a_folder_of_something_else(folder: Path) -> None:
     with pytest.raises(DataError, match="no mmreco artefact"):
-        Embeddings.read(folder)
+        Embeddings.load(folder)
     with publish(folder, "Recommender") as path:
         (path / "a.txt").write_text("a", encoding="utf-8")
     with pytest.raises(IncompatibleError, match=r"Recommender.*expected a Embeddings"):
-        Embeddings.read(folder)
+        Embeddings.load(folder)
 
 
 def test_vectors_of_an_unknown_dtype_are_refused(folder: Path) -> None:
@@ -184,7 +185,7 @@ def test_vectors_of_an_unknown_dtype_are_refused(folder: Path) -> None:
         about = json.loads((path / "embeddings.json").read_text(encoding="utf-8"))
         (path / "embeddings.json").write_text(json.dumps(about | {"dtype": "float64"}), encoding="utf-8")
     with pytest.raises(IncompatibleError, match=r"float64.*float32"):
-        Embeddings.read(folder)
+        Embeddings.load(folder)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,7 @@ def test_an_unfinished_run_is_taken_up_and_says_so_to_readers(folder: Path) -> N
         put(store, ["a"], ["x"])
         put(store, ["b"])
     with pytest.raises(DataError, match="unfinished, 2 shards"):
-        Embeddings.read(folder)
+        Embeddings.load(folder)
     with opened(folder) as store:
         assert [store.ledger.holds(digest(t)) for t in "abx"] == [True, True, False]
         assert store.ledger.reason(digest("x")) == "broken"
@@ -240,8 +241,8 @@ def test_the_old_result_answers_while_a_run_is_unfinished(folder: Path) -> None:
         end(store, ["a"])
     with opened(folder) as store:
         put(store, ["b"])
-        assert Embeddings.read(folder).ids.ids([0]) == ["id-a"]
-    assert len(Embeddings.read(folder)) == 1
+        assert Embeddings.load(folder).ids.ids([0]) == ["id-a"]
+    assert len(Embeddings.load(folder)) == 1
 
 
 def test_an_unchanged_run_writes_nothing(folder: Path) -> None:
@@ -263,9 +264,9 @@ def test_what_a_kill_left_behind_is_swept(folder: Path) -> None:
         put(store, ["a"])
         end(store, ["a"])
         put(store, ["b"])
-    (folder / "g-000009").mkdir()
-    (folder / "g-000009" / "vectors.npy").write_bytes(b"half")
-    (folder / "shards" / "shard-000007" / "g-000001").mkdir(parents=True)
+    (begin(folder, "Embeddings") / "vectors.npy").write_bytes(b"half")
+    (folder / "shards" / "shard-000007").mkdir()
+    (begin(folder / "shards" / "shard-000007", "Shard") / "vectors.npy").write_bytes(b"half")
     with opened(folder) as store:
         assert store.ledger.holds(digest("b"))
     assert sorted(p.name for p in folder.glob("g-*")) == [verify(folder).path.name]
@@ -315,7 +316,7 @@ def test_another_encoder_starts_afresh_and_the_old_answers_until_it_is_done(
     with opened(folder, "other") as store:
         assert not store.ledger.holds(digest("a"))
         assert not store.ledger.holds(digest("b"))
-        assert Embeddings.read(folder).fingerprint == "fake"
+        assert Embeddings.load(folder).fingerprint == "fake"
         put(store, ["a"])
         assert end(store, ["a"]).fingerprint == "other"
     assert "another encoder's" in caplog.text
@@ -328,7 +329,7 @@ def test_a_store_does_not_lose_everything_to_a_folder_that_is_not_mounted(folder
         end(store, ["a"])
     with opened(folder) as store, pytest.raises(DataError, match=r"all 1 contents.*'id-a': no such file.*keeps the 1"):
         store.finish(IdMap.of([]), packed([]), [Refusal("id-a", b"", "no such file")])
-    assert len(Embeddings.read(folder)) == 1
+    assert len(Embeddings.load(folder)) == 1
 
 
 def test_a_run_with_a_content_in_no_shard_is_not_published(folder: Path) -> None:
@@ -339,15 +340,15 @@ def test_a_run_with_a_content_in_no_shard_is_not_published(folder: Path) -> None
 
 
 def test_plainly_written_embeddings_can_become_a_store(folder: Path) -> None:
-    some().write(folder)
+    some().save(folder)
     with opened(folder, "fake/1") as store:
         put(store, ["a"])
-        assert len(Embeddings.read(folder)) == 50
+        assert len(Embeddings.load(folder)) == 50
         assert len(end(store, ["a"])) == 1
 
 
 def test_a_second_writer_is_refused(folder: Path) -> None:
-    with opened(folder), pytest.raises(DataError, match=r"process \d+ is writing to this store"), opened(folder):
+    with opened(folder), pytest.raises(DataError, match="another writer is at work on it"), opened(folder):
         pass
     with opened(folder):
         pass
@@ -362,7 +363,7 @@ def test_a_second_process_is_refused_and_a_dead_one_holds_nothing(folder: Path) 
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "in\n"
-        with pytest.raises(DataError, match=f"process {other.pid} is writing"), opened(folder):
+        with pytest.raises(DataError, match="another writer is at work on it"), opened(folder):
             pass
         other.kill()
         other.wait()

@@ -12,6 +12,7 @@ import pytest
 
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.storage.artefact import current, open_artefact, publish, verify
+from mmreco.storage.generation import begin
 
 
 def save(folder: Path, word: str = "one") -> None:
@@ -162,9 +163,8 @@ def test_a_writer_that_dies_leaves_the_old_generation(saved: Path, error: type[B
 
 
 def test_what_a_killed_writer_left_is_ignored_and_swept(saved: Path) -> None:
-    (saved / "g-000002").mkdir()
-    (saved / "g-000002" / "a.txt").write_text("half")
-    (saved / ".CURRENT").write_text("g-00")
+    (begin(saved, "Thing") / "a.txt").write_text("half")
+    (saved / ".mmreco-g-000007").mkdir()
     assert word(saved) == "one"
     assert sorted(p.name for p in saved.iterdir()) == ["CURRENT", "g-000001"]
     save(saved, "two")
