@@ -457,7 +457,7 @@ class Recommender:
         *,
         device: str | None = None,
         index: Callable[[Embeddings], Searches] | None = None,
-    ) -> Self:
+    ) -> "Recommender":
         """The recommender that `save` wrote.
 
         Parameters
@@ -475,7 +475,7 @@ class Recommender:
             It holds something else, or was written by a version this one does not read.
         """
 
-        def read(artefact: Artefact) -> Self:
+        def read(artefact: Artefact) -> "Recommender":
             manifest = artefact.about
             indexing = Indexing(manifest["quality"], device or manifest["device"], index)
             return cls(load_state(artefact.path, manifest, indexing))
