@@ -20,6 +20,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.reviews import Reviews
 from mmreco.data.storage import read_catalogue, read_interactions, write_catalogue, write_interactions
+from mmreco.embedding.catalogue import Modality, encode_content, modality
 from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError, IncompatibleError
@@ -28,11 +29,8 @@ from mmreco.index.vector import VectorIndex
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.retrieval.content_index import (
     ContentIndex,
-    Modality,
     content_scores,
-    encode_catalogue,
     load_content_indexes,
-    modality,
     save_content_indexes,
 )
 from mmreco.storage.artefact import Artefact, publish, read_artefact
@@ -119,10 +117,10 @@ class Recommender:
             written = [t for t in catalogue.texts() if t]
             text = [LexicalEncoder().fit(written)] if written else []
         encoders = _named("text", text)
-        content, refused = encode_catalogue(encoders, catalogue, reviews, progress=progress)
+        content, refused = encode_content(encoders, catalogue, reviews, progress=progress)
         if image is None:
             image = _own_pictures(catalogue, content.get("text"), progress)
-        pictures, unseen = encode_catalogue(_named("image", image), catalogue, progress=progress)
+        pictures, unseen = encode_content(_named("image", image), catalogue, progress=progress)
         encoders, content = {**encoders, **_named("image", image)}, {**content, **pictures}
         refused = pa.concat_tables([refused, unseen])
         content = {name: vectors for name, vectors in content.items() if len(vectors)}
@@ -147,7 +145,7 @@ class Recommender:
         shelf = self._shelf
         grown = shelf.catalogue.joined(catalogue)  # refuses what is known, before any work
         encoders = {name: channel.encoder for name, channel in shelf.channels.items()}
-        content, refused = encode_catalogue(encoders, catalogue, reviews)
+        content, refused = encode_content(encoders, catalogue, reviews)
         placed = self.model.place(content, self.attributes.describe(with_title_tokens(catalogue)))
         vectors, there = placed.aligned(catalogue.items)
         if not there.all():

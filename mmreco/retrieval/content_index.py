@@ -6,44 +6,29 @@ a lexical encoder, say) are averaged, weighted by how much of the query each of 
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from mmreco.arrays import F32, I64
-from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
-from mmreco.data.reviews import Reviews
-from mmreco.embedding.embed import embed
-from mmreco.encoders.text.sentiment import blend_reviews
+from mmreco.embedding.catalogue import Modality, modality
+from mmreco.encoders.queries import encode_query, vocabulary_coverage
+from mmreco.encoders.registry import encoder_class, encoder_kind
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.protocols import Encoder
 
 __all__ = [
     "ContentIndex",
     "content_scores",
-    "encode_catalogue",
-    "modality",
     "load_content_indexes",
     "save_content_indexes",
 ]
-
-Modality = Literal["text", "image"]
-
-# Encoders by the name they are stored under. Nothing else is ever imported for an artefact.
-KINDS = {
-    "ImageEncoder": "mmreco.encoders.image.encoder",
-    "LexicalEncoder": "mmreco.encoders.text.lexical",
-    "StaticEncoder": "mmreco.encoders.text.static",
-    "TextEncoder": "mmreco.encoders.text.encoder",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +52,7 @@ class ContentIndex:
     """
 
     modality: Modality
-    encoder: Any
+    encoder: Encoder[Any]
     items: IdMap
     embeddings: Embeddings
 
@@ -92,38 +77,11 @@ class ContentIndex:
 
     def weights(self, queries: Sequence[Any]) -> F32:
         """How far each query is to be trusted to this channel, shape `(n,)`, between 0 and 1."""
-        if self.modality == "text":
-            return np.asarray(self.encoder.known(queries), dtype=np.float32)
-        return np.ones(len(queries), dtype=np.float32)
+        return vocabulary_coverage(self.encoder, queries)
 
     def encoded(self, queries: Sequence[Any]) -> F32:
         """The queries' vectors of unit length, shape `(n, dim)`."""
-        encode = self.encoder.encode_queries if self.modality == "text" else self.encoder.encode
-        return np.asarray(encode(queries), dtype=np.float32)
-
-
-def modality(name: str) -> Modality:
-    """What the channel of this name reads: names are "text", "text1", ... and "image", "image1", ..."""
-    return "text" if name.startswith("text") else "image"
-
-
-def encode_catalogue(
-    encoders: Mapping[str, Any], catalogue: Catalogue, reviews: Reviews | None = None, *, progress: bool = False
-) -> tuple[dict[str, Embeddings], pa.Table]:
-    """Each encoder's vectors of the catalogue's content, by the encoder's name, and what was refused (id, reason).
-
-    Reviews become part of an item's text vector.
-    """
-    content, refused = {}, []
-    for name, encoder in encoders.items():
-        contents: list[Any] = list(catalogue.texts() if modality(name) == "text" else catalogue.images())
-        embedded = embed(encoder, catalogue.items, contents, progress=progress)
-        content[name] = embedded.embeddings
-        if reviews is not None and modality(name) == "text":
-            content[name] = blend_reviews(embedded.embeddings, reviews, encoder)
-        refused.append(embedded.refused)
-    schema = pa.schema([("id", pa.large_string()), ("reason", pa.large_string())])
-    return content, pa.concat_tables([schema.empty_table(), *refused])
+        return encode_query(self.encoder, queries)
 
 
 def content_scores(channels: Sequence[ContentIndex], queries: Mapping[Modality, Sequence[Any]]) -> F32:
@@ -178,12 +136,12 @@ def save_content_indexes(folder: Path, channels: Mapping[str, ContentIndex]) -> 
     folder.mkdir(parents=True)
     about = []
     for name, channel in channels.items():
-        kind = type(channel.encoder).__name__
-        if kind not in KINDS:
-            raise DataError(f"encoder {kind}: cannot be stored; expected one of {', '.join(KINDS)}")
-        for below, part in (("encoder", channel.encoder), ("embeddings", channel.embeddings)):
+        kind = encoder_kind(channel.encoder)
+        encoder: Any = channel.encoder  # `Storable`, or it would not be registered
+        for below in ("encoder", "embeddings"):
             (folder / name / below).mkdir(parents=True)
-            part._write(folder / name / below)
+        encoder.save_to(folder / name / "encoder")
+        channel.embeddings._write(folder / name / "embeddings")
         about.append({"name": name, "kind": kind})
     (folder / "channels.json").write_text(json.dumps(about), encoding="utf-8")
 
@@ -194,18 +152,15 @@ def load_content_indexes(folder: Path, items: IdMap) -> dict[str, ContentIndex]:
     Raises
     ------
     DataError
-        A channel's name is none that is ever given.
+        A channel's name is none that `save_content_indexes` gives.
     IncompatibleError
-        A stored encoder is of a kind this version does not know.
+        A stored encoder is of a kind that is neither built in nor registered.
     """
     channels = {}
     for about in json.loads((folder / "channels.json").read_text(encoding="utf-8")):
         name, kind = about["name"], about["kind"]
-        if not re.fullmatch(r"[a-z]+[0-9]*", name):
-            raise DataError(f"{folder}: channel {name[:40]!r} is no name save() gives; restore the artefact or refit")
-        if kind not in KINDS:
-            raise IncompatibleError(f"{folder}: encoder {kind!r}; this version of mmreco reads {', '.join(KINDS)}")
-        encoder = getattr(import_module(KINDS[kind]), kind)._read(folder / name / "encoder")
+        reads = modality(name)
+        encoder = encoder_class(kind).load_from(folder / name / "encoder")
         embeddings = Embeddings._read(folder / name / "embeddings")
-        channels[name] = ContentIndex(modality(name), encoder, items, embeddings)
+        channels[name] = ContentIndex(reads, encoder, items, embeddings)
     return channels

@@ -12,13 +12,12 @@ from mmreco.arrays import F32
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
-from mmreco.data.reviews import Reviews
+from mmreco.embedding.catalogue import encode_content
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError, IncompatibleError, UnknownIdError
 from mmreco.retrieval.content_index import (
     ContentIndex,
     content_scores,
-    encode_catalogue,
     load_content_indexes,
     save_content_indexes,
 )
@@ -39,10 +38,8 @@ class Letters:
         first = np.array([c == "x" for c in contents], dtype=np.float32)
         return np.stack([first, 1 - first], axis=1)[:, :: -1 if self.flip else 1]
 
-    encode_queries = encode
-
-    def known(self, texts: Sequence[str]) -> F32:
-        return np.array([0.0 if t == "?" else self.share for t in texts], dtype=np.float32)
+    def vocabulary_coverage(self, queries: Sequence[str]) -> F32:
+        return np.array([0.0 if t == "?" else self.share for t in queries], dtype=np.float32)
 
 
 def channel(modality: str, ids: list[str], vectors: list[list[float]], encoder: Letters | None = None) -> ContentIndex:
@@ -96,7 +93,7 @@ def test_a_channel_fits_its_items_and_its_encoder() -> None:
 def test_written_is_read(tmp_path: Path) -> None:
     shop = Catalogue.from_frame(pa.table({"item_id": ["a", "b", "c"], "title": ["red hat", "蓝色外套", None]}))
     encoder = LexicalEncoder(dim=4).fit(["red hat", "蓝色外套", "red coat"])
-    content, refused = encode_catalogue({"text": encoder}, shop)
+    content, refused = encode_content({"text": encoder}, shop)
     assert refused.num_rows == 0
     assert content["text"].ids.array.to_pylist() == ["a", "b"]
     written = {"text": ContentIndex("text", encoder, shop.items, content["text"])}
@@ -121,20 +118,10 @@ def test_only_known_kinds_are_stored_and_read(tmp_path: Path) -> None:
         save_content_indexes(tmp_path / "c", {"text": channel("text", ["a"], [[1, 0]])})
     for about, error, said in [
         ({"name": "text", "kind": "os.system"}, IncompatibleError, "os.system"),
-        ({"name": "../../etc", "kind": "LexicalEncoder"}, DataError, "is no name"),
+        ({"name": "../../etc", "kind": "LexicalEncoder"}, DataError, "a name like"),
     ]:
         folder = tmp_path / said[:2]
         folder.mkdir()
         (folder / "channels.json").write_text(json.dumps([about]))
         with pytest.raises(error, match=said):
             load_content_indexes(folder, ITEMS)
-
-
-def test_reviews_speak_for_an_item_without_words() -> None:
-    shop = Catalogue.from_frame(pa.table({"item_id": ["a", "b", "c"], "title": ["red hat", "blue coat", None]}))
-    said = pa.table({"item_id": ["c", "c"], "text": ["a red hat indeed", "red"]})
-    encoder = LexicalEncoder(dim=4).fit(["red hat", "blue coat"])
-    reviews = Reviews.from_frame(said, catalogue=shop)
-    content, _ = encode_catalogue({"text": encoder}, shop, reviews)
-    scores = content_scores([ContentIndex("text", encoder, shop.items, content["text"])], {"text": ["red"]})
-    assert scores[0, 2] > scores[0, 1] + 0.5
