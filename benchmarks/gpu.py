@@ -29,6 +29,7 @@ from mmreco import (
     leave_last_out,
 )
 from mmreco.datasets.synthetic import synthetic_shop
+from mmreco.embedding.catalogue import encode_content
 from mmreco.index.gpu import available
 from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.content import item_content
@@ -36,7 +37,6 @@ from mmreco.models.sharedspace.model import _NEGATIVES
 from mmreco.nn.batching import windows
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.training_loop import train as train_loop
-from mmreco.retrieval.content_index import encode_catalogue
 
 
 def timed(work: Callable[[], Any], *, repeats: int) -> float:
@@ -229,7 +229,7 @@ def space(users: int, epochs: int) -> dict[str, Any]:
     """Events a second that `SharedSpace` trains on, on the planted shop."""
     shop = synthetic_shop(n_items=1_200, n_users=users)
     encoder = LexicalEncoder().fit([text for text in shop.catalogue.texts() if text])
-    content, _ = encode_catalogue({"text": encoder}, shop.catalogue)
+    content, _ = encode_content({"text": encoder}, shop.catalogue)
     train, _ = leave_last_out(shop.interactions)
     torch.cuda.reset_peak_memory_stats()
     start = perf_counter()

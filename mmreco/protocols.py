@@ -1,7 +1,8 @@
-"""The promises everything above stands on."""
+"""The promises everything above stands on: a class that keeps one works wherever it is asked for."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from pathlib import Path
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from mmreco.arrays import F32, Bool
 from mmreco.data.catalogue import Catalogue
@@ -10,14 +11,14 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 
-__all__ = ["Encoder", "PlacesItems", "Recommends", "Searches"]
+__all__ = ["CoversVocabulary", "Encoder", "PlacesItems", "QueryEncoder", "Recommends", "Searches", "Storable"]
 
 Content = TypeVar("Content", contravariant=True)
 
 
 @runtime_checkable
 class Encoder(Protocol[Content]):
-    """Content in, vectors out. Knows nothing of ids, users or indexes."""
+    """Content in, vectors out. Knows nothing of ids, users or indexes. Nothing else is needed of an encoder."""
 
     @property
     def dim(self) -> int:
@@ -29,6 +30,43 @@ class Encoder(Protocol[Content]):
 
     def encode(self, contents: Sequence[Content], *, batch_size: int = 64) -> F32:
         """Vectors of unit length, shape `(n, dim)`."""
+
+
+@runtime_checkable
+class QueryEncoder(Encoder[Content], Protocol[Content]):
+    """An encoder that treats what is searched for and what is searched in differently, by a prompt say.
+
+    The names are those of sentence-transformers. Of a plain `Encoder` both are `encode`.
+    """
+
+    def encode_query(self, queries: Sequence[Content], *, batch_size: int = 64) -> F32:
+        """Vectors of unit length of what a shopper asks for, shape `(n, dim)`."""
+
+    def encode_document(self, contents: Sequence[Content], *, batch_size: int = 64) -> F32:
+        """Vectors of unit length of what items hold, shape `(n, dim)`."""
+
+
+@runtime_checkable
+class CoversVocabulary(Protocol[Content]):
+    """An encoder that knows how much of a query its vocabulary covers.
+
+    Where several encoders read a query, each counts by its coverage. One that does not say counts 1.
+    """
+
+    def vocabulary_coverage(self, queries: Sequence[Content]) -> F32:
+        """The share of each query that is in the vocabulary, shape `(n,)`, 0 to 1."""
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """What can be written into a folder of an artefact and read again."""
+
+    def save_to(self, path: Path) -> None:
+        """Write everything into the existing, empty folder `path`; nothing is pickled."""
+
+    @classmethod
+    def load_from(cls, path: Path) -> Self:
+        """What `save_to` wrote."""
 
 
 @runtime_checkable

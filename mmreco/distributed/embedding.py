@@ -22,7 +22,7 @@ from mmreco.embedding.embed import EmbedResult
 from mmreco.embedding.run import Prepares
 from mmreco.embedding.store import Refusal, ShardStore
 from mmreco.errors import DataError
-from mmreco.protocols import Encoder
+from mmreco.protocols import Encoder, QueryEncoder
 
 __all__ = ["embed_on_ray"]
 
@@ -161,7 +161,9 @@ class _Worker:
             if isinstance(self._encoder, Prepares):
                 vectors = np.asarray(self._encoder.encode_prepared(ready), dtype=np.float32)
             else:
-                vectors = np.asarray(self._encoder.encode(ready, batch_size=len(ready)), dtype=np.float32)
+                encoder = self._encoder
+                encode = encoder.encode_document if isinstance(encoder, QueryEncoder) else encoder.encode
+                vectors = np.asarray(encode(ready, batch_size=len(ready)), dtype=np.float32)
         except DataError as error:
             if len(places) == 1:
                 return [(places[0], nothing, str(error))]

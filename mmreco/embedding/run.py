@@ -17,7 +17,7 @@ from mmreco.embedding.contents import read
 from mmreco.embedding.store import Ledger, Refusal, ShardStore, packed
 from mmreco.errors import DataError
 from mmreco.prefetch import prefetch
-from mmreco.protocols import Encoder
+from mmreco.protocols import Encoder, QueryEncoder
 
 __all__ = ["Loaded", "Prepares", "Run"]
 
@@ -61,7 +61,8 @@ class Run:
         if isinstance(encoder, Prepares):
             self._prepare, self._encode, self._group = encoder.prepare, encoder.encode_prepared, batch_size
         else:
-            self._encode = lambda batch: encoder.encode(batch, batch_size=batch_size)
+            encode = encoder.encode_document if isinstance(encoder, QueryEncoder) else encoder.encode
+            self._encode = lambda batch: encode(batch, batch_size=batch_size)
             self._group = _GROUP * batch_size
         self._none = np.empty((0, encoder.dim), dtype=np.float32)
         self._names: list[str] = []  # of the items so far, where no ids are given

@@ -243,9 +243,7 @@ class VectorIndex:
             )
         own, other = self._fingerprint, embeddings.fingerprint
         if own and other and own != other:
-            raise IncompatibleError(
-                f"vectors of the encoder {other!r} for an index of {own!r}; encode them alike"
-            )
+            raise IncompatibleError(f"vectors of the encoder {other!r} for an index of {own!r}; encode them alike")
         return embeddings
 
     def _changed(self, ids: IdMap, items: ItemVectors, segments: Segments | None) -> Self:
@@ -374,4 +372,3 @@ class VectorIndex:
             if index._segments is None:  # written where there was no FAISS
                 index._segments, index._recall = builder.segments(index._items)
         return index
-

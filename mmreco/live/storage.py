@@ -21,6 +21,7 @@ from mmreco.data.storage import (
     write_interactions,
 )
 from mmreco.data.users import Users
+from mmreco.embedding.catalogue import modality
 from mmreco.encoders.registry import encoder_class, encoder_kind
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.vector import VectorIndex
@@ -30,11 +31,9 @@ from mmreco.live.state import Indexing, State
 from mmreco.models import MODELS
 from mmreco.models.base import Model
 from mmreco.protocols import Recommends, Searches
-from mmreco.retrieval.content_index import ContentIndex, modality
+from mmreco.retrieval.content_index import ContentIndex
 
 __all__ = ["about", "load_state", "save_state"]
-
-_NAMES = ("text", "image")
 
 
 def about(state: State) -> dict[str, Any]:
@@ -104,11 +103,10 @@ def load_state(path: Path, manifest: Mapping[str, Any], indexing: Indexing) -> S
     alive = flags["alive"].to_numpy()
     content = {}
     for name, kind in json.loads((path / "content" / "encoders.json").read_text(encoding="utf-8")).items():
-        if name.rstrip("0123456789") not in _NAMES:
-            raise DataError(f"{path}: content {name[:40]!r} is no name save() gives; restore the artefact or refit")
+        kind_of = modality(name)  # refuses what is no name
         folder = path / "content" / name
         encoder = encoder_class(kind).load_from(folder / "encoder")
-        content[name] = ContentIndex(modality(name), encoder, items, VectorIndex._read(folder / "index"))
+        content[name] = ContentIndex(kind_of, encoder, items, VectorIndex._read(folder / "index"))
     model = _model(path, manifest["model"])
     vectors, index = _vectors(path / "vectors", indexing)
     log = read_interactions(path / "histories", items)

@@ -7,7 +7,7 @@ vectors, so that no encoder has to know another's space.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +16,13 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.embedding.catalogue import Modality
 from mmreco.encoders.queries import encode_query, vocabulary_coverage
 from mmreco.errors import IncompatibleError
 from mmreco.index.vector import VectorIndex
 from mmreco.protocols import Encoder
 
-__all__ = ["ContentIndex", "Modality", "modality"]
-
-Modality = Literal["text", "image"]
+__all__ = ["ContentIndex"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +119,3 @@ class ContentIndex:
         places = self.places[exclude.items_flat]
         there = places >= 0
         return Interactions.from_events(exclude.users, self.embeddings.ids, exclude.users_flat[there], places[there])
-
-
-def modality(name: str) -> Modality:
-    """What the encoder of this name reads: names are "text", "text1", ... and "image", "image1", ..."""
-    kind: Modality = "text" if name.startswith(get_args(Modality)[0]) else "image"
-    return kind

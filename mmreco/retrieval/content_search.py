@@ -11,8 +11,9 @@ import numpy as np
 
 from mmreco.arrays import F32, Bool
 from mmreco.data.ranking import Ranking
+from mmreco.embedding.catalogue import Modality
 from mmreco.errors import DataError
-from mmreco.retrieval.content_index import ContentIndex, Modality
+from mmreco.retrieval.content_index import ContentIndex
 
 __all__ = ["search_content"]
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mmreco.protocols import Encoder
+from mmreco.encoders.registry import encoder_class, encoder_kind
+from mmreco.protocols import Encoder, Storable
 
 Case = tuple[Encoder[Any], list[Any]]
 
@@ -42,8 +43,9 @@ def test_an_empty_batch_has_no_vectors(encoder_and_contents: Case) -> None:
 
 def test_a_read_encoder_is_the_same(encoder_and_contents: Case, tmp_path: Path) -> None:
     encoder, contents = encoder_and_contents
-    encoder._write(tmp_path)  # type: ignore[attr-defined]
-    again = type(encoder)._read(tmp_path)  # type: ignore[attr-defined]
+    assert isinstance(encoder, Storable)
+    encoder.save_to(tmp_path)
+    again = encoder_class(encoder_kind(encoder)).load_from(tmp_path)
     assert (again.dim, again.fingerprint) == (encoder.dim, encoder.fingerprint)
     np.testing.assert_allclose(again.encode(contents), encoder.encode(contents), atol=1e-6)
 

@@ -44,7 +44,9 @@ def by_torch() -> VectorIndex:
 def changed(quality: str = "exact") -> VectorIndex:
     """Grown out of an index with fewer, more and other items."""
     whole = shop()
-    first = Embeddings(IdMap.of(["x", *whole.ids.ids(range(2_800))]), np.concatenate([[np.ones(DIM)], clustered(2_800)]))
+    first = Embeddings(
+        IdMap.of(["x", *whole.ids.ids(range(2_800))]), np.concatenate([[np.ones(DIM)], clustered(2_800)])
+    )
     rest = Embeddings(whole.ids.take(np.arange(2_800, N)), whole.vectors[2_800:])
     right = Embeddings(whole.ids.take(np.arange(2_800)), whole.vectors[:2_800])
     return VectorIndex(first, device="cpu", quality=quality).remove(["x"]).add(rest).update(right)

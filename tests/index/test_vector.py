@@ -254,7 +254,10 @@ def test_few_items_need_no_graph() -> None:
         ({"queries": np.full((2, DIM), 1e300)}, "queries: NaN or infinity in row 0"),
         ({"queries": np.full((2, DIM), 1e38)}, r"queries: numbers up to 1.0e\+38 overflow"),
         ({"k": 0}, "k=0: expected 1 to 1,000,000"),
-        ({"where": np.ones(9, dtype=bool)}, r"where: bool of shape \(9,\); expected bool of shape \(50,\), or \(2, 50\)"),
+        (
+            {"where": np.ones(9, dtype=bool)},
+            r"where: bool of shape \(9,\); expected bool of shape \(50,\), or \(2, 50\)",
+        ),
         ({"where": np.ones(50)}, "where: float64"),
         ({"where": "price < 3"}, r"say where=mask\(catalogue, 'price < 3'\)"),
     ],

@@ -1,27 +1,19 @@
-"""Queries answered in each encoder's own space: who may answer, with which weight."""
+"""Queries answered in each encoder's own space: who may answer, with which weight; equal to the dense product."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmreco.arrays import F32
-from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
-from mmreco.data.reviews import Reviews
-from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError, IncompatibleError, UnknownIdError
-from mmreco.retrieval.content_index import (
-    ContentIndex,
-    content_scores,
-    encode_catalogue,
-    load_content_indexes,
-    save_content_indexes,
-)
+from mmreco.index.vector import VectorIndex
+from mmreco.retrieval.content_index import ContentIndex
+from mmreco.retrieval.content_search import search_content
 
 ITEMS = IdMap.of(["a", "b", "c"])
 
@@ -32,109 +24,110 @@ class Letters:
     dim = 2
     fingerprint = "letters"
 
-    def __init__(self, known: float = 1.0, flip: bool = False) -> None:
-        self.share, self.flip = known, flip
+    def __init__(self, coverage: float = 1.0, flip: bool = False) -> None:
+        self.coverage, self.flip = coverage, flip
 
     def encode(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
         first = np.array([c == "x" for c in contents], dtype=np.float32)
         return np.stack([first, 1 - first], axis=1)[:, :: -1 if self.flip else 1]
 
-    encode_queries = encode
-
-    def known(self, texts: Sequence[str]) -> F32:
-        return np.array([0.0 if t == "?" else self.share for t in texts], dtype=np.float32)
+    def vocabulary_coverage(self, queries: Sequence[str]) -> F32:
+        return np.array([0.0 if t == "?" else self.coverage for t in queries], dtype=np.float32)
 
 
-def channel(modality: str, ids: list[str], vectors: list[list[float]], encoder: Letters | None = None) -> ContentIndex:
+def index(modality: str, ids: list[str], vectors: list[list[float]], encoder: Letters | None = None) -> ContentIndex:
     embeddings = Embeddings(IdMap.of(ids), np.array(vectors, dtype=np.float32))
-    return ContentIndex(modality, encoder or Letters(), ITEMS, embeddings)  # type: ignore[arg-type]
+    return ContentIndex(modality, encoder or Letters(), ITEMS, VectorIndex(embeddings))  # type: ignore[arg-type]
 
 
-def test_items_without_the_content_are_no_candidates() -> None:
-    scores = content_scores([channel("text", ["c", "a"], [[1, 0], [0, 1]])], {"text": ["x", "y"]})
-    np.testing.assert_array_equal(scores, [[0, -np.inf, 1], [1, -np.inf, 0]])
+def answers(indexes: Sequence[ContentIndex], queries: dict[str, list[str]]) -> list[dict[str, float]]:
+    ranking, _ = search_content(indexes, queries, 3)  # type: ignore[arg-type]
+    return [
+        {ITEMS.ids([row])[0]: round(float(score), 5) for row, score in zip(*line, strict=True) if row >= 0}
+        for line in zip(ranking.rows, ranking.scores, strict=True)
+    ]
 
 
-def test_channels_count_by_what_they_know() -> None:
-    right = channel("text", ["a", "b", "c"], [[1, 0], [0, 1], [0, 1]], Letters(0.75))
-    wrong = channel("text", ["a", "b", "c"], [[1, 0], [0, 1], [0, 1]], Letters(0.25, flip=True))
-    np.testing.assert_allclose(content_scores([right, wrong], {"text": ["x"]}), [[0.75, 0.25, 0.25]])
-    knows_nothing = channel("text", ["a", "b", "c"], [[0, 1], [1, 0], [1, 0]], Letters(0.0))
-    np.testing.assert_allclose(content_scores([right, knows_nothing], {"text": ["x"]}), [[1, 0, 0]])
+def test_items_without_the_content_are_no_answers() -> None:
+    assert answers([index("text", ["c", "a"], [[1, 0], [0, 1]])], {"text": ["x", "y"]}) == [
+        {"c": 1, "a": 0},
+        {"a": 1, "c": 0},
+    ]
 
 
-def test_what_no_channel_knows_finds_nothing() -> None:
-    scores = content_scores([channel("text", ["a"], [[1, 0]])], {"text": ["?", "x"]})
-    assert np.isneginf(scores[0]).all()
-    assert scores[1, 0] == 1
+def test_encoders_count_by_what_they_know() -> None:
+    right = index("text", ["a", "b", "c"], [[1, 0], [0, 1], [0, 1]], Letters(0.75))
+    wrong = index("text", ["a", "b", "c"], [[1, 0], [0, 1], [0, 1]], Letters(0.25, flip=True))
+    assert answers([right, wrong], {"text": ["x"]}) == [{"a": 0.75, "b": 0.25, "c": 0.25}]
+    knows_nothing = index("text", ["a", "b", "c"], [[0, 1], [1, 0], [1, 0]], Letters(0.0))
+    assert answers([right, knows_nothing], {"text": ["x"]}) == [{"a": 1, "b": 0, "c": 0}]
 
 
-def test_both_modalities_are_averaged_and_the_lacking_one_counts_zero() -> None:
-    text = channel("text", ["a", "b"], [[1, 0], [1, 0]])
-    image = channel("image", ["a"], [[0, 1]])
-    np.testing.assert_array_equal(content_scores([text, image], {"text": ["x"], "image": ["y"]}), [[1, 0.5, -np.inf]])
+def test_a_query_nobody_knows_has_no_answer() -> None:
+    ranking, understood = search_content([index("text", ["a"], [[1, 0]])], {"text": ["?", "x"]}, 2)
+    assert understood.tolist() == [False, True]
+    assert ranking.rows.tolist() == [[-1, -1], [0, -1]]
 
 
-def test_queries_must_be_answerable() -> None:
-    text = channel("text", ["a"], [[1, 0]])
-    for queries, said in [
-        ({}, "queries: none"),
-        ({"text": ["x"], "image": []}, "1 of text, 0 of image"),
-        ({"image": ["x"]}, "no image encoder"),
-    ]:
-        with pytest.raises(DataError, match=said):
-            content_scores([text], queries)  # type: ignore[arg-type]
+def test_modalities_are_averaged_and_what_is_missing_counts_nothing() -> None:
+    text = index("text", ["a", "b", "c"], [[1, 0], [0, 1], [1, 0]])
+    image = index("image", ["a", "b"], [[1, 0], [1, 0]])
+    assert answers([text, image], {"text": ["x"], "image": ["x"]}) == [{"a": 1, "b": 0.5, "c": 0.5}]
 
 
-def test_a_channel_fits_its_items_and_its_encoder() -> None:
-    with pytest.raises(UnknownIdError, match="'z'"):
-        channel("text", ["z"], [[1, 0]])
+def test_what_cannot_be_asked_is_said() -> None:
+    text = index("text", ["a"], [[1, 0]])
+    with pytest.raises(DataError, match="queries: none"):
+        search_content([text], {}, 1)
+    with pytest.raises(DataError, match="2 of text, 1 of image"):
+        search_content([text], {"text": ["x", "y"], "image": ["x"]}, 1)
+    with pytest.raises(DataError, match="no image encoder"):
+        search_content([text], {"image": ["x"]}, 1)
+
+
+def test_an_index_fits_its_encoder_and_its_catalogue() -> None:
     with pytest.raises(IncompatibleError, match="width 2; the embeddings have 3"):
-        channel("text", ["a"], [[1, 0, 0]])
+        index("text", ["a"], [[1, 0, 0]])
+    with pytest.raises(UnknownIdError, match="'z'"):
+        index("text", ["z"], [[1, 0]])
 
 
-def test_written_is_read(tmp_path: Path) -> None:
-    shop = Catalogue.from_frame(pa.table({"item_id": ["a", "b", "c"], "title": ["red hat", "蓝色外套", None]}))
-    encoder = LexicalEncoder(dim=4).fit(["red hat", "蓝色外套", "red coat"])
-    content, refused = encode_catalogue({"text": encoder}, shop)
-    assert refused.num_rows == 0
-    assert content["text"].ids.array.to_pylist() == ["a", "b"]
-    written = {"text": ContentIndex("text", encoder, shop.items, content["text"])}
-    save_content_indexes(tmp_path / "c", written)
-    again = load_content_indexes(tmp_path / "c", shop.items)
-    queries = {"text": ["red", "外套"]}
-    np.testing.assert_array_equal(
-        content_scores(list(written.values()), queries),  # type: ignore[arg-type]
-        content_scores(list(again.values()), queries),  # type: ignore[arg-type]
-    )
+class Fixed:
+    """Vectors of queries that are numbers in a table."""
+
+    fingerprint = "fixed"
+
+    def __init__(self, table: F32, coverage: float) -> None:
+        self.table, self.dim, self.coverage = table, table.shape[1], coverage
+
+    def encode(self, contents: Sequence[int], *, batch_size: int = 64) -> F32:
+        return self.table[list(contents)]
+
+    def vocabulary_coverage(self, queries: Sequence[int]) -> F32:
+        return np.full(len(queries), self.coverage, dtype=np.float32)
 
 
-def test_a_grown_channel_answers_with_its_new_items() -> None:
-    text = channel("text", ["a"], [[1, 0]])
-    more = Embeddings(IdMap.of(["d"]), np.array([[0, 1]], dtype=np.float32))
-    grown = text.grown(IdMap.of(["a", "b", "c", "d"]), more)
-    np.testing.assert_array_equal(content_scores([grown], {"text": ["y"]}), [[0, -np.inf, -np.inf, 1]])
-
-
-def test_only_known_kinds_are_stored_and_read(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="encoder Letters: cannot be stored"):
-        save_content_indexes(tmp_path / "c", {"text": channel("text", ["a"], [[1, 0]])})
-    for about, error, said in [
-        ({"name": "text", "kind": "os.system"}, IncompatibleError, "os.system"),
-        ({"name": "../../etc", "kind": "LexicalEncoder"}, DataError, "is no name"),
-    ]:
-        folder = tmp_path / said[:2]
-        folder.mkdir()
-        (folder / "channels.json").write_text(json.dumps([about]))
-        with pytest.raises(error, match=said):
-            load_content_indexes(folder, ITEMS)
-
-
-def test_reviews_speak_for_an_item_without_words() -> None:
-    shop = Catalogue.from_frame(pa.table({"item_id": ["a", "b", "c"], "title": ["red hat", "blue coat", None]}))
-    said = pa.table({"item_id": ["c", "c"], "text": ["a red hat indeed", "red"]})
-    encoder = LexicalEncoder(dim=4).fit(["red hat", "blue coat"])
-    reviews = Reviews.from_frame(said, catalogue=shop)
-    content, _ = encode_catalogue({"text": encoder}, shop, reviews)
-    scores = content_scores([ContentIndex("text", encoder, shop.items, content["text"])], {"text": ["red"]})
-    assert scores[0, 2] > scores[0, 1] + 0.5
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.booleans())
+def test_several_encoders_answer_as_the_dense_product(seed: int, k: int, filtered: bool) -> None:
+    rng = np.random.default_rng(seed)
+    n, items = 60, IdMap.of([f"i{row}" for row in range(60)])
+    dense, there = np.zeros((3, n)), np.zeros(n, dtype=bool)
+    indexes, weights = [], [0.9, 0.3, 0.6]
+    for number, weight in enumerate(weights):
+        rows = np.sort(rng.choice(n, 45, replace=False))
+        vectors = rng.normal(size=(45, 4)).astype(np.float32)
+        queries = rng.normal(size=(3, 4)).astype(np.float32)
+        embeddings = Embeddings(items.take(rows), vectors)
+        indexes.append(ContentIndex("text", Fixed(queries, weight), items, VectorIndex(embeddings)))  # type: ignore[arg-type]
+        dense[:, rows] += weight / sum(weights) * (queries @ vectors.T)
+        there[rows] = True
+        assert number < 3
+    allowed = rng.random(n) < 0.4 if filtered else np.ones(n, dtype=bool)
+    dense[:, ~there | ~allowed] = -np.inf
+    ranking, _ = search_content(indexes, {"text": [0, 1, 2]}, k, candidates=allowed if filtered else None)
+    for line in range(3):
+        best = np.sort(dense[line])[::-1][:k]
+        expected = best[np.isfinite(best)]
+        np.testing.assert_allclose(ranking.scores[line, : len(expected)], expected, atol=1e-5)
+        assert (ranking.rows[line, len(expected) :] == -1).all()

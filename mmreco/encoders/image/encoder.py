@@ -267,7 +267,7 @@ class ImageEncoder:
             `folder` holds something else.
         """
         with publish(folder, type(self).__name__, {"name": self.name, "dim": self.dim}) as path:
-            self._write(path)
+            self.save_to(path)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
@@ -280,9 +280,10 @@ class ImageEncoder:
         IncompatibleError
             It holds something else, or a network that the installed timm or torchvision builds in another way.
         """
-        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path, device=device))
+        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path, device=device))
 
-    def _write(self, path: Path) -> None:
+    def save_to(self, path: Path) -> None:
+        """Write the files of `save` into the existing folder `path`, as part of another artefact."""
         about = {
             "name": self.name,
             "preprocessing": asdict(self._network.preprocessing),
@@ -293,7 +294,8 @@ class ImageEncoder:
         save_file(_plain(self._network), path / "weights.safetensors")
 
     @classmethod
-    def _read(cls, path: Path, *, device: str = "auto") -> Self:
+    def load_from(cls, path: Path, *, device: str = "auto") -> Self:
+        """What `save_to` wrote."""
         where = chosen(device)
         about = _about(path / "image.json")
         preprocessing = Preprocessing(**about["preprocessing"])

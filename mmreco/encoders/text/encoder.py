@@ -181,7 +181,17 @@ class TextEncoder:
         """
         return self._encoded(contents, self._document_prompt, batch_size)
 
-    def encode_queries(self, texts: Sequence[str], *, batch_size: int = 64) -> F32:
+    def encode_document(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
+        """The same as `encode`, by the name sentence-transformers has for it.
+
+        Raises
+        ------
+        DataError
+            As `encode`.
+        """
+        return self.encode(contents, batch_size=batch_size)
+
+    def encode_query(self, queries: Sequence[str], *, batch_size: int = 64) -> F32:
         """As `encode`, for what a shopper types: models with prompts put the query's before it.
 
         Raises
@@ -189,10 +199,10 @@ class TextEncoder:
         DataError
             As `encode`.
         """
-        return self._encoded(texts, self._query_prompt, batch_size)
+        return self._encoded(queries, self._query_prompt, batch_size)
 
-    def known(self, texts: Sequence[str]) -> F32:
-        """The share of each text's tokens that are in the model's vocabulary, shape `(n,)`; 0 for an empty text.
+    def vocabulary_coverage(self, queries: Sequence[str]) -> F32:
+        """The share of each query's tokens that are in the model's vocabulary, shape `(n,)`; 0 for an empty text.
 
         Chinese under an English BERT is near 0: its vector says little, and another encoder should be asked.
 
@@ -203,9 +213,9 @@ class TextEncoder:
         """
         from transformers import PreTrainedTokenizerBase
 
-        _require_texts(texts)
+        _require_texts(queries)
         tokenizer = self._model.tokenizer
-        shares = dict.fromkeys(texts, 0.0)
+        shares = dict.fromkeys(queries, 0.0)
         said = [text for text in shares if text.strip()]
         if not isinstance(tokenizer, PreTrainedTokenizerBase):  # static word vectors, which tell nothing of this
             shares.update(dict.fromkeys(said, 1.0))
@@ -216,7 +226,7 @@ class TextEncoder:
                 said, tokenizer(cut, add_special_tokens=False, verbose=False)["input_ids"], strict=True
             ):
                 shares[text] = sum(token != unknown for token in tokens) / len(tokens) if tokens else 0.0
-        return np.array([shares[text] for text in texts], dtype=np.float32)
+        return np.array([shares[text] for text in queries], dtype=np.float32)
 
     def moved(self, folder: str | Path) -> "TextEncoder":
         """An encoder of the model in another folder, on the same device and with the same options.
@@ -256,7 +266,7 @@ class TextEncoder:
             `folder` holds something else.
         """
         with publish(folder, type(self).__name__) as path:
-            self._write(path)
+            self.save_to(path)
 
     @classmethod
     def load(cls, folder: str | Path) -> "TextEncoder":
@@ -269,14 +279,16 @@ class TextEncoder:
         IncompatibleError
             The artefact holds something else, or the model of that name is another one now.
         """
-        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
+        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path))
 
-    def _write(self, path: Path) -> None:
+    def save_to(self, path: Path) -> None:
+        """Write the files of `save` into the existing folder `path`, as part of another artefact."""
         about = {"name": self._name, "fingerprint": self._fingerprint, **self._options}
         (path / "text.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
 
     @classmethod
-    def _read(cls, path: Path) -> "TextEncoder":
+    def load_from(cls, path: Path) -> "TextEncoder":
+        """What `save_to` wrote."""
         about: dict[str, Any] = json.loads((path / "text.json").read_text(encoding="utf-8"))
         expected = {"name", "fingerprint", "truncate_dim", "query_prompt", "document_prompt", "max_length", "backend"}
         about.setdefault("backend", "torch")

@@ -146,7 +146,17 @@ class LexicalEncoder:
         vectors[lengths[:, 0] <= _NEGLIGIBLE] = 0
         return vectors[[rows[text] for text in contents]]
 
-    def encode_queries(self, texts: Sequence[str], *, batch_size: int = 64) -> F32:
+    def encode_document(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
+        """The same as `encode`, by the name sentence-transformers has for it.
+
+        Raises
+        ------
+        NotFittedError, DataError
+            As `encode`.
+        """
+        return self.encode(contents, batch_size=batch_size)
+
+    def encode_query(self, queries: Sequence[str], *, batch_size: int = 64) -> F32:
         """As `encode`: queries and documents are mapped alike.
 
         Raises
@@ -154,10 +164,10 @@ class LexicalEncoder:
         NotFittedError, DataError
             As `encode`.
         """
-        return self.encode(texts, batch_size=batch_size)
+        return self.encode(queries, batch_size=batch_size)
 
-    def known(self, texts: Sequence[str]) -> F32:
-        """The share of each text's words that are among the terms, shape `(n,)`; 0 for a text without words.
+    def vocabulary_coverage(self, queries: Sequence[str]) -> F32:
+        """The share of each query's words that are among the terms, shape `(n,)`; 0 for a text without words.
 
         Raises
         ------
@@ -167,7 +177,7 @@ class LexicalEncoder:
             A text is not a string.
         """
         self._fitted()
-        words = [[_stem(word) for word in found] for found in segment_all(texts)]
+        words = [[_stem(word) for word in found] for found in segment_all(queries)]
         shares = [sum(word in self.terms_ for word in found) / len(found) if found else 0.0 for found in words]
         return np.array(shares, dtype=np.float32)
 
@@ -195,7 +205,7 @@ class LexicalEncoder:
         """
         self._fitted()
         with publish(folder, type(self).__name__) as path:
-            self._write(path)
+            self.save_to(path)
 
     @classmethod
     def load(cls, folder: str | Path) -> "LexicalEncoder":
@@ -208,16 +218,18 @@ class LexicalEncoder:
         IncompatibleError
             It holds something else, or was written by another version.
         """
-        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
+        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path))
 
-    def _write(self, path: Path) -> None:
+    def save_to(self, path: Path) -> None:
+        """Write the files of `save` into the existing folder `path`, as part of another artefact."""
         idf, components = self._fitted()
         about = {"dim": self.dim, "max_terms": self.max_terms, "seed": self.seed, "terms": list(self.terms_)}
         (path / "lexical.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         save_file({"idf": np.array(idf), "components": np.array(components)}, path / "lexical.safetensors")
 
     @classmethod
-    def _read(cls, path: Path) -> "LexicalEncoder":
+    def load_from(cls, path: Path) -> "LexicalEncoder":
+        """What `save_to` wrote."""
         about: dict[str, Any] = json.loads((path / "lexical.json").read_text(encoding="utf-8"))
         arrays = load_file(path / "lexical.safetensors")
         terms = {term: row for row, term in enumerate(about.pop("terms", []))}

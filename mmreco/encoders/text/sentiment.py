@@ -15,6 +15,7 @@ from mmreco.arrays import F32, F64, I64, frozen, require_finite
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.reviews import Reviews
+from mmreco.encoders.queries import encode_document
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.protocols import Encoder
 from mmreco.storage.artefact import publish, read_artefact
@@ -79,7 +80,7 @@ def blend_reviews(
     means = np.zeros((len(reviews.items), encoder.dim), dtype=np.float32)  # (n_items, dim)
     for start in range(0, len(reviews), _CHUNK):
         part = slice(start, start + _CHUNK)
-        said = encoder.encode(reviews.texts[part]) if vectors is None else vectors[part]  # (c, dim)
+        said = encode_document(encoder, reviews.texts[part]) if vectors is None else vectors[part]  # (c, dim)
         np.add.at(means, reviews.items_flat[part], said * weights[part, None].astype(np.float32))
     lengths = np.linalg.norm(means, axis=1)
     reviewed = np.flatnonzero(lengths > 0)
@@ -236,7 +237,7 @@ class Sentiment:
         """
         self._fitted()
         with publish(folder, type(self).__name__) as path:
-            self._write(path)
+            self.save_to(path)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Sentiment":
@@ -249,14 +250,16 @@ class Sentiment:
         IncompatibleError
             It holds something else, or was written by another version.
         """
-        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
+        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path))
 
-    def _write(self, path: Path) -> None:
+    def save_to(self, path: Path) -> None:
+        """Write the files of `save` into the existing folder `path`, as part of another artefact."""
         numbers = np.array([self.good, self.bad, self.strength, self.offset_, self.prior_])
         save_file({"slope": np.array(self._fitted()), "numbers": numbers}, path / "sentiment.safetensors")
 
     @classmethod
-    def _read(cls, path: Path) -> "Sentiment":
+    def load_from(cls, path: Path) -> "Sentiment":
+        """What `save_to` wrote."""
         arrays: dict[str, Any] = load_file(path / "sentiment.safetensors")
         if arrays.keys() != {"slope", "numbers"} or arrays["numbers"].shape != (5,) or arrays["slope"].ndim != 1:
             raise IncompatibleError(f"{path}: no Sentiment of this version; fit and save again")

@@ -138,7 +138,17 @@ class StaticEncoder:
         out /= np.where(lengths > 0, lengths, 1)
         return out
 
-    def encode_queries(self, texts: Sequence[str], *, batch_size: int = 64) -> F32:
+    def encode_document(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
+        """The same as `encode`, by the name sentence-transformers has for it.
+
+        Raises
+        ------
+        DataError
+            As `encode`.
+        """
+        return self.encode(contents, batch_size=batch_size)
+
+    def encode_query(self, queries: Sequence[str], *, batch_size: int = 64) -> F32:
         """As `encode`: queries and documents are one here.
 
         Raises
@@ -146,19 +156,19 @@ class StaticEncoder:
         DataError
             As `encode`.
         """
-        return self.encode(texts, batch_size=batch_size)
+        return self.encode(queries, batch_size=batch_size)
 
-    def known(self, texts: Sequence[str]) -> F32:
-        """The share of each text's tokens that have a vector, shape `(n,)`; 0 for an empty text.
+    def vocabulary_coverage(self, queries: Sequence[str]) -> F32:
+        """The share of each query's tokens that have a vector, shape `(n,)`; 0 for an empty text.
 
         Raises
         ------
         DataError
             A text is not a string.
         """
-        _require_texts(texts)
-        shares = np.zeros(len(texts), dtype=np.float32)
-        for row, tokens in enumerate(self._tokens(texts)):
+        _require_texts(queries)
+        shares = np.zeros(len(queries), dtype=np.float32)
+        for row, tokens in enumerate(self._tokens(queries)):
             if len(tokens):
                 shares[row] = 1 - np.isin(tokens, self._unknown).mean()
         return shares
@@ -172,7 +182,7 @@ class StaticEncoder:
             `folder` holds something else.
         """
         with publish(folder, type(self).__name__, {"dim": self.dim}) as path:
-            self._write(path)
+            self.save_to(path)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -185,15 +195,17 @@ class StaticEncoder:
         IncompatibleError
             It holds something else.
         """
-        return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
+        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path))
 
-    def _write(self, path: Path) -> None:
+    def save_to(self, path: Path) -> None:
+        """Write the files of `save` into the existing folder `path`, as part of another artefact."""
         (path / "tokenizer.json").write_text(self._tokenizer.to_str(), encoding="utf-8")
         save_file({"vectors": np.ascontiguousarray(self._vectors)}, path / "vectors.safetensors")
         (path / "static.json").write_text(json.dumps({"fingerprint": self._fingerprint}), encoding="utf-8")
 
     @classmethod
-    def _read(cls, path: Path) -> Self:
+    def load_from(cls, path: Path) -> Self:
+        """What `save_to` wrote."""
         about = json.loads((path / "static.json").read_text(encoding="utf-8"))
         tokenizer = Tokenizer.from_str((path / "tokenizer.json").read_text(encoding="utf-8"))
         encoder = cls(tokenizer, load_file(path / "vectors.safetensors")["vectors"])

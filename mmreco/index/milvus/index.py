@@ -18,10 +18,10 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError, MissingExtraError
-from mmreco.index.exact.scan import Scan
-from mmreco.index.milvus.filter import NONE, told
 from mmreco.index.arguments import mask_over
+from mmreco.index.exact.scan import Scan
 from mmreco.index.item_vectors import ItemVectors
+from mmreco.index.milvus.filter import NONE, told
 from mmreco.index.query import Excluded
 from mmreco.index.tuning import Sample
 
@@ -148,7 +148,11 @@ class MilvusIndex:
         require_finite(asked, "queries")
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
-        expression = told(where, self.columns) if isinstance(where, str) else _expression(mask_over(len(self), len(asked), where))
+        expression = (
+            told(where, self.columns)
+            if isinstance(where, str)
+            else _expression(mask_over(len(self), len(asked), where))
+        )
         barred = Excluded.none()
         if exclude is not None:
             if len(exclude) != len(asked):

@@ -291,12 +291,12 @@ def test_weights_and_preprocessing_travel(
 def test_a_changed_description_is_refused(
     tmp_path: Path, change: Callable[[dict[str, Any]], Any], error: type[Exception], reason: str
 ) -> None:
-    ImageEncoder(NAMES[0], weights="random", size=64, device="cpu")._write(tmp_path)
+    ImageEncoder(NAMES[0], weights="random", size=64, device="cpu").save_to(tmp_path)
     about = json.loads((tmp_path / "image.json").read_text())
     change(about)
     (tmp_path / "image.json").write_text(json.dumps(about))
     with pytest.raises(error, match=reason):
-        ImageEncoder._read(tmp_path)
+        ImageEncoder.load_from(tmp_path)
 
 
 # ---- trained on the shop's own

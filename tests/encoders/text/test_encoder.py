@@ -129,16 +129,16 @@ def test_equal_texts_are_encoded_once(encoder: TextEncoder, monkeypatch: pytest.
 
 def test_prompts(folder: Path, encoder: TextEncoder, copy: Path) -> None:
     asked = TextEncoder(folder, device="cpu", query_prompt="query : ", document_prompt="a ")
-    np.testing.assert_allclose(asked.encode_queries(["red dress"]), encoder.encode(["query : red dress"]), atol=1e-5)
+    np.testing.assert_allclose(asked.encode_query(["red dress"]), encoder.encode(["query : red dress"]), atol=1e-5)
     np.testing.assert_allclose(asked.encode(["red dress"]), encoder.encode(["a red dress"]), atol=1e-5)
     assert asked.fingerprint != encoder.fingerprint
     _with(copy, "config_sentence_transformers.json", prompts={"query": "query : ", "passage": "a "})
     _save_modules(copy)
     own = TextEncoder(copy, device="cpu")
-    np.testing.assert_allclose(own.encode_queries(["red dress"]), asked.encode_queries(["red dress"]), atol=1e-5)
+    np.testing.assert_allclose(own.encode_query(["red dress"]), asked.encode_query(["red dress"]), atol=1e-5)
     np.testing.assert_allclose(own.encode(["red dress"]), asked.encode(["red dress"]), atol=1e-5)
     silent = TextEncoder(copy, device="cpu", query_prompt="", document_prompt="")
-    np.testing.assert_allclose(silent.encode_queries(["red dress"]), encoder.encode(["red dress"]), atol=1e-5)
+    np.testing.assert_allclose(silent.encode_query(["red dress"]), encoder.encode(["red dress"]), atol=1e-5)
 
 
 def _save_modules(copy: Path, **module: Any) -> None:
@@ -174,7 +174,7 @@ def test_long_texts_are_cut(folder: Path, encoder: TextEncoder) -> None:
 
 
 def test_known_is_the_share_of_known_tokens(encoder: TextEncoder) -> None:
-    shares = encoder.known(["red dress", "red xylophone", "红色 连衣 裙", "xylophone", "", "red dress"])
+    shares = encoder.vocabulary_coverage(["red dress", "red xylophone", "红色 连衣 裙", "xylophone", "", "red dress"])
     np.testing.assert_allclose(shares, [1, 0.5, 0.6, 0, 0, 1])
     assert shares.dtype == np.float32
 
@@ -196,7 +196,7 @@ def test_save_and_load(copy: Path, tmp_path: Path) -> None:
     encoder.save(tmp_path / "kept")
     again = TextEncoder.load(tmp_path / "kept")
     assert again.fingerprint == encoder.fingerprint
-    np.testing.assert_array_equal(again.encode_queries(["red dress"]), encoder.encode_queries(["red dress"]))
+    np.testing.assert_array_equal(again.encode_query(["red dress"]), encoder.encode_query(["red dress"]))
     with (copy / "vocab.txt").open("a", encoding="utf-8") as file:
         file.write("\nzebra")
     with pytest.raises(IncompatibleError, match="fingerprint"):
@@ -222,7 +222,7 @@ def test_a_model_that_is_no_transformer(tmp_path: Path) -> None:
     assert encoder.max_length is None
     mean = table[[1 + WORDS.index("red"), 1 + WORDS.index("dress")]].mean(axis=0)
     np.testing.assert_allclose(encoder.encode(["red dress", ""])[0], mean / np.linalg.norm(mean), atol=1e-5)
-    assert encoder.known(["red dress", ""]).tolist() == [1, 0]
+    assert encoder.vocabulary_coverage(["red dress", ""]).tolist() == [1, 0]
 
 
 def test_is_an_encoder(encoder: TextEncoder) -> None:
@@ -504,7 +504,7 @@ def test_offline_minilm() -> None:
     vectors = encoder.encode(["a red summer dress", "scarlet frock", "ceramic coffee mug", "a red summer dress "])
     scores = vectors @ vectors.T
     assert scores[0, 1] > scores[0, 2] + 0.1
-    assert encoder.known(["red dress", "紫色台灯"]).tolist() == [1.0, 0.0]
+    assert encoder.vocabulary_coverage(["red dress", "紫色台灯"]).tolist() == [1.0, 0.0]
     np.testing.assert_allclose(encoder.encode(["scarlet frock"])[0], vectors[1], atol=1e-5)
 
 

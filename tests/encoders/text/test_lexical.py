@@ -53,7 +53,7 @@ def test_colour_and_kind_find_their_products(
     texts, facts, encoder = shop
     asked = list(itertools.product(COLOURS, KINDS))
     queries = [f"{c} {k}" if language == "en" else COLOURS[c] + KINDS[k] for c, k in asked]
-    scores = encoder.encode_queries(queries) @ encoder.encode(texts).T  # (q, n)
+    scores = encoder.encode_query(queries) @ encoder.encode(texts).T  # (q, n)
     best = np.argsort(-scores, axis=1)[:, :10]
     right = np.array([[facts[row] == want for row in rows] for rows, want in zip(best, asked, strict=True)])
     assert right.mean() >= 0.98
@@ -92,7 +92,7 @@ def test_language_is_taken_out() -> None:
     language = np.repeat([-1.0, 1.0, 0.0], len(COLOURS) * len(KINDS))
     assert np.abs(vectors.T @ language).max() / len(texts) < 0.02
     monolingual = LexicalEncoder(dim=8).fit(texts[:30])
-    assert monolingual.known(["red"]) == 1
+    assert monolingual.vocabulary_coverage(["red"]) == 1
 
 
 def test_unit_length_or_zero(shop: tuple[list[str], list[tuple[str, str]], LexicalEncoder]) -> None:
@@ -102,7 +102,7 @@ def test_unit_length_or_zero(shop: tuple[list[str], list[tuple[str, str]], Lexic
     assert vectors.dtype == np.float32
     assert encoder.encode([]).shape == (0, 256)
     np.testing.assert_allclose(
-        encoder.known(["red dress", "zebra", "", "red zebra", "红色zebra", "the"]), [1, 0, 0, 0.5, 0.5, 0]
+        encoder.vocabulary_coverage(["red dress", "zebra", "", "red zebra", "红色zebra", "the"]), [1, 0, 0, 0.5, 0.5, 0]
     )
 
 
@@ -140,7 +140,7 @@ def test_plurals_are_one_word() -> None:
 def test_pieces_of_chinese_words_count_a_little() -> None:
     texts = ["衬衫", "帽子", "半身裙", "台灯", "马克杯"]
     encoder = LexicalEncoder(dim=16).fit(texts)
-    assert encoder.known(["长裙"]) == 0  # the word is not known, one of its characters is
+    assert encoder.vocabulary_coverage(["长裙"]) == 0  # the word is not known, one of its characters is
     scores = encoder.encode(["长裙"]) @ encoder.encode(texts).T
     assert scores.argmax() == 2
     assert scores.max() > 2 * np.sort(scores[0])[-2]
@@ -172,19 +172,19 @@ def test_save_and_load(tmp_path: Path, shop: tuple[list[str], list[tuple[str, st
     assert (again.dim, again.max_terms, again.seed) == (256, 50_000, 0)
     np.testing.assert_array_equal(again.encode(texts[:20]), encoder.encode(texts[:20]))
     (tmp_path / "plain").mkdir()
-    encoder._write(tmp_path / "plain")
+    encoder.save_to(tmp_path / "plain")
     about = json.loads((tmp_path / "plain" / "lexical.json").read_text(encoding="utf-8"))
     about["terms"].pop()
     (tmp_path / "plain" / "lexical.json").write_text(json.dumps(about), encoding="utf-8")
     with pytest.raises(IncompatibleError, match="directions of shape"):
-        LexicalEncoder._read(tmp_path / "plain")
+        LexicalEncoder.load_from(tmp_path / "plain")
 
 
 def test_bad_calls(tmp_path: Path) -> None:
     fresh = LexicalEncoder()
     for call in (
         lambda: fresh.encode(["red"]),
-        lambda: fresh.known(["red"]),
+        lambda: fresh.vocabulary_coverage(["red"]),
         lambda: fresh.fingerprint,
         lambda: fresh.save(tmp_path / "x"),
     ):
@@ -217,7 +217,7 @@ def test_queries_on_the_planted_shop(language: str) -> None:
     for colour, kind in itertools.product(facts_of_shop.COLOURS, facts_of_shop.CATEGORIES):
         query = f"{colour.en[0]} {kind.en[0]}" if language == "en" else colour.zh[0] + kind.zh[0]
         right = planted.truth.rows(category=kind.name, colour=colour.name)
-        best = np.argsort(-(vectors @ encoder.encode_queries([query])[0]))[:10]
+        best = np.argsort(-(vectors @ encoder.encode_query([query])[0]))[:10]
         found.append(np.isin(best, right).sum() / min(10, len(right)))
     assert np.mean(found) >= 0.97  # 0.95 with the language left in
     assert np.min(found) >= 0.7

@@ -63,7 +63,7 @@ def test_a_vector_is_the_mean_of_the_tokens_vectors(encoder: StaticEncoder) -> N
         rows = [int(word[1:]) + 1 for word in text.split() if word in WORDS]
         slow = encoder._vectors[rows].sum(axis=0) if rows else np.zeros(12)
         np.testing.assert_allclose(vector, slow / (np.linalg.norm(slow) or 1), atol=1e-6)
-    np.testing.assert_allclose(encoder.known(["w1 x", "w1", "x", ""]), [0.5, 1, 0, 0])
+    np.testing.assert_allclose(encoder.vocabulary_coverage(["w1 x", "w1", "x", ""]), [0.5, 1, 0, 0])
     assert isinstance(encoder, Encoder)
 
 
@@ -90,7 +90,7 @@ def test_it_is_stored_without_the_teacher(encoder: StaticEncoder, tmp_path: Path
     encoder.save(tmp_path / "kept")
     again = StaticEncoder.load(tmp_path / "kept")
     assert again.fingerprint == encoder.fingerprint
-    np.testing.assert_array_equal(again.encode(["w1 w2"]), encoder.encode_queries(["w1 w2"]))
+    np.testing.assert_array_equal(again.encode(["w1 w2"]), encoder.encode_query(["w1 w2"]))
     assert KINDS["StaticEncoder"] == "mmreco.encoders.text.static"
 
 
