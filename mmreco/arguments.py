@@ -8,7 +8,7 @@ import numpy as np
 
 from mmreco.errors import DataError
 
-__all__ = ["listed", "require_width", "strings"]
+__all__ = ["listed", "require_share", "require_whole", "require_width", "strings"]
 
 _WIDEST = 1_000_000
 
@@ -39,6 +39,33 @@ def strings(what: str, given: Sequence[str]) -> list[str]:
         if not isinstance(one, str):
             raise DataError(f"{what}: {one!r} at place {place} is no string; give {str(one)!r}")
     return asked
+
+
+def require_whole(name: str, given: object, *, least: int = 1) -> int:
+    """`given` as a plain whole number.
+
+    Raises
+    ------
+    DataError
+        It is no whole number, or below `least`.
+    """
+    if isinstance(given, (bool, np.bool_)) or not isinstance(given, (int, np.integer)) or given < least:
+        raise DataError(f"{name}={given!r}: expected a whole number of {least} or more")
+    return int(given)
+
+
+def require_share(name: str, given: object) -> float:
+    """`given` as a plain number between 0 and 1, both exclusive.
+
+    Raises
+    ------
+    DataError
+        It is no number, or not between 0 and 1.
+    """
+    number = isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
+    if not number or not 0 < given < 1:  # type: ignore[operator]
+        raise DataError(f"{name}={given!r}: expected a number between 0 and 1")
+    return float(given)  # type: ignore[arg-type]
 
 
 def require_width(k: object, n_items: int = 0) -> int:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from mmreco.arguments import require_share, require_whole
 from mmreco.arrays import I64, Bool, frozen
 from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
@@ -166,8 +167,7 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     Split(Dataset(3 items, 2 users, 3 events), Holdout(1 users, 1 targets))
     """
     events = _events(dataset, "leave_last_out")
-    if n < 1:
-        raise DataError(f"n={n}: expected 1 or more targets a user")
+    n = require_whole("n", n)
     held = last_events(events, n) & (events.lengths > n)[events.users_flat]
     return _split(dataset, ~held, _test(events, held))
 
@@ -219,7 +219,8 @@ def rolling(dataset: Dataset, *, folds: int = 3, share: float = 0.1) -> Iterator
     """
     events = _events(dataset, "rolling")
     times = _times(events, "rolling")
-    if folds < 1 or not 0 < share * folds < 1:
+    folds = require_whole("folds", folds)
+    if not 0 < require_share("share", share) * folds < 1:
         raise DataError(f"rolling: folds={folds}, share={share}; expected folds of 1 or more, folds * share below 1")
     for fold in range(folds):
         begin = _moment(times, 1 - share * (folds - fold))
@@ -301,9 +302,7 @@ def random_events(dataset: Dataset, *, share: float = 0.2, seed: int = 0) -> Spl
     its figures are rosier than those of `by_time`. An item that a user met twice can be on both sides.
     """
     events = _events(dataset, "random_events")
-    if not 0 < share < 1:
-        raise DataError(f"random_events: share={share!r}; expected a number between 0 and 1")
-    held = drawn_events(events, share, seed)
+    held = drawn_events(events, require_share("random_events: share", share), require_whole("seed", seed, least=0))
     return _split(dataset, ~held, _test(events, held))
 
 
@@ -326,8 +325,7 @@ def cold_users(dataset: Dataset, *, share: float = 0.1, shown: int = 0, seed: in
         events.
     """
     events = _events(dataset, "cold_users")
-    if shown < 0:
-        raise DataError(f"cold_users: shown={shown}; expected 0 or more events that are told")
+    shown = require_whole("cold_users: shown", shown, least=0)
     able = np.flatnonzero(events.lengths > shown)
     drawn = _drawn("cold_users", able, f"users with more than {shown} events", share, seed)
     strangers = events.take(drawn)
@@ -449,8 +447,7 @@ def _among(events: Interactions, users: I64) -> Bool:
 
 
 def _drawn(split: str, rows: I64, what: str, share: float, seed: int) -> I64:
-    if not 0 < share < 1:
-        raise DataError(f"{split}: share={share!r}; expected a number between 0 and 1")
+    share, seed = require_share(f"{split}: share", share), require_whole("seed", seed, least=0)
     if len(rows) < 2:
         raise DataError(f"{split}: {len(rows)} {what}; expected 2 or more")
     count = min(max(1, round(share * len(rows))), len(rows) - 1)

@@ -27,6 +27,7 @@ from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.index.vector import VectorIndex
 from mmreco.models.configuration import from_config, plain
+from mmreco.models.parameters import settle
 from mmreco.protocols import Searches
 from mmreco.splitting import Holdout
 from mmreco.storage.artefact import publish, read_artefact
@@ -51,6 +52,9 @@ class Model(ABC):
     """
 
     items_: IdMap
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     # ---- what an author finishes
 

@@ -18,8 +18,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.training import Training, require
+from mmreco.models.training import Training
 from mmreco.nn.attention import Transformer
 
 __all__ = ["BERT4Rec"]

@@ -70,6 +70,7 @@ class BPR(FactorModel):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("dim", "epochs"):
             if getattr(self, name) < 1:
                 raise DataError(f"{name}={getattr(self, name)}: expected 1 or more")

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.training import require
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["Caser"]

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from mmreco.errors import IncompatibleError
-from mmreco.models.training import Training
 
 __all__ = ["from_config", "plain"]
 
-_TRAINING = tuple(field.name for field in fields(Training))
 _RENAMED = {"factors": "dim"}
 
 
@@ -41,7 +39,10 @@ def from_config(model: Any, config: Mapping[str, Any], path: Path) -> Any:
     known = inspect.signature(model).parameters
     own = {(_RENAMED.get(name, name) if name not in known else name): value for name, value in config.items()}
     if "training" in known:
-        loose = {name: own.pop(name) for name in _TRAINING if name in own and name not in known}
+        from mmreco.models.training import Training  # heavy
+
+        inside = {field.name for field in fields(Training)}
+        loose = {name: own.pop(name) for name in inside & own.keys() - known.keys()}
         own["training"] = Training(**{**loose, **own.get("training", {})})
     unknown = own.keys() - known.keys()
     if unknown:

@@ -54,6 +54,7 @@ class ContentKNN(VectorModel):
     half_life_days: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         half_life_checked(self.half_life_days)
 
     def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:

@@ -60,6 +60,7 @@ class EASE(ScoreModel):
     l2: float = 500.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.l2 < np.inf:
             raise DataError(f"l2={self.l2}: expected a number above 0")
 

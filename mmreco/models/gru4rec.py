@@ -16,8 +16,8 @@ from typing import Literal, final, get_args
 
 from torch import Tensor, nn
 
+from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.training import require
 from mmreco.nn.recurrent import Recurrent
 
 __all__ = ["GRU4Rec"]

@@ -52,6 +52,7 @@ class Hybrid(Model):
     parts: Sequence[Recommends] = field(default_factory=lambda: [EASE(), UserKNN()])
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.parts = tuple(self.parts)
         if not self.parts:
             raise DataError(f"{type(self).__name__}: no parts; expected 1 or more models")

@@ -69,6 +69,7 @@ class ItemKNN(ScoreModel):
     half_life_days: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         neighbourhood_checked(self.neighbours, self.shrinkage, self.similarity)
         half_life_checked(self.half_life_days)
 

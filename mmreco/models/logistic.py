@@ -79,6 +79,7 @@ class LogisticProfile(ScoreModel):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.negatives < 1:
             raise DataError(f"negatives={self.negatives}: expected 1 or more")
         half_life_checked(self.half_life_days)

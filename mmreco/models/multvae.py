@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
+from mmreco.models.parameters import require
 from mmreco.models.trained import Trained
-from mmreco.models.training import Training, require
+from mmreco.models.training import Training
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["MultVAE"]

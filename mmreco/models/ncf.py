@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
+from mmreco.models.parameters import require
 from mmreco.models.trained import Trained
-from mmreco.models.training import require
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["NCF"]

@@ -56,6 +56,7 @@ class Popular(ScoreModel):
     within: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         half_life_checked(self.half_life_days)
 
     def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:

@@ -56,6 +56,7 @@ class PureSVD(FactorModel):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.dim < 1:
             raise DataError(f"dim={self.dim}: expected 1 or more")
         if self.seed < 0:

@@ -43,6 +43,7 @@ class Random(ScoreModel):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.seed < 0:
             raise DataError(f"seed={self.seed}: expected 0 or more")
 

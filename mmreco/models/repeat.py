@@ -54,6 +54,7 @@ class Repeat(ScoreModel):
     by: _By = "recency"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.by not in get_args(_By):
             raise DataError(f"by={self.by!r}: expected one of {', '.join(get_args(_By))}")
 

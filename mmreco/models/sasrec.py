@@ -14,8 +14,8 @@ from typing import final
 
 from torch import Tensor, nn
 
+from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.training import require
 from mmreco.nn.attention import Transformer
 
 __all__ = ["SASRec"]

@@ -20,7 +20,8 @@ from mmreco.arrays import F32, I64, frozen
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import State, VectorModel
-from mmreco.models.trained import Trained, require
+from mmreco.models.parameters import require
+from mmreco.models.trained import Trained
 from mmreco.models.windows import padded
 from mmreco.nn.batching import batch_size, batches, buckets, windows
 from mmreco.nn.losses import sampled_softmax

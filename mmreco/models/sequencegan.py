@@ -23,8 +23,8 @@ from mmreco.arrays import I64, frozen
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 from mmreco.models.base import State
+from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.training import require
 from mmreco.models.windows import padded
 from mmreco.nn.recurrent import Recurrent
 

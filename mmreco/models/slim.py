@@ -70,6 +70,7 @@ class SLIM(ScoreModel):
     l2: float = 50.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.neighbours < 1:
             raise DataError(f"neighbours={self.neighbours}: expected 1 or more")
         if not 0 <= self.l1 < np.inf:

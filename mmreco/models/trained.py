@@ -26,14 +26,15 @@ from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import Model, State
 from mmreco.models.checkpoint import FolderCheckpoint
-from mmreco.models.training import Training, require
+from mmreco.models.parameters import require
+from mmreco.models.training import Training
 from mmreco.models.validation import held_out, validations_per_epoch
 from mmreco.nn.device import chosen
 from mmreco.nn.training_loop import train as train_loop
 from mmreco.progress import progress as shown_progress
 from mmreco.splitting import Holdout
 
-__all__ = ["Trained", "require"]
+__all__ = ["Trained"]
 
 _WEIGHTS = "network."
 _BETAS = (0.9, 0.98)
@@ -65,6 +66,7 @@ class Trained(Model, Generic[Network]):
     training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(isinstance(self.training, Training), "training", self.training, "Training(...)")
         require(
             self._RESUMABLE or self.training.checkpoint is None, "checkpoint", self.training.checkpoint, "None here"

@@ -1,12 +1,13 @@
 """Training: how a model that learns by gradient is trained; one value for all of them."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmreco.errors import DataError
+from mmreco.models.parameters import require, settle
 from mmreco.nn.device import chosen
 
-__all__ = ["Training", "require"]
+__all__ = ["Training"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +52,12 @@ class Training:
     checkpoint: str | Path | None = None
 
     def __post_init__(self) -> None:
+        settle(self)
         require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
         require(self.patience is None or self.patience >= 1, "patience", self.patience, "1 or more, or None")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        require(self.minutes is None or self.minutes > 0, "minutes", self.minutes, "above 0, or None")
+        require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "above 0")
+        require(self.minutes is None or 0 < self.minutes < math.inf, "minutes", self.minutes, "above 0, or None")
         require(self.seed >= 0, "seed", self.seed, "0 or more")
+        folder = self.checkpoint is None or isinstance(self.checkpoint, (str, Path))
+        require(folder, "checkpoint", self.checkpoint, "a folder, or None")
         chosen(self.device)
-
-
-def require(holds: bool, name: str, given: object, expected: str) -> None:
-    """Nothing, or an error that names the parameter.
-
-    Raises
-    ------
-    DataError
-        `holds` is not so.
-    """
-    if not holds:
-        raise DataError(f"{name}={given!r}: expected {expected}")

@@ -23,8 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmreco.data.interactions import Interactions
+from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.training import require
 from mmreco.nn.dropout import Dropout
 from mmreco.nn.losses import sampled_softmax
 

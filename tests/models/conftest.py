@@ -10,7 +10,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.evaluation import evaluate
 from mmreco.models.popular import Popular
-from mmreco.splitting import Holdout, leave_last_out
+from mmreco.splitting import Split, leave_last_out
 
 DAY = 86_400_000  # milliseconds
 
@@ -51,17 +51,16 @@ def shop() -> SyntheticShop:
 
 
 @pytest.fixture(scope="session")
-def held_out(shop: SyntheticShop) -> tuple[Interactions, Holdout]:
-    return leave_last_out(shop.interactions)
+def held_out(shop: SyntheticShop) -> Split:
+    return leave_last_out(shop.dataset)
 
 
 @pytest.fixture(scope="session")
-def over_popular(held_out: tuple[Interactions, Holdout]) -> Callable[..., float]:
+def over_popular(held_out: Split) -> Callable[..., float]:
     """How many times the NDCG@10 of `Popular` a model has on the shop, fitted on its training part or already."""
-    train, test = held_out
-    popular = evaluate(Popular().fit(train), test)["ndcg@10"]
+    popular = evaluate(Popular().fit(held_out.train), held_out)["ndcg@10"]
 
     def compared(model, *, fitted: bool = False) -> float:
-        return evaluate(model if fitted else model.fit(train), test)["ndcg@10"] / popular
+        return evaluate(model if fitted else model.fit(held_out.train), held_out)["ndcg@10"] / popular
 
     return compared

@@ -6,12 +6,13 @@ from scipy.optimize import minimize
 
 from mmreco import metrics
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import bpr
 from mmreco.models.bpr import BPR
-from mmreco.splitting import Holdout
+from mmreco.splitting import Split
 
 
 def test_a_batch_of_triples_is_the_paper_s_step() -> None:
@@ -27,7 +28,7 @@ def test_a_batch_of_triples_is_the_paper_s_step() -> None:
         expected_items[i] += 0.1 * (wrong * p - 0.02 * q)
         expected_items[j] += 0.1 * (-wrong * p - 0.02 * r)
     rows, better, worse = np.array(triples).T
-    BPR(factors=3, l2=0.02, learning_rate=0.1)._step(users, items, rows, better, worse)
+    BPR(dim=3, l2=0.02, learning_rate=0.1)._step(users, items, rows, better, worse)
     np.testing.assert_allclose(users, expected_users, atol=1e-6)
     np.testing.assert_allclose(items, expected_items, atol=1e-6)
 
@@ -43,7 +44,7 @@ def test_what_is_drawn_against_was_not_turned_to() -> None:
 
 def test_folding_in_is_the_best_there_is(log: Interactions, asked: Interactions) -> None:
     """The slow twin: the objective of a history, climbed by scipy."""
-    model = BPR(factors=4, epochs=5, l2=0.05).fit(log)
+    model = BPR(dim=4, epochs=5, l2=0.05).fit(Dataset.from_interactions(log))
     items = model.factors_.astype(np.float64)
     for user in range(len(asked)):
         own = np.unique(asked.history(user))
@@ -62,30 +63,30 @@ def test_folding_in_is_the_best_there_is(log: Interactions, asked: Interactions)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_it_agrees_with_implicit(held_out: tuple[Interactions, Holdout]) -> None:
+def test_it_agrees_with_implicit(held_out: Split) -> None:
     """NDCG@10 within three standard errors of the difference, on the planted shop."""
     theirs = pytest.importorskip("implicit.cpu.bpr").BayesianPersonalizedRanking(
         factors=16, learning_rate=0.05, regularization=0.01, iterations=30, num_threads=1, random_state=0
     )
-    train, test = held_out
+    train, test = held_out.train.interactions, held_out.test
     theirs.fit(train.matrix(), show_progress=False)
     scores = theirs.user_factors[train.users.rows(test.histories.users.array)] @ theirs.item_factors.T
     scores[test.histories.users_flat, test.histories.items_flat] = -np.inf
     expected = metrics.ndcg(Ranking.from_scores(scores, 10), test.targets)
-    ours = BPR(factors=16, epochs=30).fit(train)
-    found = metrics.ndcg(ours.recommend(test.histories, 10), test.targets)
+    ours = BPR(dim=16, epochs=30).fit(held_out.train)
+    found = metrics.ndcg(ours.recommend(histories=test.histories, k=10), test.targets)
     error = (found - expected).std() / np.sqrt(len(found))
     assert abs(found.mean() - expected.mean()) < 3 * error
 
 
 def test_it_beats_popular_on_the_planted_shop(over_popular: Callable[..., float]) -> None:
-    assert over_popular(BPR(factors=16, epochs=20)) > 1.3
+    assert over_popular(BPR(dim=16, epochs=20)) > 1.3
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"factors": 0}, "factors=0"),
+        ({"dim": 0}, "dim=0"),
         ({"epochs": 0}, "epochs=0"),
         ({"l2": 0}, "l2=0"),
         ({"learning_rate": np.nan}, "learning_rate=nan"),

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models.cfgan import CFGAN, _Discriminator
+from mmreco.models.training import Training
 
 N = 12
 ITEMS = IdMap.of([f"i{row}" for row in range(N)])
@@ -27,14 +29,16 @@ def slow_scores(model: CFGAN, history: list[int]) -> np.ndarray:
 
 
 def test_scores_equal_the_slow_twin() -> None:
-    model = CFGAN(hidden=5, epochs=2).fit(shelves())
+    model = CFGAN(hidden=5, training=Training(epochs=2)).fit(Dataset.from_interactions(shelves()))
     asked = Interactions.from_histories([["i1", "i5", "i1"], [], ["i9"]], items=ITEMS)
     expected = [slow_scores(model, history) for history in ([1, 5], [], [9])]
     np.testing.assert_allclose(model.score(asked), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_generator_s_loss_equals_the_slow_twin(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = CFGAN(hidden=5, epochs=2, masked=0.5, zeroed=0.3, reconstruction=0.2).fit(shelves())
+    model = CFGAN(hidden=5, training=Training(epochs=2), masked=0.5, zeroed=0.3, reconstruction=0.2).fit(
+        Dataset.from_interactions(shelves())
+    )
     model._judge = _Discriminator(N, 5)
     model._teach = torch.optim.SGD(model._judge.parameters(), lr=0.0)  # it learns nothing here
     w = {name: weight.detach().double().numpy() for name, weight in model._judge.state_dict().items()}
@@ -59,7 +63,7 @@ def test_the_generator_s_loss_equals_the_slow_twin(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_discriminator_learns_to_tell() -> None:
-    model = CFGAN(hidden=8, epochs=1).fit(shelves())
+    model = CFGAN(hidden=8, training=Training(epochs=1)).fit(Dataset.from_interactions(shelves()))
     model._judge = _Discriminator(N, 8)
     model._teach = torch.optim.Adam(model._judge.parameters(), lr=0.02)
     rows = torch.from_numpy(shelves().matrix().toarray())
@@ -71,14 +75,14 @@ def test_the_discriminator_learns_to_tell() -> None:
 
 
 def test_strangers_get_the_rest_of_the_shelf() -> None:
-    model = CFGAN(hidden=16, epochs=60, learning_rate=0.01).fit(shelves())
+    model = CFGAN(hidden=16, training=Training(epochs=60, learning_rate=0.01)).fit(Dataset.from_interactions(shelves()))
     asked = Interactions.from_histories([[f"i{4 * s}", f"i{4 * s + 2}"] for s in range(3)], items=ITEMS)
-    found = model.recommend(asked, 2).rows
+    found = model.recommend(histories=asked, k=2).rows
     assert [set(line.tolist()) for line in found] == [{4 * s + 1, 4 * s + 3} for s in range(3)]
 
 
 def test_the_discriminator_is_gone_after_fit() -> None:
-    model = CFGAN(hidden=4, epochs=1).fit(shelves())
+    model = CFGAN(hidden=4, training=Training(epochs=1)).fit(Dataset.from_interactions(shelves()))
     assert not {"_judge", "_teach"} & vars(model).keys()
 
 

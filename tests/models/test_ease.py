@@ -3,6 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
@@ -22,7 +23,7 @@ def test_scores_equal_the_slow_twin(
         others = np.array([o for o in range(25) if o != item])
         gram = x[:, others].T @ x[:, others] + l2 * np.eye(24)
         weights[others, item] = np.linalg.solve(gram, x[:, others].T @ x[:, item])
-    model = EASE(l2=l2).fit(log)
+    model = EASE(l2=l2).fit(Dataset.from_interactions(log))
     np.testing.assert_allclose(model.weights_, weights, atol=1e-5)
     told = asked.lengths > 0
     expected = asked.matrix().toarray() @ weights
@@ -32,14 +33,14 @@ def test_scores_equal_the_slow_twin(
 def test_a_history_that_says_nothing_gets_what_is_popular(log: Interactions) -> None:
     users = np.array([len(set(log.users_flat[log.items_flat == item].tolist())) for item in range(25)])
     asked = Interactions.from_histories([[], ["i24"]], items=log.items)  # nobody clicked i24
-    answer = EASE().fit(log).recommend(asked, 5)
+    answer = EASE().fit(Dataset.from_interactions(log)).recommend(histories=asked, k=5)
     assert answer.rows.tolist() == [np.argsort(-users, kind="stable")[:5].tolist()] * 2
 
 
 def test_a_catalogue_too_large_is_refused_and_slim_named() -> None:
     items = IdMap.of([f"i{row}" for row in range(20_001)])
     with pytest.raises(DataError, match=r"20001 items.* 5 GB; expected 20000 or fewer: use SLIM"):
-        EASE().fit(Interactions.from_histories([["i0", "i1"]], items=items))
+        EASE().fit(Dataset.from_interactions(Interactions.from_histories([["i0", "i1"]], items=items)))
 
 
 def test_it_beats_popular_on_the_planted_shop(over_popular: Callable[..., float]) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.models import factor_model as factors
 from mmreco.models.factor_model import buckets
@@ -34,10 +35,10 @@ def test_a_row_is_as_wide_in_any_company() -> None:
 
 
 def test_what_says_nothing_gets_what_is_popular_and_the_rest_is_left_alone(log: Interactions) -> None:
-    model = PureSVD(factors=5).fit(log)
+    model = PureSVD(dim=5).fit(Dataset.from_interactions(log))
     users = np.array([len(set(log.users_flat[log.items_flat == item].tolist())) for item in range(25)])
     asked = Interactions.from_histories([[], ["i24"], ["i0"]], items=log.items)  # nobody clicked i24
-    answer = model.recommend(asked, 5)
+    answer = model.recommend(histories=asked, k=5)
     assert answer.rows[:2].tolist() == [np.argsort(-users, kind="stable")[:5].tolist()] * 2
     vectors, factors_ = model.user_vectors(asked), model.factors_
     np.testing.assert_allclose(vectors[2] @ model.item_embeddings().vectors.T, factors_[0] @ factors_.T, atol=1e-6)

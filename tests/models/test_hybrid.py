@@ -1,13 +1,14 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.models import hybrid
 from mmreco.models.contentknn import ContentKNN
@@ -17,7 +18,7 @@ from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 from mmreco.models.random import Random
 from mmreco.models.userknn import UserKNN
-from mmreco.splitting import Holdout
+from mmreco.splitting import Split
 
 PARTS = (ItemKNN(), Popular(), EASE(l2=5.0))
 
@@ -25,8 +26,8 @@ PARTS = (ItemKNN(), Popular(), EASE(l2=5.0))
 class Foreign:
     """Somebody else's recommender."""
 
-    def recommend(self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: Any = None) -> Ranking:
-        return Ranking.from_scores(np.tile(np.arange(25.0, dtype=np.float32), (len(histories), 1)), k)
+    def recommend(self, request: Request) -> Ranking:
+        return Ranking.from_scores(np.tile(np.arange(25.0, dtype=np.float32), (len(request), 1)), request.k)
 
 
 def slow_fused(lists: list[Ranking], credit: Callable[[Ranking, int, int], float], k: int) -> list[list[int]]:
@@ -43,13 +44,13 @@ def slow_fused(lists: list[Ranking], credit: Callable[[Ranking, int, int], float
 
 
 def answers(model: Hybrid, asked: Interactions, k: int) -> list[list[int]]:
-    return [[row for row in line if row >= 0] for line in model.recommend(asked, k).rows.tolist()]
+    return [[row for row in line if row >= 0] for line in model.recommend(histories=asked, k=k).rows.tolist()]
 
 
 @pytest.mark.parametrize("depth", [1, 8, 100])
 def test_weighted_equals_the_slow_twin(log: Interactions, asked: Interactions, depth: int) -> None:
-    model = Weighted(parts=PARTS, weights=[1, 2, 3], depth=depth).fit(log)
-    lists = [part.recommend(asked, max(6, depth)) for part in PARTS]
+    model = Weighted(parts=PARTS, weights=[1, 2, 3], depth=depth).fit(Dataset.from_interactions(log))
+    lists = [part.recommend(histories=asked, k=max(6, depth)) for part in PARTS]
 
     def credit(one: Ranking, line: int, place: int) -> float:
         scores = one.scores[line][one.rows[line] >= 0].astype(np.float64)
@@ -60,42 +61,44 @@ def test_weighted_equals_the_slow_twin(log: Interactions, asked: Interactions, d
 
 @pytest.mark.parametrize("depth", [1, 8, 100])
 def test_reciprocal_rank_equals_the_slow_twin(log: Interactions, asked: Interactions, depth: int) -> None:
-    model = ReciprocalRank(parts=PARTS, weights=[1, 2, 3], depth=depth).fit(log)
-    lists = [part.recommend(asked, max(6, depth)) for part in PARTS]
+    model = ReciprocalRank(parts=PARTS, weights=[1, 2, 3], depth=depth).fit(Dataset.from_interactions(log))
+    lists = [part.recommend(histories=asked, k=max(6, depth)) for part in PARTS]
     assert answers(model, asked, 6) == slow_fused(lists, lambda one, line, place: 1 / (61 + place), 6)
 
 
 def test_switching_asks_the_part_for_the_length(log: Interactions) -> None:
-    model = Switching(parts=[Popular(), ItemKNN(), EASE()], at=[2, 5]).fit(log)
-    found = model.recommend(log, 4)
+    model = Switching(parts=[Popular(), ItemKNN(), EASE()], at=[2, 5]).fit(Dataset.from_interactions(log))
+    found = model.recommend(histories=log, k=4)
     for line, length in enumerate(log.lengths):
         part = model.parts[0 if length < 2 else 1 if length < 5 else 2]
-        np.testing.assert_array_equal(found.rows[line], part.recommend(log.take([line]), 4).rows[0])
+        np.testing.assert_array_equal(found.rows[line], part.recommend(histories=log.take([line]), k=4).rows[0])
     assert {0, 1, 2} == {int(np.searchsorted([2, 5], n, side="right")) for n in log.lengths}  # all were asked
 
 
 def test_parts_may_be_fitted_already_or_somebody_else_s(log: Interactions, asked: Interactions) -> None:
-    model = ReciprocalRank(parts=[ItemKNN().fit(log), Foreign()])
-    assert model.recommend(asked, 3).rows.shape == (12, 3)
-    assert ReciprocalRank(parts=[Foreign()]).recommend(asked, 3).rows[0].tolist() == [24, 23, 22]
+    model = ReciprocalRank(parts=[ItemKNN().fit(Dataset.from_interactions(log)), Foreign()])
+    assert model.recommend(histories=asked, k=3).rows.shape == (12, 3)
+    assert ReciprocalRank(parts=[Foreign()]).recommend(histories=asked, k=3).rows[0].tolist() == [24, 23, 22]
     with pytest.raises(DataError, match="part 1, a Foreign, cannot be fitted here"):
-        model.fit(log)
+        model.fit(Dataset.from_interactions(log))
 
 
 def test_a_hybrid_of_hybrids_is_saved_with_its_parts(log: Interactions, asked: Interactions, tmp_path: Path) -> None:
     inner = Switching(parts=[Popular(), UserKNN(neighbours=7)], at=[3])
-    model = Weighted(parts=[inner, EASE(l2=5.0)], weights=[1, 2]).fit(log)
+    model = Weighted(parts=[inner, EASE(l2=5.0)], weights=[1, 2]).fit(Dataset.from_interactions(log))
     model.save(tmp_path / "hybrid")
     again = Weighted.load(tmp_path / "hybrid")
     assert repr(again) == repr(model)
-    np.testing.assert_array_equal(again.recommend(asked, 9).scores, model.recommend(asked, 9).scores)
+    np.testing.assert_array_equal(
+        again.recommend(histories=asked, k=9).scores, model.recommend(histories=asked, k=9).scores
+    )
     with pytest.raises(IncompatibleError, match="holds a Weighted; expected a Switching"):
         Switching.load(tmp_path / "hybrid")
 
 
 def test_somebody_else_s_part_is_not_saved(log: Interactions, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="part 1, a Foreign, cannot be saved"):
-        Weighted(parts=[ItemKNN().fit(log), Foreign()]).save(tmp_path / "hybrid")
+        Weighted(parts=[ItemKNN().fit(Dataset.from_interactions(log)), Foreign()]).save(tmp_path / "hybrid")
 
 
 @pytest.mark.parametrize(
@@ -109,21 +112,21 @@ def test_a_part_that_is_no_model_is_not_loaded(module: str, kind: str) -> None:
 
 def test_unfitted_parts_are_named(log: Interactions) -> None:
     with pytest.raises(NotFittedError, match=r"Weighted is not fitted; .*ItemKNN is not fitted"):
-        Weighted(parts=[Popular().fit(log), ItemKNN()]).recommend(log, 3)
-    with pytest.raises(DataError, match="ContentKNN: no content"):
-        Weighted(parts=[Popular(), ContentKNN()]).fit(log)
+        Weighted(parts=[Popular().fit(Dataset.from_interactions(log)), ItemKNN()]).recommend(histories=log, k=3)
+    with pytest.raises(DataError, match="ContentKNN: the dataset has no content"):
+        Weighted(parts=[Popular(), ContentKNN()]).fit(Dataset.from_interactions(log))
 
 
 def test_parts_over_other_items_are_refused(log: Interactions, untimed: Interactions) -> None:
-    model = Weighted(parts=[Popular().fit(log), ItemKNN().fit(untimed)])
+    model = Weighted(
+        parts=[Popular().fit(Dataset.from_interactions(log)), ItemKNN().fit(Dataset.from_interactions(untimed))]
+    )
     with pytest.raises(IncompatibleError, match="histories over 25 items, ItemKNN fitted on 4"):
-        model.recommend(log, 3)
+        model.recommend(histories=log, k=3)
 
 
-def test_a_good_part_is_not_spoilt_by_chance(
-    held_out: tuple[Interactions, Holdout], over_popular: Callable[..., float]
-) -> None:
-    train, _ = held_out
+def test_a_good_part_is_not_spoilt_by_chance(held_out: Split, over_popular: Callable[..., float]) -> None:
+    train = held_out.train
     knn, ease, chance = ItemKNN().fit(train), EASE().fit(train), Random().fit(train)
     fused = over_popular(ReciprocalRank(parts=[knn, ease]), fitted=True)
     assert fused > 1.3
@@ -154,4 +157,10 @@ def test_parameters_are_checked_on_construction(make: Callable[[], Hybrid], said
 
 def test_an_empty_map_of_items_has_empty_answers() -> None:
     nothing = Interactions.from_histories([[], []], items=IdMap.of([]))
-    assert (Weighted(parts=[Popular(), ItemKNN()]).fit(nothing).recommend(nothing, 2).rows == -1).all()
+    assert (
+        Weighted(parts=[Popular(), ItemKNN()])
+        .fit(Dataset.from_interactions(nothing))
+        .recommend(histories=nothing, k=2)
+        .rows
+        == -1
+    ).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import ItemKNN, itemknn
@@ -47,31 +48,37 @@ def test_scores_equal_the_slow_twin(
     similarity: str,
 ) -> None:
     monkeypatch.setattr(itemknn, "_CELLS", 60)  # several blocks
-    model = ItemKNN(neighbours=neighbours, shrinkage=shrinkage, similarity=similarity).fit(log)
+    model = ItemKNN(neighbours=neighbours, shrinkage=shrinkage, similarity=similarity).fit(
+        Dataset.from_interactions(log)
+    )
     expected = slow_scores(log, asked.matrix().toarray(), neighbours, shrinkage, similarity)
     np.testing.assert_allclose(model.score(asked), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_old_events_of_a_history_say_less(log: Interactions, asked: Interactions) -> None:
-    model = ItemKNN(half_life_days=10).fit(log)
+    model = ItemKNN(half_life_days=10).fit(Dataset.from_interactions(log))
     expected = slow_scores(log, recent(asked, 10).toarray(), 100, 10.0, "cosine")
     np.testing.assert_allclose(model.score(asked), expected, rtol=1e-4, atol=1e-5)
-    assert not np.allclose(model.score(asked), ItemKNN().fit(log).score(asked))
+    assert not np.allclose(model.score(asked), ItemKNN().fit(Dataset.from_interactions(log)).score(asked))
 
 
 def test_decay_without_times_is_refused(untimed: Interactions) -> None:
     with pytest.raises(DataError, match="half_life_days=3: these events carry no times"):
-        ItemKNN(half_life_days=3).fit(untimed)
+        ItemKNN(half_life_days=3).fit(Dataset.from_interactions(untimed))
 
 
 def test_no_more_neighbours_are_kept_than_asked_for(log: Interactions) -> None:
-    model = ItemKNN(neighbours=3).fit(log)
+    model = ItemKNN(neighbours=3).fit(Dataset.from_interactions(log))
     assert np.diff(model.similarity_.indptr).max() <= 3
 
 
 def test_an_empty_history_gets_what_is_popular(log: Interactions) -> None:
     users = np.array([len(set(log.users_flat[log.items_flat == item])) for item in range(25)])
-    answer = ItemKNN().fit(log).recommend(Interactions.from_histories([[]], items=log.items), k=25)
+    answer = (
+        ItemKNN()
+        .fit(Dataset.from_interactions(log))
+        .recommend(histories=Interactions.from_histories([[]], items=log.items), k=25)
+    )
     assert answer.rows[0].tolist() == np.argsort(-users, kind="stable").tolist()
 
 

@@ -1,9 +1,13 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic.shop import SyntheticShop
@@ -11,16 +15,16 @@ from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.evaluation import evaluate
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.logistic import LogisticProfile, _split, calibration_error
-from mmreco.splitting import Holdout
+from mmreco.splitting import Split
 
 
 @pytest.fixture(scope="module")
-def fitted(shop: SyntheticShop, held_out: tuple[Interactions, Holdout]) -> LogisticProfile:
-    return LogisticProfile().fit(held_out[0], catalogue=shop.catalogue, reviews=shop.reviews)
+def fitted(held_out: Split) -> LogisticProfile:
+    return LogisticProfile().fit(held_out.train)
 
 
-def test_scores_are_the_weighted_facts(fitted: LogisticProfile, held_out: tuple[Interactions, Holdout]) -> None:
-    asked = held_out[1].histories.take(np.arange(5))
+def test_scores_are_the_weighted_facts(fitted: LogisticProfile, held_out: Split) -> None:
+    asked = held_out.test.histories.take(np.arange(5))
     expected = fitted.offset_ + sum(
         fitted.weights()[name] * np.broadcast_to(fact, (5, 300))
         for name, fact in zip(fitted.facts_.names, fitted.facts_.between(asked), strict=True)
@@ -54,9 +58,9 @@ def test_taste_speaks_for_an_item_and_having_it_against(fitted: LogisticProfile)
     assert weights["had"] + weights["had_lately"] < 0  # a shopper of the planted shop has an item once
 
 
-def test_probabilities_are_calibrated(fitted: LogisticProfile, held_out: tuple[Interactions, Holdout]) -> None:
+def test_probabilities_are_calibrated(fitted: LogisticProfile, held_out: Split) -> None:
     """Over the whole catalogue they add up to one, and on users it did not see they come true."""
-    _, test = held_out
+    test = held_out.test
     every = np.tile(np.arange(300), (len(test), 1))
     said = fitted.probabilities(test.histories, every)
     assert said.sum(axis=1).mean() == pytest.approx(1, rel=0.15)
@@ -70,38 +74,34 @@ def test_it_beats_popular_on_the_planted_shop(fitted: LogisticProfile, over_popu
     assert over_popular(fitted, fitted=True) > 1.1
 
 
-def test_reranking_keeps_the_items_and_orders_them(
-    fitted: LogisticProfile, held_out: tuple[Interactions, Holdout]
-) -> None:
-    asked = held_out[1].histories.take(np.arange(20))
-    found = ItemKNN().fit(held_out[0]).recommend(asked, 30)
+def test_reranking_keeps_the_items_and_orders_them(fitted: LogisticProfile, held_out: Split) -> None:
+    asked = held_out.test.histories.take(np.arange(20))
+    found = ItemKNN().fit(held_out.train).recommend(histories=asked, k=30)
     again = fitted.rerank(asked, found)
     assert [set(line) for line in again.rows.tolist()] == [set(line) for line in found.rows.tolist()]
     np.testing.assert_array_equal(again.scores, fitted.probabilities(asked, again.rows))
-    narrow = np.arange(300) < 3
-    assert (fitted.rerank(asked, fitted.recommend(asked, 5, where=narrow)).rows[:, 3:] == -1).all()
+    few = np.arange(300) < 3
+    assert (fitted.rerank(asked, fitted.recommend(histories=asked, k=5, candidates=few)).rows[:, 3:] == -1).all()
 
 
-def test_sentiment_counts_where_it_is_told(shop: SyntheticShop, held_out: tuple[Interactions, Holdout]) -> None:
-    train, test = held_out
-    said = np.log1p(shop.interactions.counts()).astype(np.float32)  # as if the loved were well spoken of
-    model = LogisticProfile(seed=1).fit(train, sentiment=said)
+def test_sentiment_counts_where_it_is_told(shop: SyntheticShop, held_out: Split) -> None:
+    train, loved = held_out.train, np.log1p(shop.interactions.counts())  # as if these were well spoken of
+    spoken_of = Catalogue(train.items, train.catalogue.table.append_column("sentiment", pa.array(loved)))
+    model = LogisticProfile(seed=1).fit(replace(train, catalogue=spoken_of))
     assert "sentiment" in model.weights()
-    assert evaluate(model, test)["ndcg@10"] > 0
+    assert evaluate(model, held_out)["ndcg@10"] > 0
 
 
-def test_what_the_catalogue_taught_is_saved(
-    fitted: LogisticProfile, held_out: tuple[Interactions, Holdout], tmp_path: Path
-) -> None:
+def test_what_the_catalogue_taught_is_saved(fitted: LogisticProfile, held_out: Split, tmp_path: Path) -> None:
     fitted.save(tmp_path / "profile")
     again = LogisticProfile.load(tmp_path / "profile")
     assert (again.weights(), again.ece_) == (fitted.weights(), fitted.ece_)
-    asked = held_out[1].histories
+    asked = held_out.test.histories
     np.testing.assert_array_equal(again.score(asked), fitted.score(asked))
 
 
-def test_bad_questions_are_refused(fitted: LogisticProfile, held_out: tuple[Interactions, Holdout]) -> None:
-    asked = held_out[1].histories.take([0, 1])
+def test_bad_questions_are_refused(fitted: LogisticProfile, held_out: Split) -> None:
+    asked = held_out.test.histories.take([0, 1])
     with pytest.raises(DataError, match=r"rows of shape \(1, 2\) for 2 histories"):
         fitted.probabilities(asked, np.zeros((1, 2), dtype=np.int64))
     with pytest.raises(DataError, match=r"rows 0\.\.300: expected item rows 0\.\.299"):
@@ -113,9 +113,9 @@ def test_bad_questions_are_refused(fitted: LogisticProfile, held_out: tuple[Inte
 
 def test_logs_that_teach_nothing_are_refused(untimed: Interactions) -> None:
     with pytest.raises(DataError, match="target='purchase': expected one of event"):
-        LogisticProfile(target="purchase").fit(untimed)
+        LogisticProfile(target="purchase").fit(Dataset.from_interactions(untimed))
     with pytest.raises(DataError, match="no user has an event with another before it"):
-        LogisticProfile().fit(untimed.last(1))
+        LogisticProfile().fit(Dataset.from_interactions(untimed.last(1)))
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 import torch
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models.multvae import MultVAE, elbo
+from mmreco.models.training import Training
 
 N = 12
 ITEMS = IdMap.of([f"i{row}" for row in range(N)])
-TAUGHT = {"dim": 4, "hidden": 16, "epochs": 60, "learning_rate": 0.02}
+TAUGHT = {"dim": 4, "hidden": 16, "training": Training(epochs=60, learning_rate=0.02)}
 
 
 def shelves(n_users: int = 90) -> Interactions:
@@ -21,7 +23,7 @@ def shelves(n_users: int = 90) -> Interactions:
 
 
 def test_scores_equal_the_slow_twin() -> None:
-    model = MultVAE(dim=3, hidden=5, epochs=2).fit(shelves())
+    model = MultVAE(dim=3, hidden=5, training=Training(epochs=2)).fit(Dataset.from_interactions(shelves()))
     w = {name: weight.detach().double().numpy() for name, weight in model.network_.state_dict().items()}
     expected = []
     for history in ([1, 5], [], [9]):
@@ -55,19 +57,21 @@ def test_the_weight_of_the_code_grows(monkeypatch: pytest.MonkeyPatch) -> None:
         return elbo(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr("mmreco.models.multvae.elbo", noted)
-    MultVAE(dim=2, hidden=4, epochs=9, beta=0.6, patience=None).fit(shelves(16))
+    MultVAE(dim=2, hidden=4, training=Training(epochs=9, patience=None), beta=0.6).fit(
+        Dataset.from_interactions(shelves(16))
+    )
     assert weights == pytest.approx([0.2, 0.4, *[0.6] * 7])
 
 
 def test_strangers_get_the_rest_of_the_shelf() -> None:
-    model = MultVAE(**TAUGHT).fit(shelves())  # type: ignore[arg-type]
+    model = MultVAE(**TAUGHT).fit(Dataset.from_interactions(shelves()))  # type: ignore[arg-type]
     asked = Interactions.from_histories([[f"i{4 * s}", f"i{4 * s + 2}"] for s in range(3)], items=ITEMS)
-    found = model.recommend(asked, 2).rows
+    found = model.recommend(histories=asked, k=2).rows
     assert [set(line.tolist()) for line in found] == [{4 * s + 1, 4 * s + 3} for s in range(3)]
 
 
 def test_a_sample_is_like_the_history_it_comes_from() -> None:
-    model = MultVAE(**TAUGHT).fit(shelves())  # type: ignore[arg-type]
+    model = MultVAE(**TAUGHT).fit(Dataset.from_interactions(shelves()))  # type: ignore[arg-type]
     asked = Interactions.from_histories([["i0", "i1", "i2"], [], *[["i4", "i5", "i7"]] * 40, ["i9"]], items=ITEMS)
     drawn = model.sample(asked, seed=1)
     assert drawn.users == asked.users
@@ -81,7 +85,7 @@ def test_a_sample_is_like_the_history_it_comes_from() -> None:
 
 
 def test_nobody_has_no_sample() -> None:
-    model = MultVAE(dim=2, hidden=4, epochs=1).fit(shelves())
+    model = MultVAE(dim=2, hidden=4, training=Training(epochs=1)).fit(Dataset.from_interactions(shelves()))
     assert len(model.sample(Interactions.from_histories([], items=ITEMS))) == 0
 
 

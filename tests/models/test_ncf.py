@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models.ncf import NCF, Kind
+from mmreco.models.training import Training
 
 N = 12
 ITEMS = IdMap.of([f"i{row}" for row in range(N)])
@@ -40,7 +42,9 @@ def slow_logit(model: NCF, others: list[int], item: int) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_equal_the_slow_twin(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmreco.models.ncf._CELLS", 60)  # a user at a time
-    model = NCF(kind=kind, dim=4, epochs=2, learning_rate=0.05).fit(shelves())
+    model = NCF(kind=kind, dim=4, training=Training(epochs=2, learning_rate=0.05)).fit(
+        Dataset.from_interactions(shelves())
+    )
     asked = Interactions.from_histories([["i1", "i5", "i1"], [], ["i9"]], items=ITEMS)
     expected = [[slow_logit(model, others, item) for item in range(N)] for others in ([1, 5], [], [9])]
     np.testing.assert_allclose(model.score(asked), expected, rtol=1e-4, atol=1e-5)
@@ -48,7 +52,7 @@ def test_scores_equal_the_slow_twin(kind: Kind, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_loss_leaves_an_item_out_of_its_own_user(kind: Kind) -> None:
-    model = NCF(kind=kind, dim=4, epochs=1, dropout=0.0).fit(shelves())
+    model = NCF(kind=kind, dim=4, training=Training(epochs=1), dropout=0.0).fit(Dataset.from_interactions(shelves()))
     histories = [[0, 2, 3], [5, 7]]
     seen = sp.csr_array(np.array([[item in history for item in range(N)] for history in histories], dtype=np.float32))
     drawn = np.random.default_rng(1).integers(N, size=(5, 4))  # what the loss will draw
@@ -65,17 +69,19 @@ def test_the_loss_leaves_an_item_out_of_its_own_user(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_strangers_get_the_rest_of_the_shelf(kind: Kind) -> None:
-    model = NCF(kind=kind, dim=16, epochs=60, learning_rate=0.02).fit(shelves())
+    model = NCF(kind=kind, dim=16, training=Training(epochs=60, learning_rate=0.02)).fit(
+        Dataset.from_interactions(shelves())
+    )
     asked = Interactions.from_histories([[f"i{4 * s}", f"i{4 * s + 2}"] for s in range(3)], items=ITEMS)
-    found = model.recommend(asked, 2).rows
+    found = model.recommend(histories=asked, k=2).rows
     assert [set(line.tolist()) for line in found] == [{4 * s + 1, 4 * s + 3} for s in range(3)]
 
 
 def test_an_empty_history_gets_what_is_popular() -> None:
     log = Interactions.from_histories([["i0", "i1", f"i{2 + u % 10}"] for u in range(60)], items=ITEMS)
-    model = NCF(dim=4, epochs=25, learning_rate=0.02).fit(log)
+    model = NCF(dim=4, training=Training(epochs=25, learning_rate=0.02)).fit(Dataset.from_interactions(log))
     nobody = Interactions.from_histories([[]], items=ITEMS)
-    assert set(model.recommend(nobody, 2).rows[0].tolist()) == {0, 1}
+    assert set(model.recommend(histories=nobody, k=2).rows[0].tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from mmreco.data.attributes import Attributes
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.datasets.synthetic.shop import SyntheticShop
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import Popular
 from mmreco.models.popular import share_of_users
-from mmreco.splitting import Holdout
 
 ITEMS = IdMap.of(["a", "b", "c", "d"])
 DAY = 86_400_000
@@ -21,37 +21,39 @@ def test_items_come_by_summed_weight() -> None:
     users = IdMap.of(["u", "v"])
     weights = np.array([1, 1, 5, 0.5], dtype=np.float32)
     train = Interactions.from_events(users, ITEMS, np.array([0, 1, 1, 0]), np.array([0, 0, 2, 3]), weights=weights)
-    model = Popular().fit(train)
+    model = Popular().fit(Dataset.from_interactions(train))
     slow = [
         sum(float(w) for w, i in zip(train.weights, train.items_flat, strict=True) if i == item) for item in range(4)
     ]
     asked = Interactions.from_histories([[], ["c"]], items=ITEMS)
     np.testing.assert_allclose(model.score(asked), [slow, slow])
-    assert model.recommend(asked, k=4).ids(ITEMS) == [["c", "a", "d", "b"], ["a", "d", "b"]]
+    assert model.recommend(histories=asked, k=4).ids(ITEMS) == [["c", "a", "d", "b"], ["a", "d", "b"]]
 
 
 def test_old_events_count_less(log: Interactions) -> None:
     slow = np.zeros(25)
     for item, weight, time in zip(log.items_flat, log.weights, log.times, strict=True):
         slow[item] += weight * 0.5 ** ((log.times.max() - time) / (30 * DAY))
-    np.testing.assert_allclose(Popular(half_life_days=30).fit(log).popularity_, slow, rtol=1e-5)
+    np.testing.assert_allclose(
+        Popular(half_life_days=30).fit(Dataset.from_interactions(log)).popularity_, slow, rtol=1e-5
+    )
 
 
 def test_decay_without_times_is_refused(untimed: Interactions) -> None:
     with pytest.raises(DataError, match="half_life_days=3: these events carry no times"):
-        Popular(half_life_days=3).fit(untimed)
+        Popular(half_life_days=3).fit(Dataset.from_interactions(untimed))
     with pytest.raises(DataError, match="half_life_days=0"):
         Popular(half_life_days=0)
 
 
-def kinds(items: IdMap) -> Attributes:
+def with_kinds(log: Interactions) -> Dataset:
     """Items of three kinds in turn; the last has none."""
-    ids = items.ids(np.arange(len(items)))
-    return Attributes.from_lists(items, {i: [f"kind-{row % 3}"] for row, i in enumerate(ids[:-1])})
+    kinds = [*(f"kind-{row % 3}" for row in range(len(log.items) - 1)), None]
+    return Dataset(Catalogue(log.items, pa.table({"category": kinds})), log)
 
 
 def test_by_category_is_a_draw_of_a_category_and_then_of_an_item(log: Interactions, asked: Interactions) -> None:
-    model = Popular().fit(log, attributes=kinds(log.items))
+    model = Popular(within="category").fit(with_kinds(log))
     total = np.bincount(log.items_flat, weights=log.weights, minlength=25)
     kind = np.arange(25) % 3
     for user, scores in enumerate(model.score(asked)):
@@ -65,17 +67,13 @@ def test_by_category_is_a_draw_of_a_category_and_then_of_an_item(log: Interactio
 
 
 def test_by_category_is_saved(log: Interactions, asked: Interactions, tmp_path: Path) -> None:
-    model = Popular().fit(log, attributes=kinds(log.items))
+    model = Popular(within="category").fit(with_kinds(log))
     model.save(tmp_path / "popular")
     np.testing.assert_array_equal(Popular.load(tmp_path / "popular").score(asked), model.score(asked))
-    assert Popular.load(tmp_path / "popular").fit(log).kinds_ is None  # a second fit forgets them
 
 
-def test_by_category_beats_popular_on_the_planted_shop(
-    shop: SyntheticShop, held_out: tuple[Interactions, Holdout], over_popular: Callable[..., float]
-) -> None:
-    categories = Attributes.from_catalogue(shop.catalogue, columns=["category"])
-    assert over_popular(Popular().fit(held_out[0], attributes=categories), fitted=True) > 1.1
+def test_by_category_beats_popular_on_the_planted_shop(over_popular: Callable[..., float]) -> None:
+    assert over_popular(Popular(within="category")) > 1.1
 
 
 def test_share_of_users_counts_each_user_once(log: Interactions) -> None:

@@ -3,6 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models.repeat import Repeat
@@ -10,8 +11,8 @@ from mmreco.models.repeat import Repeat
 
 @pytest.mark.parametrize("by", ["recency", "frequency"])
 def test_the_order_equals_the_slow_twin(log: Interactions, by: str) -> None:
-    model = Repeat(by=by).fit(log)
-    found = model.recommend(log, 25, exclude_seen=False).rows
+    model = Repeat(by=by).fit(Dataset.from_interactions(log))
+    found = model.recommend(histories=log, k=25, exclude_seen=False).rows
     users = np.array([len(set(log.users_flat[log.items_flat == item].tolist())) for item in range(25)])
     crowd = np.argsort(-users, kind="stable").tolist()
     for user in range(len(log)):
@@ -24,7 +25,7 @@ def test_the_order_equals_the_slow_twin(log: Interactions, by: str) -> None:
 
 def test_nothing_seen_leaves_what_is_popular(log: Interactions) -> None:
     users = np.array([len(set(log.users_flat[log.items_flat == item].tolist())) for item in range(25)])
-    answer = Repeat().fit(log).recommend(log, 3).rows
+    answer = Repeat().fit(Dataset.from_interactions(log)).recommend(histories=log, k=3).rows
     for user in range(len(log)):
         unseen = [i for i in np.argsort(-users, kind="stable") if i not in log.history(user)]
         assert answer[user].tolist() == unseen[:3]

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.models.sequencegan import SequenceGAN, returns
+from mmreco.models.training import Training
 
 N = 12
 ITEMS = IdMap.of([f"i{row}" for row in range(N)])
@@ -21,7 +23,9 @@ def chain(n_users: int = 120, lengths: tuple[int, ...] = (4, 6)) -> Interactions
 
 @pytest.fixture(scope="module")
 def taught() -> SequenceGAN:
-    return SequenceGAN(dim=16, epochs=25, learning_rate=0.01, rounds=3).fit(chain())
+    return SequenceGAN(dim=16, training=Training(epochs=25, learning_rate=0.01), rounds=3).fit(
+        Dataset.from_interactions(chain())
+    )
 
 
 def links(log: Interactions) -> float:
@@ -56,7 +60,9 @@ def test_nobody_is_given_an_item_twice(taught: SequenceGAN) -> None:
 
 def test_items_come_again_where_the_log_has_them_twice() -> None:
     log = Interactions.from_histories([["i1", "i1", "i1", "i1"]] * 20, items=ITEMS)
-    model = SequenceGAN(dim=8, epochs=30, learning_rate=0.02, rounds=0).fit(log)
+    model = SequenceGAN(dim=8, training=Training(epochs=30, learning_rate=0.02), rounds=0).fit(
+        Dataset.from_interactions(log)
+    )
     assert model.repeats_
     assert (model.extend(ASKED, 20).items_flat == 1).mean() > 0.8
 
@@ -91,7 +97,7 @@ def test_returns_equal_the_slow_twin() -> None:
 
 
 def test_the_loss_foretells_the_first_event_too() -> None:
-    model = SequenceGAN(dim=4, epochs=1, rounds=0).fit(chain())
+    model = SequenceGAN(dim=4, training=Training(epochs=1), rounds=0).fit(Dataset.from_interactions(chain()))
     rows, real = torch.tensor([[1, 2, 3], [5, 9, 0]]), torch.tensor([[True, True, True], [True, True, False]])
     with torch.no_grad():
         users = model.network_.states(rows, real).numpy()
@@ -106,9 +112,9 @@ def test_rounds_teach_and_leave_the_global_generator_alone() -> None:
     torch.manual_seed(7)
     expected = torch.rand(2)
     torch.manual_seed(7)
-    judged = SequenceGAN(dim=8, epochs=2, rounds=2).fit(chain())
+    judged = SequenceGAN(dim=8, training=Training(epochs=2), rounds=2).fit(Dataset.from_interactions(chain()))
     torch.testing.assert_close(torch.rand(2), expected)
-    unjudged = SequenceGAN(dim=8, epochs=2, rounds=0).fit(chain())
+    unjudged = SequenceGAN(dim=8, training=Training(epochs=2), rounds=0).fit(Dataset.from_interactions(chain()))
     assert 0 <= judged.discriminator_accuracy_ <= 1
     assert np.isnan(unjudged.discriminator_accuracy_)
     assert not np.allclose(judged.item_embeddings().vectors, unjudged.item_embeddings().vectors)

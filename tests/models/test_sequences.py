@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
@@ -15,14 +16,15 @@ from mmreco.models.caser import Caser
 from mmreco.models.gru4rec import GRU4Rec
 from mmreco.models.sasrec import SASRec
 from mmreco.models.sequence import SequenceModel
+from mmreco.models.training import Training
 from mmreco.models.twotower import TwoTower
 
 F64 = npt.NDArray[np.float64]
 N = 12
 ITEMS = IdMap.of([f"i{row}" for row in range(N)])
 ASKED = Interactions.from_histories([["i3", "i4", "i5"], ["i7"], ["i0", "i1", "i1", "i2", "i9"]], items=ITEMS)
-SIZE = {"dim": 4, "epochs": 1, "learning_rate": 0.05}
-TAUGHT = {"dim": 16, "epochs": 25, "learning_rate": 0.02}
+SIZE = {"dim": 4, "training": Training(epochs=1, learning_rate=0.05)}
+TAUGHT = {"dim": 16, "training": Training(epochs=25, learning_rate=0.02)}
 
 MODELS: dict[str, Callable[..., SequenceModel]] = {  # type: ignore[type-arg]
     "SASRec": SASRec,
@@ -49,16 +51,16 @@ def weights(model: SequenceModel) -> dict[str, F64]:  # type: ignore[type-arg]
 
 @pytest.mark.parametrize("name", MODELS)
 def test_strangers_get_the_next_link_of_the_chain(name: str) -> None:
-    options = TAUGHT | ({"epochs": 100} if name == "BERT4Rec" else {})
-    model = MODELS[name](**options).fit(chain())
+    options = TAUGHT | ({"training": Training(epochs=100, learning_rate=0.02)} if name == "BERT4Rec" else {})
+    model = MODELS[name](**options).fit(Dataset.from_interactions(chain()))
     asked = Interactions.from_histories([[f"i{(u - s) % N}" for s in (3, 2, 1, 0)] for u in range(N)], items=ITEMS)
-    assert model.recommend(asked, 1).rows[:, 0].tolist() == [(u + 1) % N for u in range(N)]
+    assert model.recommend(histories=asked, k=1).rows[:, 0].tolist() == [(u + 1) % N for u in range(N)]
 
 
 def test_a_large_catalogue_is_learnt_from_a_sample() -> None:
-    model = SASRec(**TAUGHT, negatives=4).fit(chain())  # 12 items are more than twice 4
+    model = SASRec(**TAUGHT, negatives=4).fit(Dataset.from_interactions(chain()))  # 12 items are more than twice 4
     asked = Interactions.from_histories([[f"i{u}"] for u in range(N)], items=ITEMS)
-    assert model.recommend(asked, 1).rows[:, 0].tolist() == [(u + 1) % N for u in range(N)]
+    assert model.recommend(histories=asked, k=1).rows[:, 0].tolist() == [(u + 1) % N for u in range(N)]
 
 
 # ---- slow twins of the networks
@@ -176,13 +178,13 @@ TWINS: dict[str, Callable[..., F64]] = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_user_vectors_equal_the_slow_twin(name: str) -> None:
-    model = MODELS[name](**SIZE).fit(chain())
+    model = MODELS[name](**SIZE).fit(Dataset.from_interactions(chain()))
     expected = [TWINS[name](model, ASKED.history(line).tolist()) for line in range(len(ASKED))]
     np.testing.assert_allclose(model.user_vectors(ASKED), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_two_tower_items_equal_the_slow_twin() -> None:
-    model = TwoTower(**SIZE).fit(chain())
+    model = TwoTower(**SIZE).fit(Dataset.from_interactions(chain()))
     w = weights(model)
     read = w["items.weight"]
     places = read + linear(np.maximum(linear(read, w, "item_tower.0"), 0), w, "item_tower.2")
@@ -200,7 +202,7 @@ def slow_cross_entropy(users: F64, places: F64, targets: list[int]) -> float:
 
 @pytest.mark.parametrize("name", ["SASRec", "GRU4Rec", "Caser"])
 def test_every_step_foretells_the_next_event(name: str) -> None:
-    model = MODELS[name](**SIZE).fit(chain())
+    model = MODELS[name](**SIZE).fit(Dataset.from_interactions(chain()))
     rows, real = torch.tensor([[1, 2, 3], [5, 9, 0]]), torch.tensor([[True, True, True], [True, True, False]])
     users = np.stack([TWINS[name](model, history) for history in ([1], [1, 2], [5])])
     expected = slow_cross_entropy(users, model.item_embeddings().vectors.astype(np.float64), [2, 3, 9])
@@ -208,7 +210,7 @@ def test_every_step_foretells_the_next_event(name: str) -> None:
 
 
 def test_bert4rec_foretells_what_it_does_not_see(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = BERT4Rec(**SIZE, hidden=0.5).fit(chain())
+    model = BERT4Rec(**SIZE, hidden=0.5).fit(Dataset.from_interactions(chain()))
     draws = iter([torch.tensor([[0.9, 0.1, 0.9], [0.1, 0.9, 0.1]]), torch.tensor([0.9, 0.1])])
     monkeypatch.setattr(torch, "rand", lambda *_, **__: next(draws))
     rows, real = torch.tensor([[1, 2, 3], [5, 9, 0]]), torch.tensor([[True, True, True], [True, True, False]])
@@ -224,7 +226,7 @@ def test_bert4rec_foretells_what_it_does_not_see(monkeypatch: pytest.MonkeyPatch
 
 
 def test_two_tower_corrects_for_how_often_an_item_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = TwoTower(**SIZE, negatives=2).fit(chain())
+    model = TwoTower(**SIZE, negatives=2).fit(Dataset.from_interactions(chain()))
     monkeypatch.setattr(torch, "randint", lambda *_, **__: torch.tensor([0, 7]))
     shares = np.random.default_rng(0).dirichlet(np.ones(N))
     model._shares = torch.from_numpy(shares).float()
@@ -243,14 +245,14 @@ def test_two_tower_corrects_for_how_often_an_item_is_drawn(monkeypatch: pytest.M
 
 
 def test_only_the_latest_events_are_read() -> None:
-    model = SASRec(**SIZE, max_length=2).fit(chain())
+    model = SASRec(**SIZE, max_length=2).fit(Dataset.from_interactions(chain()))
     long, short = (Interactions.from_histories([h], items=ITEMS) for h in (["i1", "i8", "i2", "i3"], ["i2", "i3"]))
     np.testing.assert_array_equal(model.user_vectors(long), model.user_vectors(short))
 
 
 def test_an_empty_history_lies_amid_those_trained_on() -> None:
     train = chain()
-    model = GRU4Rec(**SIZE).fit(train)
+    model = GRU4Rec(**SIZE).fit(Dataset.from_interactions(train))
     nobody = Interactions.from_histories([[]], items=ITEMS)
     np.testing.assert_allclose(model.user_vectors(nobody)[0], model.user_vectors(train).mean(axis=0), rtol=1e-5)
 

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import slim
@@ -29,20 +30,23 @@ def test_weights_equal_those_of_scikit_learn(
             alpha=(l1 + l2) / len(x), l1_ratio=l1 / (l1 + l2), fit_intercept=False, positive=True, tol=1e-10
         )
         expected[chosen[item], item] = net.fit(x[:, chosen[item]], x[:, item]).coef_
-    found = SLIM(neighbours=neighbours, l1=l1, l2=l2).fit(log).weights_.toarray()
+    found = SLIM(neighbours=neighbours, l1=l1, l2=l2).fit(Dataset.from_interactions(log)).weights_.toarray()
     np.testing.assert_allclose(found, expected, atol=2e-3)
     assert (found >= 0).all()
 
 
 def test_scores_are_the_history_times_the_weights(log: Interactions, asked: Interactions) -> None:
-    model = SLIM(l2=5.0).fit(log)
+    model = SLIM(l2=5.0).fit(Dataset.from_interactions(log))
     scores = asked.matrix().toarray() @ model.weights_.toarray()
     users = np.array([len(set(log.users_flat[log.items_flat == item].tolist())) for item in range(25)])
     np.testing.assert_allclose(model.score(asked), np.where(scores > 0, scores, users / 61 - 1), atol=1e-5)
 
 
 def test_l1_makes_it_sparser(log: Interactions) -> None:
-    assert SLIM(l1=3.0, l2=5.0).fit(log).weights_.nnz < SLIM(l1=0.0, l2=5.0).fit(log).weights_.nnz
+    assert (
+        SLIM(l1=3.0, l2=5.0).fit(Dataset.from_interactions(log)).weights_.nnz
+        < SLIM(l1=0.0, l2=5.0).fit(Dataset.from_interactions(log)).weights_.nnz
+    )
 
 
 def test_it_beats_popular_on_the_planted_shop(over_popular: Callable[..., float]) -> None:

@@ -1,16 +1,19 @@
 """What all models that learn by gradient share, asked of one of them."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 from torch import Tensor
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.gru4rec import GRU4Rec
+from mmreco.models.training import Training
 from mmreco.splitting import leave_last_out
 
 N = 12
@@ -24,41 +27,50 @@ def chain(n_users: int = 60, length: int = 5) -> Interactions:
 
 
 def small(**options: object) -> GRU4Rec:
-    return GRU4Rec(**{"dim": 4, "epochs": 3, "learning_rate": 0.02, **options})  # type: ignore[arg-type]
+    names = {one.name for one in fields(Training)}
+    inner = {"epochs": 3, "learning_rate": 0.02, **{name: options.pop(name) for name in names & options.keys()}}
+    return GRU4Rec(**{"dim": 4, "training": Training(**inner), **options})  # type: ignore[arg-type]
 
 
 def test_validation_tells_when_to_stop() -> None:
-    train, kept = leave_last_out(chain())
-    model = small(epochs=40, patience=2, learning_rate=1e-9).fit(train, validation=kept)  # it learns nothing
+    split = leave_last_out(Dataset.from_interactions(chain()))
+    model = small(epochs=40, patience=2, learning_rate=1e-9).fit(
+        split.train, validation=split.test
+    )  # it learns nothing
     assert len(model.scores_) == 3
     assert model.epochs_ == 1
 
 
 def test_without_patience_all_passes_are_made_and_nothing_is_held_out() -> None:
-    model = small(patience=None).fit(chain())
+    model = small(patience=None).fit(Dataset.from_interactions(chain()))
     assert (model.scores_, model.epochs_) == ((), 3)
 
 
 def test_the_best_pass_is_what_validation_says() -> None:
-    model = small(epochs=8, learning_rate=0.002).fit(chain(n_users=600))
+    model = small(epochs=8, learning_rate=0.002).fit(Dataset.from_interactions(chain(n_users=600)))
     assert model.epochs_ == 1 + int(np.argmax(model.scores_))
     assert model.scores_[-1] > model.scores_[0]  # it learns
 
 
 def test_another_seed_another_model() -> None:
-    first, second = (small(seed=seed, patience=None).fit(chain()).item_embeddings().vectors for seed in (0, 1))
+    first, second = (
+        small(seed=seed, patience=None).fit(Dataset.from_interactions(chain())).item_embeddings().vectors
+        for seed in (0, 1)
+    )
     assert not np.allclose(first, second)
 
 
 def test_validation_over_other_items_is_refused() -> None:
     other = Interactions.from_histories([["a", "b"]], items=IdMap.of(["a", "b"]))
-    with pytest.raises(IncompatibleError, match="validation is over other items than train"):
-        small().fit(chain(), validation=leave_last_out(other)[1])
+    with pytest.raises(IncompatibleError, match="validation is over other items than the dataset"):
+        small().fit(
+            Dataset.from_interactions(chain()), validation=leave_last_out(Dataset.from_interactions(other)).test
+        )
 
 
 def test_nobody_with_two_events_is_refused() -> None:
     with pytest.raises(DataError, match="nobody has two events"):
-        small().fit(Interactions.from_histories([["i1"], [], ["i2"]], items=ITEMS))
+        small().fit(Dataset.from_interactions(Interactions.from_histories([["i1"], [], ["i2"]], items=ITEMS)))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +92,7 @@ def test_parameters_are_checked_on_construction(options: dict[str, object], said
 
 
 def test_weights_of_another_version_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = small(epochs=1).fit(chain())
+    model = small(epochs=1).fit(Dataset.from_interactions(chain()))
     state = model._state()
     state["network.norm.weight"] = np.ones(3, dtype=np.float32)
     monkeypatch.setattr(model, "_state", lambda: state)
@@ -90,7 +102,7 @@ def test_weights_of_another_version_are_refused(tmp_path: Path, monkeypatch: pyt
 
 
 def test_what_was_learnt_comes_back(tmp_path: Path) -> None:
-    model = small(epochs=2).fit(chain(n_users=600))
+    model = small(epochs=2).fit(Dataset.from_interactions(chain(n_users=600)))
     model.save(tmp_path / "model")
     loaded = GRU4Rec.load(tmp_path / "model")
     assert (loaded.scores_, loaded.epochs_) == (model.scores_, model.epochs_)
@@ -100,7 +112,7 @@ def test_what_was_learnt_comes_back(tmp_path: Path) -> None:
 
 def test_a_long_log_is_looked_at_within_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     log = chain()
-    monkeypatch.setattr("mmreco.models.trained.looks", lambda _: 3)
+    monkeypatch.setattr("mmreco.models.trained.validations_per_epoch", lambda _: 3)
     seen: list[list[str]] = []
 
     def remembered(self: GRU4Rec, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
@@ -109,7 +121,7 @@ def test_a_long_log_is_looked_at_within_a_pass(monkeypatch: pytest.MonkeyPatch) 
 
     losses = GRU4Rec._losses
     monkeypatch.setattr(GRU4Rec, "_losses", remembered)
-    model = small(patience=None, epochs=2).fit(log)
+    model = small(patience=None, epochs=2).fit(Dataset.from_interactions(log))
     assert model.epochs_ == 2
     everyone = sorted(log.users.array.to_pylist())
     for first in (0, 3):
@@ -118,7 +130,7 @@ def test_a_long_log_is_looked_at_within_a_pass(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_time_that_is_up_ends_training_after_a_look() -> None:
-    model = small(epochs=50, patience=50, minutes=1e-9).fit(chain(n_users=600))
+    model = small(epochs=50, patience=50, minutes=1e-9).fit(Dataset.from_interactions(chain(n_users=600)))
     assert (len(model.scores_), model.epochs_) == (1, 1)
     with pytest.raises(DataError, match="minutes=0: expected above 0, or None"):
         small(minutes=0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, NotFittedError
 from mmreco.models import userknn
@@ -39,20 +40,22 @@ def test_scores_equal_the_slow_twin(
     similarity: str,
 ) -> None:
     monkeypatch.setattr(userknn, "_CELLS", 150)  # several blocks
-    model = UserKNN(neighbours=neighbours, shrinkage=shrinkage, similarity=similarity).fit(log)
+    model = UserKNN(neighbours=neighbours, shrinkage=shrinkage, similarity=similarity).fit(
+        Dataset.from_interactions(log)
+    )
     expected = slow_scores(log.matrix().toarray(), asked.matrix().toarray(), neighbours, shrinkage, similarity)
     np.testing.assert_allclose(model.score(asked), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_old_events_say_less_on_both_sides(log: Interactions, asked: Interactions) -> None:
-    model = UserKNN(half_life_days=10).fit(log)
+    model = UserKNN(half_life_days=10).fit(Dataset.from_interactions(log))
     expected = slow_scores(recent(log, 10).toarray(), recent(asked, 10).toarray(), 100, 10.0, "cosine")
     np.testing.assert_allclose(model.score(asked), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_decay_without_times_is_refused(untimed: Interactions) -> None:
     with pytest.raises(DataError, match="half_life_days=3: these events carry no times"):
-        UserKNN(half_life_days=3).fit(untimed)
+        UserKNN(half_life_days=3).fit(Dataset.from_interactions(untimed))
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "pearson", "jaccard"])

@@ -39,12 +39,12 @@ from mmreco.data.request import Request
 from mmreco.encoders.behaviour import BehaviourEncoder
 from mmreco.errors import IncompatibleError
 from mmreco.models.base import State, VectorModel
+from mmreco.models.parameters import require
 from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.cold_start import COLD_SHARE, leaning, shift_towards, some
 from mmreco.models.sharedspace.content import item_content, newcomers, placed
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.trained import Trained
-from mmreco.models.training import require
 from mmreco.nn.batching import batch_size, batches, windows
 from mmreco.nn.behaviour import BehaviourTower, Reader
 from mmreco.nn.fusion import Fusion, ItemTower, widths_of

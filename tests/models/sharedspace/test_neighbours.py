@@ -1,6 +1,9 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
@@ -9,6 +12,7 @@ from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.sharedspace import neighbours as module
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.sharedspace.training import id_dropout_rate
+from mmreco.models.training import Training
 
 SHARPNESS = 8.0
 
@@ -113,6 +117,11 @@ def test_of_many_items_neighbours_come_from_a_graph(monkeypatch):
 # ---- in a space
 
 
+def untold(items):
+    """A catalogue of these items that says nothing of them."""
+    return Catalogue(items, pa.table({"title": pa.nulls(len(items), pa.large_string())}))
+
+
 @pytest.fixture(scope="module")
 def log():
     """Four worlds of 30 items that their texts tell apart; the first of each are popular, the last two never taken."""
@@ -130,8 +139,8 @@ def spaces(log, tmp_path_factory):
     events, text = log
 
     def fitted():
-        space = SharedSpace(dim=16, epochs=4, learning_rate=0.01, patience=None, device="cpu")
-        return space.fit(events, content={"text": text})
+        space = SharedSpace(dim=16, training=Training(epochs=4, learning_rate=0.01, patience=None, device="cpu"))
+        return space.fit(Dataset.from_interactions(events).with_content({"text": text}))
 
     drawn = fitted()
     with pytest.MonkeyPatch.context() as patch:
@@ -155,10 +164,10 @@ def test_an_item_nobody_took_lies_where_a_new_one_like_it_is_placed(log, spaces)
     assert log[0].counts()[row] == 0
     twin = Embeddings(IdMap.of(["twin"]), log[1].vectors[row : row + 1])
     for space in (drawn, loaded):
-        placed = space.place({"text": twin})
+        placed = space.place(untold(twin.ids), {"text": twin})
         np.testing.assert_allclose(placed.vectors[0], drawn.item_embeddings().vectors[row], atol=1e-5)
 
 
 def test_ids_alone_have_no_neighbours(log):
-    space = SharedSpace(dim=8, epochs=1, patience=None).fit(log[0])
+    space = SharedSpace(dim=8, training=Training(epochs=1, patience=None)).fit(Dataset.from_interactions(log[0]))
     assert space.neighbours_ is None

@@ -12,6 +12,13 @@ from mmreco.nn.batching import windows
 from mmreco.nn.negatives import Negatives
 
 
+def begun(widths, facts):
+    """The towers of a space of five items before any step."""
+    space = SharedSpace(dim=8)
+    space._widths, space.vocabulary_, space.event_names_ = widths, facts.take([]), ("event",)
+    return space._network(5)
+
+
 @pytest.fixture(scope="module")
 def given():
     """Towers as they begin, five items of which the last has no attribute, and what happened to them."""
@@ -19,7 +26,7 @@ def given():
     log = Interactions.from_histories([list("abc"), list("abde"), list("ba")], items=items)
     facts = Attributes.from_lists(items, [["red"], ["blue"], ["red"], ["green"], []])
     torch.manual_seed(0)
-    towers = SharedSpace(dim=8)._towers(5, {}, len(facts.names), 1).eval()
+    towers = begun({}, facts).eval()
     return towers, item_content(items, np.arange(5), {}, facts, towers), log
 
 
@@ -53,7 +60,7 @@ def test_a_hidden_id_teaches_as_if_the_item_were_new(given):
 
 def test_attributes_that_bring_nothing_fade_and_nothing_else_does():
     torch.manual_seed(0)
-    towers = SharedSpace(dim=8)._towers(5, {"text": 3}, 4, 1)
+    towers = begun({"text": 3}, Attributes.from_lists(IdMap.of(["a"]), [list("wxyz")]))
     before = {name: weight.detach().clone() for name, weight in towers.named_parameters()}
     step = optimiser(towers, 0.1)
     for weight in towers.parameters():
