@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
+from mmreco.arguments import require_whole, require_width
 from mmreco.data.dataset import Dataset
 from mmreco.data.request import Request
 from mmreco.errors import DataError, MMRecoError
@@ -101,14 +102,14 @@ def compare(
         raise DataError(
             f"compare: the split is a {type(split).__name__}; expected a Split, e.g. leave_last_out(dataset)"
         )
-    for name, number in (("k", k), ("jobs", jobs)):
-        if number < 1:
-            raise DataError(f"{name}={number}: expected 1 or more")
+    k, jobs = require_width(k, len(split.train.items)), require_whole("jobs", jobs)
+    seed = require_whole("seed", seed, least=0)
     asked = _with_baseline(models, baseline)
     test = split.test.take(np.flatnonzero(split.test.targets.lengths > 0))
     if not len(test):
         raise DataError("test: no user has a target; there is nothing to measure")
     context = EvaluationContext.of(split.train) if context is None else context
+    context.require_items(split.train.items)
     split = replace(split, test=test)
     shown = _spread(len(test), _SHOWN)
     kept = None if folder is None else ResultsStore(Path(folder), _mark(split, k, context, seed))

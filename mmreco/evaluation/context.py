@@ -11,6 +11,7 @@ from mmreco.arrays import F32, F64, I64, Bool
 from mmreco.data.attributes import Attributes
 from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import IncompatibleError
 
@@ -54,6 +55,19 @@ class EvaluationContext:
             raise IncompatibleError(
                 f"context: categories of {len(self.categories.items)} items, train over {len(self.train.items)}, and "
                 "not the same; make both from one catalogue"
+            )
+
+    def require_items(self, items: IdMap) -> None:
+        """Nothing, or an error: the context must be of the items that are tested.
+
+        Raises
+        ------
+        IncompatibleError
+            It is of others.
+        """
+        if self.train.items != items:
+            raise IncompatibleError(
+                f"context is of {len(self.train.items)} items, test of {len(items)}, and not the same"
             )
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmreco.arguments import require_whole, require_width
 from mmreco.errors import DataError, MissingExtraError, MMRecoError
 from mmreco.evaluation.measure import evaluate
 from mmreco.models.base import Model, seeded
@@ -113,7 +114,9 @@ def tune(
     if not isinstance(split, Split):
         raise DataError(f"tune: the split is a {type(split).__name__}; expected a Split, e.g. leave_last_out(train)")
     own = _defaults(model)
-    _check(model, own, space, trials, seconds)
+    k, trials = require_width(k, len(split.train.items)), require_whole("tune: trials", trials)
+    seed = require_whole("seed", seed, least=0)
+    _check(model, own, space, seconds)
     if not len(split.test):
         raise DataError("tune: nobody in the validation; expected users with two events or more")
     study = _study(seed)
@@ -168,18 +171,24 @@ def _made(model: type[Model], chosen: Mapping[str, Any], seed: int) -> Model:
     return replace(fresh, **outer, training=replace(training, **inner))  # type: ignore[no-any-return]
 
 
-def _check(
-    model: type[Model], own: Mapping[str, Any], space: Mapping[str, Any], trials: int, seconds: float | None
-) -> None:
+def _check(model: type[Model], own: Mapping[str, Any], space: Mapping[str, Any], seconds: float | None) -> None:
+    if not isinstance(space, Mapping):
+        raise DataError(
+            f"tune: the space is a {type(space).__name__}; expected a mapping, e.g. {{'l2': Range(1, 100)}}"
+        )
     unknown = [name for name in space if name not in own]
     if not space or unknown:
         given = f"no parameter {unknown[0]!r}" if unknown else "an empty space"
         raise DataError(f"tune: {given}; {model.__name__} has {', '.join(own) or 'no parameters'}")
-    empty = [name for name, of in space.items() if not isinstance(of, Range) and not len(of)]
+    empty = [
+        name
+        for name, of in space.items()
+        if not isinstance(of, Range) and (isinstance(of, str) or not isinstance(of, Sequence) or not of)
+    ]
     if empty:
         raise DataError(f"tune: {empty[0]} has no values to choose from; expected a list of some, or Range(low, high)")
-    if trials < 1 or (seconds is not None and seconds <= 0):
-        raise DataError(f"tune: trials={trials}, seconds={seconds}; expected 1 trial or more, and time above 0")
+    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+        raise DataError(f"tune: seconds={seconds!r}; expected time above 0")
 
 
 def _study(seed: int) -> "optuna.Study":

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmreco import metrics
-from mmreco.arguments import require_width
+from mmreco.arguments import require_whole, require_width
 from mmreco.arrays import F64, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
-from mmreco.errors import DataError, IncompatibleError
+from mmreco.errors import DataError
 from mmreco.evaluation.context import EvaluationContext
 from mmreco.evaluation.report import Report
 from mmreco.evaluation.sampling import among, drawn
@@ -101,15 +101,15 @@ def evaluate(
     n_items = len(test.targets.items)
     given = list(k) if isinstance(k, (Sequence, np.ndarray)) and not isinstance(k, str) else [k]
     cutoffs = sorted({require_width(cutoff, n_items) for cutoff in given})
-    if not cutoffs or batch_size < 1:
-        raise DataError(f"k={k!r}, batch_size={batch_size}: expected numbers of 1 or more")
-    if sampled is not None and sampled < 1:
-        raise DataError(f"sampled={sampled}: expected 1 or more items to rank the targets among")
+    if not cutoffs:
+        raise DataError(f"k={k!r}: expected a cut-off of 1 or more, or several")
+    batch_size = require_whole("batch_size", batch_size)
+    sampled = None if sampled is None else require_whole("sampled", sampled)
     counted = np.flatnonzero(test.targets.lengths > 0)
     if not len(counted):
         raise DataError(f"test: none of {len(test.targets)} users has a target; there is nothing to measure")
-    if context is not None and context.train.items != test.targets.items:
-        raise IncompatibleError(f"context is of {len(context.train.items)} items, test of {n_items}, and not the same")
+    if context is not None:
+        context.require_items(test.targets.items)
     measured = _Measured(test.histories, context, cutoffs, sampled)
     rng = np.random.default_rng(_SAMPLES)
     seconds = 0.0

@@ -3,29 +3,28 @@
 import json
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import pytest
 import torch
 
 from mmreco.arrays import F32
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.evaluation import Comparison, Report, Result, evaluate
+from mmreco.evaluation import Comparison, EvaluationContext, Report, Result, evaluate
 from mmreco.evaluation import compare as measured
 from mmreco.evaluation.significance import holm, paired
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.hybrid import Weighted
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
-from mmreco.splitting import Holdout, leave_last_out
+from mmreco.splitting import Holdout, Split, leave_last_out
 from mmreco.storage.artefact import open_artefact
-
-Split = tuple[Interactions, Holdout]
 
 
 @final
@@ -36,10 +35,8 @@ class Lottery(ScoreModel):
     seed: int = 0
     fitted = 0
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         type(self).fitted += 1
-        self.items_ = train.items
-        return self
 
     def score(self, histories: Interactions) -> F32:
         return np.random.default_rng(self.seed).random((len(histories), len(self.items_)), dtype=np.float32)
@@ -56,8 +53,8 @@ class Lottery(ScoreModel):
 class Broken(ScoreModel):
     """Cannot be fitted."""
 
-    def fit(self, train: Interactions) -> Self:
-        raise RuntimeError("no\nconvergence")
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
+        raise FloatingPointError("no\nconvergence")
 
     def score(self, histories: Interactions) -> F32:
         raise NotImplementedError
@@ -67,7 +64,7 @@ class Broken(ScoreModel):
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    return leave_last_out(synthetic_shop(n_items=160, n_users=300, seed=3).interactions)
+    return leave_last_out(synthetic_shop(n_items=160, n_users=300, seed=3).dataset)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +79,7 @@ def found(split: Split) -> Comparison:
 
 
 def test_every_model_has_the_figures_that_evaluate_gives(found: Comparison, split: Split) -> None:
-    train, test = split
+    train, test = split.train, split.test
     assert set(found.names) == {"Lottery", "ItemKNN", "another lottery", "Popular"}
     assert found.names[0] == "ItemKNN"
     alone = evaluate(ItemKNN().fit(train), test, 10)
@@ -90,7 +87,7 @@ def test_every_model_has_the_figures_that_evaluate_gives(found: Comparison, spli
     assert found.reports["ItemKNN"]["recall@20"] > alone["recall@10"]
     assert {"popularity@10", "serendipity@10"} <= found.reports["ItemKNN"].keys()
     assert found.reports["ItemKNN"].segments
-    best = ItemKNN().fit(train).recommend(test.histories.take(found.shown), 10).rows
+    best = ItemKNN().fit(train).recommend(histories=test.histories.take(found.shown), k=10).rows
     np.testing.assert_array_equal(found.results["ItemKNN"].rows, best)
     assert all(result.users_per_second > 0 and result.fit_seconds >= 0 for result in found.results.values())
 
@@ -98,7 +95,7 @@ def test_every_model_has_the_figures_that_evaluate_gives(found: Comparison, spli
 def test_a_class_gets_the_seed_and_a_model_is_not_touched(split: Split) -> None:
     given = ItemKNN()
 
-    def noted(train: Interactions) -> Lottery:
+    def noted(train: Dataset) -> Lottery:
         return Lottery(seed=1).fit(train)
 
     found = measured(
@@ -112,7 +109,7 @@ def test_a_hybrid_is_fitted_with_parts_of_its_own(split: Split) -> None:
     parts = [ItemKNN(), Popular()]
     given = Weighted(parts=parts)
     found = measured({"both": given}, split, baseline=None)
-    figures = evaluate(Weighted(parts=[ItemKNN(), Popular()]).fit(split[0]), split[1], 10)
+    figures = evaluate(Weighted(parts=[ItemKNN(), Popular()]).fit(split.train), split.test, 10)
     assert found.reports["both"]["ndcg@10"] == figures["ndcg@10"]
     assert not any(hasattr(part, "items_") for part in parts), "the caller's own are not touched"
 
@@ -152,7 +149,7 @@ def test_a_lead_that_is_noise_is_called_so(split: Split) -> None:
 
 
 def test_neighbours_in_the_table_are_told_apart(split: Split) -> None:
-    test = split[1]
+    test = split.test
     rng = np.random.default_rng(0)
     lines = {"best": rng.random(300) + 1, "good": rng.random(300) + 0.5, "as good": rng.random(300) + 0.49}
     results = {
@@ -203,10 +200,10 @@ def test_a_model_that_fails_is_reported_and_the_others_go_on(split: Split, caplo
     with caplog.at_level(logging.WARNING):
         found = measured({"Broken": Broken, "Popular": Popular}, split, baseline=None)
     assert found.names == ["Popular"]
-    assert found.failed == {"Broken": "RuntimeError: no convergence"}
-    assert "Broken failed: RuntimeError: no convergence" in found.verdict()
+    assert found.failed == {"Broken": "FloatingPointError: no convergence"}
+    assert "Broken failed: FloatingPointError: no convergence" in found.verdict()
     assert "Broken failed" in caplog.text
-    with pytest.raises(DataError, match=r"no model is left to compare \(Broken: RuntimeError"):
+    with pytest.raises(DataError, match=r"no model is left to compare \(Broken: FloatingPointError"):
         measured({"Broken": Broken}, split, baseline=None)
 
 
@@ -232,7 +229,7 @@ def test_the_same_call_takes_up_again(split: Split, tmp_path: Path) -> None:
 def test_failures_are_tried_again(split: Split, tmp_path: Path) -> None:
     tries = []
 
-    def unlucky(train: Interactions) -> Popular:
+    def unlucky(train: Dataset) -> Popular:
         tries.append(1)
         if len(tries) == 1:
             raise MemoryError
@@ -244,7 +241,6 @@ def test_failures_are_tried_again(split: Split, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_compared_is_refused(split: Split) -> None:
-    train, test = split
     with pytest.raises(DataError, match="no models"):
         measured({}, split)
     with pytest.raises(DataError, match="baseline 'Nonsense': expected None, one of Popular, or of"):
@@ -252,10 +248,12 @@ def test_what_cannot_be_compared_is_refused(split: Split) -> None:
     with pytest.raises(DataError, match="k=0"):
         measured({"Popular": Popular}, split, k=0)
     with pytest.raises(DataError, match="no user has a target"):
-        measured({"Popular": Popular}, (train, test.take([])))
-    other = leave_last_out(synthetic_shop(n_items=96, n_users=60).interactions)[1]
-    with pytest.raises(IncompatibleError, match="train over 160 items, test over 96"):
-        measured({"Popular": Popular}, (train, other))
+        measured({"Popular": Popular}, replace(split, test=split.test.take([])))
+    other = leave_last_out(synthetic_shop(n_items=96, n_users=60).dataset)
+    with pytest.raises(IncompatibleError, match="train has 160 items, the test is over 96"):
+        replace(split, test=other.test)
+    with pytest.raises(IncompatibleError, match="context is of 96 items, test of 160"):
+        measured({"Popular": Popular}, split, context=EvaluationContext.of(other.train))
 
 
 def test_a_baseline_of_the_models_by_name_joins(split: Split) -> None:
@@ -263,12 +261,12 @@ def test_a_baseline_of_the_models_by_name_joins(split: Split) -> None:
 
 
 def test_two_at_a_time_measure_what_one_after_another_does(tmp_path: Path) -> None:
-    split = leave_last_out(synthetic_shop(n_items=96, n_users=60).interactions)
+    split = leave_last_out(synthetic_shop(n_items=96, n_users=60).dataset)
     models = {"Popular": Popular, "ItemKNN": lambda train: ItemKNN().fit(train), "Broken": Broken()}
     alone = measured(models, split)  # type: ignore[arg-type]
     beside = measured(models, split, jobs=2, folder=tmp_path)  # type: ignore[arg-type]
     assert beside.names == alone.names
-    assert beside.failed == alone.failed == {"Broken": "RuntimeError: no convergence"}
+    assert beside.failed == alone.failed == {"Broken": "FloatingPointError: no convergence"}
     for name, report in alone.reports.items():
         assert dict(beside.reports[name]) == dict(report)
     kept = measured(models, split, jobs=2, folder=tmp_path)  # type: ignore[arg-type]
@@ -276,9 +274,9 @@ def test_two_at_a_time_measure_what_one_after_another_does(tmp_path: Path) -> No
 
 
 def test_a_single_model_gets_the_threads_it_would_have_beside_another(tmp_path: Path) -> None:
-    split = leave_last_out(synthetic_shop(n_items=96, n_users=60).interactions)
+    split = leave_last_out(synthetic_shop(n_items=96, n_users=60).dataset)
 
-    def fit(train: Interactions) -> Popular:
+    def fit(train: Dataset) -> Popular:
         (tmp_path / "threads").write_text(f"{torch.get_num_threads()} {os.getpid()}", encoding="utf-8")
         return Popular().fit(train)
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mmreco.arrays import Bool
 from mmreco.data.attributes import Attributes
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.evaluation import EvaluationContext, evaluate
 from mmreco.splitting import Holdout
@@ -24,16 +24,15 @@ class Alphabetical:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def recommend(
-        self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: Bool | None = None
-    ) -> Ranking:
-        self.asked.append(len(histories))
-        scores = np.tile(-np.arange(6.0, dtype=np.float32), (len(histories), 1))
-        if exclude_seen:
-            scores[histories.users_flat, histories.items_flat] = -np.inf
-        if where is not None:
-            scores[:, ~where] = -np.inf
-        return Ranking.from_scores(scores, k)
+    def recommend(self, request: Request) -> Ranking:
+        self.asked.append(len(request))
+        scores = np.tile(-np.arange(6.0, dtype=np.float32), (len(request), 1))
+        excluded = request.excluded
+        if excluded is not None:
+            scores[excluded.users_flat, excluded.items_flat] = -np.inf
+        if request.candidates is not None:
+            scores[~np.broadcast_to(request.candidates, scores.shape)] = -np.inf
+        return Ranking.from_scores(scores, request.k)
 
 
 def holdout(histories: list[list[str]], targets: list[list[str]]) -> Holdout:
@@ -64,7 +63,7 @@ def test_options_reach_the_model() -> None:
     seen = evaluate(Alphabetical(), TEST, k=2, exclude_seen=False)
     assert seen["hit_rate@2"] == pytest.approx(2 / 3)
     assert seen.per_user["mrr@2"].tolist() == [0.5, 1, 0]
-    only = evaluate(Alphabetical(), TEST, k=2, where=np.array([False] * 5 + [True]))
+    only = evaluate(Alphabetical(), TEST, k=2, candidates=np.array([False] * 5 + [True]))
     assert only.per_user["recall@2"].tolist() == [0, 0, 1]
 
 
@@ -102,8 +101,8 @@ def test_a_report_is_read_only_shown_and_json() -> None:
 def test_nothing_to_measure_is_said() -> None:
     with pytest.raises(DataError, match="none of 2 users has a target"):
         evaluate(Alphabetical(), holdout([["a"], ["b"]], [[], []]))
-    for options in ({"k": 0}, {"k": ()}, {"batch_size": 0}):
-        with pytest.raises(DataError, match="expected numbers of 1 or more"):
+    for options, said in (({"k": 0}, "k=0"), ({"k": ()}, r"k=\(\): expected"), ({"batch_size": 0}, "batch_size=0")):
+        with pytest.raises(DataError, match=said):
             evaluate(Alphabetical(), TEST, **options)  # type: ignore[arg-type]
 
 
@@ -118,7 +117,7 @@ def known(**more: Any) -> EvaluationContext:
 def test_what_is_known_gives_more_than_accuracy() -> None:
     kinds = Attributes.from_lists(ITEMS, {"a": ["dress"], "b": ["dress"], "c": ["hat"], "d": ["hat"]})
     vectors = Embeddings(IdMap.of(["c", "b"]), np.array([[1, 0], [0, 1]], dtype=np.float32))
-    report = evaluate(Alphabetical(), TEST, k=2, known=known(categories=kinds, vectors=vectors))  # b c | a b | b c
+    report = evaluate(Alphabetical(), TEST, k=2, context=known(categories=kinds, vectors=vectors))  # b c | a b | b c
     assert list(report)[-8:] == [
         f"{name}@2"
         for name in (
@@ -137,7 +136,7 @@ def test_what_is_known_gives_more_than_accuracy() -> None:
 
 
 def test_segments_are_evaluations_of_their_own() -> None:
-    report = evaluate(Alphabetical(), TEST, k=2, known=known())
+    report = evaluate(Alphabetical(), TEST, k=2, context=known())
     assert {name: of["users"] for name, of in report.segments.items()} == {"new": 3, "head": 1, "tail": 2, "cold": 1}
     assert dict(report.segments["new"])["ndcg@2"] == report["ndcg@2"]
     assert report.segments["head"]["recall@2"] == 1  # a, half of all events, is wanted by the second user
@@ -161,7 +160,7 @@ def test_a_whole_ranking_gives_auc() -> None:
         assert list(report)[-1] == "auc"
         assert "auc" in repr(report)
     assert "auc" not in evaluate(Alphabetical(), TEST, k=2)
-    some = evaluate(Alphabetical(), TEST, k=6, where=np.array([True] * 4 + [False] * 2))
+    some = evaluate(Alphabetical(), TEST, k=6, candidates=np.array([True] * 4 + [False] * 2))
     np.testing.assert_allclose(some.per_user["auc"], [1, (1 + 1) / 2 - 1 / 4, 0])  # what the last wants is not on sale
 
 
@@ -186,10 +185,11 @@ def test_sampled_metrics_of_a_random_model_are_a_lottery_among_the_few() -> None
     test = Holdout(histories, Interactions.from_events(histories.users, items, users, rows))
 
     class Lottery:
-        def recommend(
-            self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: Bool | None = None
-        ) -> Ranking:
-            return Ranking.from_scores(rng.random((len(histories), 200), dtype=np.float32), k)
+        def recommend(self, request: Request) -> Ranking:
+            scores = rng.random((len(request), 200), dtype=np.float32)
+            if request.candidates is not None:
+                scores[~np.broadcast_to(request.candidates, scores.shape)] = -np.inf
+            return Ranking.from_scores(scores, request.k)
 
     assert evaluate(Lottery(), test, sampled=19)["hit_rate@10 (19 sampled)"] == pytest.approx(0.5, abs=0.08)
     assert evaluate(Lottery(), test)["hit_rate@10"] == pytest.approx(0.05, abs=0.04)
@@ -201,7 +201,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(DataError, match="sampled=5: user '2' has 3 items"):
         evaluate(Alphabetical(), TEST, sampled=5)
     other = Interactions.from_histories([["z"]], items=IdMap.of(["z"]))
-    with pytest.raises(IncompatibleError, match="known is of 1 items, test of 6"):
-        evaluate(Alphabetical(), TEST, known=EvaluationContext(other))
-    with pytest.raises(IncompatibleError, match="known: categories of 1 items, train over 6"):
+    with pytest.raises(IncompatibleError, match="context is of 1 items, test of 6"):
+        evaluate(Alphabetical(), TEST, context=EvaluationContext(other))
+    with pytest.raises(IncompatibleError, match="context: categories of 1 items, train over 6"):
         known(categories=Attributes.from_lists(other.items, {}))
