@@ -144,7 +144,7 @@ class TestByTime:
 
     @pytest.mark.parametrize("at", [1.5, 0.0, 1.0, True, "2026", None])
     def test_no_moment_is_refused(self, at: Any) -> None:
-        with pytest.raises(DataError, match="expected a datetime, whole milliseconds, or a share"):
+        with pytest.raises(DataError, match="at="):
             by_time(made([[0, 1]], [[1, 2]]), at)
 
     def test_events_without_times_are_refused(self) -> None:
