@@ -1,4 +1,4 @@
-"""BehaviourTower: a history of item vectors, event types and time gaps becomes a user vector at each step."""
+"""BehaviourTower: a history of item vectors, kinds of event and time gaps becomes a user vector at each step."""
 
 import math
 from typing import Literal
@@ -26,9 +26,20 @@ class BehaviourTower(nn.Module):
     dim : width of item and user vectors
     depth, heads, dropout : as the reader takes them; `heads` matters to the Transformer alone
     n_events : kinds of event, the unknown kind 0 among them
+    horizon : whether there is a second user vector, `later`, for what comes within a horizon
     """
 
-    def __init__(self, reader: Reader, dim: int, *, depth: int, heads: int, dropout: float, n_events: int) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        dim: int,
+        *,
+        depth: int,
+        heads: int,
+        dropout: float,
+        n_events: int,
+        horizon: bool = False,
+    ) -> None:
         super().__init__()
         self.events = nn.Embedding(n_events, dim)
         self.gaps = nn.Embedding(GAPS, dim)
@@ -40,6 +51,10 @@ class BehaviourTower(nn.Module):
         else:
             self.read = Recurrent(reader, dim, depth=depth, dropout=dropout)
         self.norm = nn.LayerNorm(dim)
+        self.later = nn.Linear(dim, dim) if horizon else None
+        if self.later is not None:  # it begins as what comes next
+            nn.init.eye_(self.later.weight)
+            nn.init.zeros_(self.later.bias)
 
     def forward(self, vectors: Tensor, events: Tensor, minutes: Tensor) -> Tensor:
         """`(b, length, dim)` user vectors.
@@ -47,11 +62,11 @@ class BehaviourTower(nn.Module):
         Parameters
         ----------
         vectors : shape `(b, length, dim)`
-            Item vectors of unit length, oldest first, padded at the end.
-        events : shape `(b, length)`, int64
-            Kind of each event; 0 where unknown.
+            The mean of the item vectors of each step, oldest first, padded at the end.
+        events : shape `(b, length, n_events)`, float32
+            How much of each step is of each kind of event.
         minutes : shape `(b, length)`, float32
-            Minutes since the event before; below 0 where unknown.
+            Minutes since the step before; below 0 where unknown.
         """
         states: Tensor = self.norm(self.read(self._steps(vectors, events, minutes)))
         return states
@@ -62,7 +77,7 @@ class BehaviourTower(nn.Module):
         return state
 
     def _steps(self, vectors: Tensor, events: Tensor, minutes: Tensor) -> Tensor:
-        told: Tensor = self.events(events) + self.gaps(_gap_class(minutes))
+        told: Tensor = events.to(vectors.dtype) @ self.events.weight + self.gaps(_gap_class(minutes))
         return vectors * math.sqrt(vectors.shape[-1]) + told
 
 

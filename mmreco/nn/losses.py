@@ -18,9 +18,16 @@ _CELLS = {"cpu": 1 << 18, "cuda": 1 << 26}  # scores held at a time: what a CPU'
 
 
 def sampled_softmax(
-    users: Tensor, positives: Tensor, negatives: Tensor, *, targets: Tensor, drawn: Tensor, log_expected: Tensor
+    users: Tensor,
+    positives: Tensor,
+    negatives: Tensor,
+    *,
+    targets: Tensor,
+    drawn: Tensor,
+    log_expected: Tensor,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """The mean cross-entropy of each positive against itself and the shared negatives, a scalar.
+    """The weighted mean cross-entropy of each positive against itself and the shared negatives, a scalar.
 
     The normaliser is an unbiased estimate of the softmax over the whole catalogue. A negative that is the row's own
     positive is left out.
@@ -39,6 +46,8 @@ def sampled_softmax(
         The rows of the negatives; repeats are welcome.
     log_expected : shape `(m,)`
         Logarithm of how often each negative is expected in the draw (m times its probability).
+    weights : shape `(t,)`, above 0, optional
+        How much each row counts; all alike when omitted.
 
     Notes
     -----
@@ -47,14 +56,22 @@ def sampled_softmax(
     exact = torch.promote_types(users.dtype, torch.float32)
     given = (vectors.to(exact) for vectors in (users, positives, negatives))
     with torch.autocast(users.device.type, enabled=False):
-        loss: Tensor = _SampledSoftmax.apply(*given, targets, drawn, log_expected.to(exact))
+        counted = users.new_ones(len(targets), dtype=exact) if weights is None else weights.to(exact)
+        loss: Tensor = _SampledSoftmax.apply(*given, targets, drawn, log_expected.to(exact), counted)
     return loss
 
 
 class _SampledSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, users: Tensor, positives: Tensor, negatives: Tensor, targets: Tensor, drawn: Tensor, expected: Tensor
+        ctx: Any,
+        users: Tensor,
+        positives: Tensor,
+        negatives: Tensor,
+        targets: Tensor,
+        drawn: Tensor,
+        expected: Tensor,
+        counted: Tensor,
     ) -> Tensor:
         t, m = len(users), len(negatives)
         step = max(1, _CELLS.get(users.device.type, 1 << 18) // max(1, m))
@@ -72,21 +89,21 @@ class _SampledSoftmax(torch.autograd.Function):
             weights = scores.sub_(most[:, None]).exp_()  # (b, m)
             own = (right[part] - most).exp()  # (b,)
             mass = weights.sum(dim=1) + own
-            total += (mass.log() - (right[part] - most)).sum()
-            weights.div_(mass[:, None])
-            by_right[part] = own / mass - 1
+            total += (counted[part] * (mass.log() - (right[part] - most))).sum()
+            weights.mul_((counted[part] / mass)[:, None])
+            by_right[part] = counted[part] * (own / mass - 1)
             torch.mm(weights, negatives, out=by_user[part])
             by_negative.addmm_(weights.T, users[part])
         by_user.addcmul_(by_right[:, None], positives)
         ctx.save_for_backward(by_user, by_right[:, None] * users, by_negative)
-        ctx.count = t
-        return total / t
+        ctx.count = counted.sum()
+        return total / ctx.count
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         share = gradients[0] / ctx.count
         users, positives, negatives = (share * each for each in ctx.saved_tensors)
-        return users, positives, negatives, None, None, None
+        return users, positives, negatives, None, None, None, None
 
 
 def _met(targets: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:

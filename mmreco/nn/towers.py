@@ -78,11 +78,6 @@ class Towers(nn.Module):
         """Unit vectors of the items, `(n, dim)`."""
         return F.normalize(self.items(known.identity, known.contents, known.attributes), dim=1)
 
-    def user_directions(self, vectors: Tensor, events: Tensor, minutes: Tensor, steps: Tensor) -> Tensor:
-        """The user's place after each real step, `(t, dim)`, divided by the temperature.
-
-        `vectors`, `events`, `minutes` are as `BehaviourTower` takes them; `steps`, shape `(b, length)`, says
-        which are real.
-        """
-        states = self.users(vectors, events, minutes)[steps]  # (t, dim)
+    def directions(self, states: Tensor) -> Tensor:
+        """States of the user tower, `(t, dim)`, as unit vectors divided by the temperature."""
         return F.normalize(states, dim=1) * self._scale()

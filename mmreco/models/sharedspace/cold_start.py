@@ -8,11 +8,13 @@ tenths of what an average item has of the top lists, a place counting by its dis
 2 to 3 % of its NDCG@10 where a tenth of the items is new (Amazon Beauty, MovieLens-1M).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mmreco.arrays import F32, I64
 
-__all__ = ["COLD_SHARE", "leaning", "shift_towards", "some"]
+__all__ = ["COLD_SHARE", "leaning", "raising", "shift_towards", "some"]
 
 COLD_SHARE = 0.3
 """How much of the lists a new item is given for what an average one has."""
@@ -43,14 +45,28 @@ def leaning(users: F32, lists: F32, alone: F32, mean_user: F32, *, share: float)
         Where the mean user lies.
     share : a list is worth 1, and of that the places are worth `1 / log2(1 + p)` to each other, `p` from 1
     """
+    return _least(
+        lambda lean: _had(users @ shift_towards(alone, mean_user, lean).T, lists), share, -_FARTHEST, _FARTHEST
+    )
+
+
+def raising(scores: F32, lists: F32, *, share: float) -> float:
+    """The least number that, added to `scores`, `(u, n)`, gives each item at least a `share` of a list on average.
+
+    `lists` and `share` are as `leaning` takes them.
+    """
+    low, high = float(lists.min() - scores.max()), float(lists.max() - scores.min())
+    return _least(lambda more: _had(scores + np.float32(more), lists), share, low, high)
+
+
+def _had(scores: F32, lists: F32) -> float:
+    """What of a list an item has on average, by its scores with each user, `(u, n)`."""
     worth = 1 / np.log2(np.arange(2, lists.shape[1] + 2))
     gained = -np.diff(worth / worth.sum(), append=0)  # (k,): by standing before the item in this place as well
+    return float(sum(gain * (scores > bar[:, None]).mean() for gain, bar in zip(gained, lists.T, strict=True)))
 
-    def had(lean: float) -> float:
-        scores = users @ shift_towards(alone, mean_user, lean).T  # (u, n)
-        return float(sum(gain * (scores > bar[:, None]).mean() for gain, bar in zip(gained, lists.T, strict=True)))
 
-    low, high = -_FARTHEST, _FARTHEST
+def _least(had: Callable[[float], float], share: float, low: float, high: float) -> float:
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if had(middle) >= share else (middle, high)

@@ -1,8 +1,11 @@
 """SharedSpace: users and items as vectors in one space, whatever is known of them.
 
 Two towers meet. The item tower fuses an item's id, contents and attributes into one vector; the user tower
-reads a history of such vectors. Both are trained by a softmax over items for the next event at every step of
-every history, so items nobody clicked are placed by their content, and a stranger is a history like any other.
+reads a history of such vectors, a basket a step. Both are trained by a softmax over items for what comes next at every
+step of every history, so items nobody clicked are placed by their content, and a stranger is a history like any other.
+Where the log has dates, a second user vector is trained for what comes within a horizon. What pairs of items say of
+each other, and what is wanted now, stand beside the towers' vectors as far as a look at the log's own past finds that
+they help (`mmreco.models.sharedspace.answers`).
 
 Sources: Kang & McAuley, "Self-attentive sequential recommendation", 2018 (the causal Transformer); Klenitskiy &
 Vasilev, "Turning dross into gold loss: is BERT4Rec really better than SASRec?", 2023 (softmax in place of binary
@@ -19,7 +22,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
 from typing import Any, final, get_args
 
 import numpy as np
@@ -36,15 +41,21 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
+from mmreco.encoders.baskets import Baskets
 from mmreco.encoders.behaviour import BehaviourEncoder
 from mmreco.errors import IncompatibleError
+from mmreco.index.vector import VectorIndex
 from mmreco.models.base import State, VectorModel
 from mmreco.models.parameters import require
 from mmreco.models.sharedspace import training
-from mmreco.models.sharedspace.cold_start import COLD_SHARE, leaning, shift_towards, some
+from mmreco.models.sharedspace.answers import ASKED, Answers, Weights
+from mmreco.models.sharedspace.cold_start import COLD_SHARE, leaning, raising, shift_towards, some
 from mmreco.models.sharedspace.content import item_content, newcomers, placed
+from mmreco.models.sharedspace.horizon import Target, horizon_of, later_half, reach_of
 from mmreco.models.sharedspace.neighbours import Neighbours
+from mmreco.models.sharedspace.repeats import merged, owned
 from mmreco.models.trained import Trained
+from mmreco.models.validation import held_out
 from mmreco.nn.batching import batch_size, batches, windows
 from mmreco.nn.behaviour import BehaviourTower, Reader
 from mmreco.nn.fusion import Fusion, ItemTower, widths_of
@@ -52,6 +63,7 @@ from mmreco.nn.negatives import Negatives
 from mmreco.nn.process_group import crew
 from mmreco.nn.towers import ItemContent, Towers
 from mmreco.protocols import Searches
+from mmreco.splitting import Holdout
 from mmreco.text.title_tokens import with_title_tokens
 
 __all__ = ["SharedSpace"]
@@ -85,13 +97,18 @@ class SharedSpace(Trained[Towers], VectorModel):
     dropout : from 0 to below 1
         Share of values hidden in training.
     max_length : 1 or more
-        Events of a history that are read, the latest.
+        Steps of a history that are read, the latest; a step is all that happened at one moment.
+    target : "auto", "next" or "horizon"
+        What is foretold: the next basket, or all that comes within the latest tenth of the log. "auto" is "horizon"
+        where the log has dates. Then the weights of all evidence, and the number of passes, are found by training
+        without that tenth and asking for it; the space itself is trained on everything after that.
     training : how it is trained, see `Training`
 
     Attributes
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
+    weights_ : how much each kind of evidence counts, see `Weights`
     cold_bias_ : how far items without events lean towards the mean user
     neighbours_ : what items of few events are drawn towards (see `neighbours.py`); None with ids alone
     seconds_ : how long `fit` took; NaN once loaded
@@ -117,6 +134,7 @@ class SharedSpace(Trained[Towers], VectorModel):
     fusion: Fusion = "gated"
     dropout: float = 0.2
     max_length: int = 200
+    target: Target = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,8 +143,97 @@ class SharedSpace(Trained[Towers], VectorModel):
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
         require(self.reader in get_args(Reader), "reader", self.reader, f"one of {get_args(Reader)}")
         require(self.fusion in get_args(Fusion), "fusion", self.fusion, f"one of {get_args(Fusion)}")
+        require(self.target in get_args(Target), "target", self.target, f"one of {get_args(Target)}")
 
     # ---- fit
+
+    def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
+        begun = perf_counter()
+        dataset = _in_order(dataset)
+        log = dataset.interactions
+        self._horizon = horizon_of(log, self.target)
+        halves = None if self._horizon is None else later_half(log)
+        if self.training.patience is None:
+            weights = self._trained(dataset, None, progress)
+        elif validation is not None:
+            weights = self._trained(dataset, validation, progress)
+        elif halves is not None:
+            weights = self._rehearsed(dataset, *halves, progress)
+        else:
+            train, validation = held_out(log, self.training.seed)
+            weights = self._trained(dataset.with_interactions(train), validation, progress)
+        self._answer_by(log, weights)
+        self.seconds_ = perf_counter() - begun
+
+    def _trained(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> Weights:
+        """Train the towers, and find the weights of all evidence by the same validation."""
+        self.weights_, self.answers_ = self._towers_alone(), None
+        super()._fit(dataset, validation, progress)
+        if validation is None:
+            return self.weights_
+        rng = np.random.default_rng(self.training.seed)
+        asked = validation.take(some(np.arange(len(validation)), ASKED, rng))
+        both = self.behaviour().directions(asked.histories)
+        return Weights.found(
+            dataset.interactions,
+            asked,
+            users=both if self._horizon is not None else both[:1],
+            places=self.places_.vectors,
+            horizon=self._horizon,
+            seed=self.training.seed,
+        )
+
+    def _rehearsed(self, dataset: Dataset, earlier: Interactions, asked: Holdout, progress: bool) -> Weights:
+        """Train on the log without its latest tenth to find weights and passes, then on all of it."""
+        whole = self.training
+        folder = None if whole.checkpoint is None else Path(whole.checkpoint)
+        minutes = None if whole.minutes is None else whole.minutes / 2
+        trial = replace(
+            self, training=replace(whole, minutes=minutes, checkpoint=None if folder is None else folder / "earlier")
+        )
+        trial._horizon = self._horizon
+        trial.items_ = dataset.items
+        weights = trial._trained(dataset.with_interactions(earlier), asked, progress)
+        self.training = replace(
+            whole,
+            epochs=max(1, trial.epochs_),
+            patience=None,
+            minutes=minutes,
+            checkpoint=None if folder is None else folder / "whole",
+        )
+        try:
+            self._trained(dataset, None, progress)
+        finally:
+            self.training = whole
+        self.scores_, self.epochs_ = trial.scores_, trial.epochs_
+        return weights
+
+    def _towers_alone(self) -> Weights:
+        later = self._horizon is not None
+        return Weights(0.0 if later else 1.0, 1.0 if later else 0.0, horizon=self._horizon)
+
+    def _answer_by(self, log: Interactions, weights: Weights) -> None:
+        """Put all evidence that counts beside the towers' vectors."""
+        self.weights_, self.answers_ = weights, None
+        if not weights.plain:
+            self.answers_ = Answers.of(log, weights, self.training.seed)
+            self._raise_cold(log)
+        self._take_places(self.places_.vectors, self.cold_user_vector_)
+
+    def _raise_cold(self, log: Interactions) -> None:
+        """Let items without events have their share of the lists in which all evidence counts (see `cold_start.py`)."""
+        answers, cold = self.answers_, log.counts() == 0
+        assert answers is not None
+        n_known = int((~cold).sum())
+        rng = np.random.default_rng(self.training.seed)
+        sample = log.take(some(np.flatnonzero(log.lengths), _LISTS, rng))
+        self._take_places(self.places_.vectors, self.cold_user_vector_)
+        users = self.user_vectors(sample)
+        lists = self.recommend(histories=sample, k=min(_LIST, n_known), candidates=~cold).scores  # (u, k)
+        alone = self.places_.vectors[some(np.flatnonzero(cold if cold.sum() >= _ENOUGH_NEW else ~cold), _JUDGED, rng)]
+        full = np.where(np.isfinite(lists), lists, np.float32(lists[np.isfinite(lists)].min()))
+        raised = raising(users[:, : self.dim] @ alone.T, full, share=COLD_SHARE / n_known)
+        self.answers_ = answers.with_cold(raised, cold)
 
     def _prepare(self, dataset: Dataset, train: Interactions) -> None:
         self._attributes = Attributes.from_catalogue(with_title_tokens(dataset.catalogue))
@@ -150,6 +257,7 @@ class SharedSpace(Trained[Towers], VectorModel):
             heads=_HEADS,
             dropout=self.dropout,
             n_events=1 + len(self.event_names_),
+            horizon=self._horizon is not None,
         )
         return Towers(items, users, temperature=_TEMPERATURE)
 
@@ -167,10 +275,14 @@ class SharedSpace(Trained[Towers], VectorModel):
         self._negatives = Negatives(torch.from_numpy(np.flatnonzero(counts)).to(device), _NEGATIVES)
 
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
-        cut, together = windows(train.starts, self.max_length), crew()
+        baskets, together = Baskets.of(train), crew()
+        cut = windows(baskets.user_starts, self.max_length)
+        reach = None if self._horizon is None else reach_of(baskets, self._horizon)
         for group in batches(cut, batch_size(int(cut[:, 1].sum()), len(train.items)), rng):
             own, share = together.part(cut[group])
-            yield share * training.batch_loss(self.network_, self._known, train, own, self._negatives, self._hidden)
+            yield share * training.batch_loss(
+                self.network_, self._known, baskets, own, self._negatives, self._hidden, rng, reach
+            )
 
     def _optimiser(self) -> torch.optim.Optimizer:
         return training.optimiser(self.network_, self.training.learning_rate)
@@ -183,7 +295,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         return training.compiled(self.network_, self._steps(train))
 
     def _steps(self, train: Interactions) -> int:
-        return int(windows(train.starts, self.max_length)[:, 1].sum())
+        return int(windows(Baskets.of(train).user_starts, self.max_length)[:, 1].sum())
 
     def _learnt_from(self) -> list[npt.NDArray[Any]]:
         vectors = [values.cpu().numpy() for pair in self._known.contents.values() for values in pair]
@@ -203,7 +315,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         if not described.any():
             self.neighbours_ = None
             return
-        own, alone = self.embeddings_.vectors, placed(self.network_, known.without_ids())
+        own, alone = self.places_.vectors, placed(self.network_, known.without_ids())
         self.neighbours_ = Neighbours(train.items, alone * ((counts > 0) & described)[:, None], self.network_.scale)
         self._take_places(self.neighbours_.smooth_all(own, alone, counts), self.cold_user_vector_)
 
@@ -213,7 +325,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         if self.neighbours_ is None:
             return alone
         fully = np.ones(len(alone), np.float32)
-        return self.neighbours_.smooth(alone, alone, fully, self.embeddings_.vectors, rows=rows)
+        return self.neighbours_.smooth(alone, alone, fully, self.places_.vectors, rows=rows)
 
     def _place_cold(self, train: Interactions, known: ItemContent) -> None:
         """Find where the mean user lies, and let items without events lean there (see `cold_start.py`)."""
@@ -223,7 +335,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         users = self.user_vectors(sample)  # (u, dim)
         mean_user = users.mean(axis=0)
         mean_user = (mean_user / np.linalg.norm(mean_user)).astype(np.float32)
-        vectors, described = self.embeddings_.vectors.copy(), known.described.cpu().numpy()
+        vectors, described = self.places_.vectors.copy(), known.described.cpu().numpy()
         new = ~clicked & described
         alone = vectors[some(np.flatnonzero(new), _JUDGED, rng)]
         if len(alone) < _ENOUGH_NEW:
@@ -238,15 +350,20 @@ class SharedSpace(Trained[Towers], VectorModel):
         vectors[~clicked & ~described] = -mean_user  # nothing is known of these: behind all others
         self._take_places(vectors, mean_user)
 
-    def _take_places(self, vectors: F32, cold_user_vector: F32) -> None:
-        digest = hashlib.sha256(vectors.tobytes()).hexdigest()
-        self.embeddings_ = Embeddings(self.items_, vectors, f"SharedSpace {digest}")
+    def _take_places(self, places: F32, cold_user_vector: F32) -> None:
+        digest = hashlib.sha256(places.tobytes()).hexdigest()
+        self.places_ = self.embeddings_ = Embeddings(self.items_, places, f"SharedSpace {digest}")
         self.cold_user_vector_ = frozen(cold_user_vector, np.float32)
+        if self.answers_ is not None:
+            self.embeddings_ = Embeddings(self.items_, self.answers_.items(places), self.places_.fingerprint)
 
     # ---- asked
 
     def item_embeddings(self) -> Embeddings:
-        """The place of each item, unit length, in the order it was fitted on.
+        """What each item is answered by, in the order it was fitted on.
+
+        The first `dim` columns, of unit length, are its place in the space, the others what else counts (see
+        `mmreco.models.sharedspace.answers`).
 
         Raises
         ------
@@ -257,13 +374,16 @@ class SharedSpace(Trained[Towers], VectorModel):
         return self.embeddings_
 
     def user_vectors(self, histories: Interactions, *, items: Embeddings | None = None) -> F32:
-        """The place of each user, shape `(n, dim)`, unit length; an empty history lies among the popular items.
+        """What each user is answered by, shape `(n, width)`; an empty history lies among the popular items.
+
+        Its inner product with an item's vector is the item's score. Where the towers alone answer, both are of unit
+        length.
 
         Parameters
         ----------
         histories : `n` users, trained on or not
         items : optional
-            Places to read the histories with when they hold items that came later (see `place`).
+            The items' vectors to read the histories with when they hold items that came later (see `place`).
 
         Raises
         ------
@@ -273,10 +393,15 @@ class SharedSpace(Trained[Towers], VectorModel):
             `histories` are over other items.
         """
         self._require_fitted()
-        return self.behaviour(items).encode(histories)
+        following, later = self.behaviour(items).directions(histories)
+        if self.answers_ is None:
+            return later if self.weights_.later else following
+        return self.answers_.users(following, later, histories)
 
     def recommend_from(self, index: Searches, request: Request, *, items: Embeddings | None = None) -> Ranking:
         """The answer from another index of the item vectors; see `VectorModel.recommend_from`.
+
+        Where what was had may be answered, how often and how long ago it was had counts too, exactly.
 
         Raises
         ------
@@ -285,19 +410,35 @@ class SharedSpace(Trained[Towers], VectorModel):
         IncompatibleError
             The request is over other items than `items`, or than those fitted on.
         """
-        queries = self.user_vectors(request.histories, items=items)
-        return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
+        queries, repeats = self.user_vectors(request.histories, items=items), self.weights_.repeats
+        if request.exclude_seen or repeats is None:
+            return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
+        unseen = replace(request, exclude_seen=True)
+        others = index.search(queries, request.k, where=request.candidates, exclude=unseen.excluded)
+        had, vectors = owned(request.histories).allowed(request), (items or self.embeddings_).vectors
+        scores = np.einsum("pd,pd->p", queries[had.users], vectors[had.items]) + repeats.added(had)
+        return merged(others, had, scores, request.k)
 
     def behaviour(self, items: Embeddings | None = None) -> BehaviourEncoder:
         """The user tower as an encoder of histories over `items`, those fitted on when omitted (see `user_vectors`)."""
         self._require_fitted()
+        places = self.places_
+        if items is not None:
+            places = Embeddings(items.ids, items.vectors[:, : self.dim], items.fingerprint)
         return BehaviourEncoder(
             tower=self.network_.users,
-            items=items or self.embeddings_,
+            items=places,
             event_names=self.event_names_,
             cold_user_vector=self.cold_user_vector_,
             max_length=self.max_length,
         )
+
+    def _directions(self) -> VectorIndex:
+        """The index over the items' places alone, by which they are like each other."""
+        held: tuple[Embeddings, VectorIndex] | None = self.__dict__.get("_unit_index")
+        if held is None or held[0] is not self.places_:
+            held = self.__dict__["_unit_index"] = (self.places_, VectorIndex(self.places_))
+        return held[1]
 
     def place(self, catalogue: Catalogue, content: Mapping[str, Embeddings]) -> Embeddings:
         """The places of items nobody has clicked yet: by their content and attributes, near known items like them.
@@ -323,21 +464,28 @@ class SharedSpace(Trained[Towers], VectorModel):
         attributes = self.vocabulary_.describe(with_title_tokens(catalogue))
         items, known = newcomers(content, attributes, self.network_, self.vocabulary_.names)
         places = shift_towards(self._new_places(known), self.cold_user_vector_, self.cold_bias_)
-        return Embeddings(items, places, self.embeddings_.fingerprint)
+        vectors = places if self.answers_ is None else self.answers_.new_items(places)
+        return Embeddings(items, vectors, self.embeddings_.fingerprint)
 
     # ---- kept
 
     def _state(self) -> State:
         cuts = {column: list(values) for column, values in self.vocabulary_.cuts.items()}
-        about = json.dumps([self.event_names_, self.vocabulary_.names, self.cold_bias_, cuts]).encode()
-        places = {"vectors": self.embeddings_.vectors, "cold_user": self.cold_user_vector_}
+        weights = asdict(self.weights_)
+        about = json.dumps([self.event_names_, self.vocabulary_.names, self.cold_bias_, cuts, weights]).encode()
+        places = {"vectors": self.places_.vectors, "cold_user": self.cold_user_vector_}
+        if self.answers_ is not None:
+            places |= self.answers_.state()
         alone = {} if self.neighbours_ is None else {"alone": self.neighbours_.alone}
         return {**super()._state(), **places, **alone, "about": np.frombuffer(about, dtype=np.uint8)}
 
     def _restore(self, state: State) -> None:
         if "about" not in state:
             raise IncompatibleError("SharedSpace: saved by mmreco 0.1; fit it again on the same dataset and save")
-        event_names, names, self.cold_bias_, cuts = json.loads(state["about"].tobytes())
+        event_names, names, self.cold_bias_, cuts, weights = json.loads(state["about"].tobytes())
+        self.weights_ = Weights.of(weights)
+        self._horizon = self.weights_.horizon
+        self.answers_ = None if self.weights_.plain else Answers.of_state(self.weights_, state)
         self.event_names_ = tuple(event_names)
         nothing = np.zeros(0, dtype=np.int64)
         self.vocabulary_ = Attributes(
@@ -349,3 +497,11 @@ class SharedSpace(Trained[Towers], VectorModel):
         self._take_places(state["vectors"], state["cold_user"])
         alone = state.get("alone")
         self.neighbours_ = None if alone is None else Neighbours(self.items_, alone, self.network_.scale)
+
+
+def _in_order(dataset: Dataset) -> Dataset:
+    """The dataset with its users in the order of their ids, where the order of a dated log's rows says nothing."""
+    log = dataset.interactions
+    if log.times is None:
+        return dataset
+    return dataset.with_interactions(log.take(np.argsort(np.array(log.users.array.to_pylist(), dtype=object))))

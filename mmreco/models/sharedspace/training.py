@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from mmreco.arrays import F32, I64
-from mmreco.data.interactions import Interactions
-from mmreco.encoders.behaviour import steps
+from mmreco.encoders.baskets import Baskets
+from mmreco.models.sharedspace import horizon
 from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
@@ -54,33 +54,54 @@ def id_dropout(known: ItemContent, counts: I64) -> Tensor | None:
 def batch_loss(
     towers: Towers,
     known: ItemContent,
-    train: Interactions,
+    baskets: Baskets,
     cut: I64,
     negatives: Negatives,
-    hidden: Tensor | None = None,
+    hidden: Tensor | None,
+    rng: np.random.Generator,
+    reach: I64 | None = None,
 ) -> Tensor:
-    """The loss of foretelling each next event in these windows, shape `(b, 2)`; a scalar. On a GPU in bfloat16.
+    """The loss of foretelling what follows each basket of these windows, `(b, 2)`; a scalar. On a GPU in bfloat16.
 
-    `hidden` is as `id_dropout` gives it; an id is hidden in the whole batch or not at all.
+    `hidden` is as `id_dropout` gives it; an id is hidden in the whole batch or not at all. With `reach`, the last
+    basket within the horizon of each, what comes until there is foretold as well, by the second user vector.
     """
     device = known.identity.device
-    starts, lengths = cut[:, 0], cut[:, 1] - 1  # the last event of a window is only a target
-    batch = steps(train, starts, lengths, np.arange(1, 1 + len(train.event_names))).to(device)
-    inside = np.arange(batch.rows.shape[1]) < lengths[:, None]  # (b, length)
-    real = torch.from_numpy(inside).to(device)
-    targets = torch.from_numpy(train.items_flat[(starts[:, None] + 1 + np.arange(inside.shape[1]))[inside]]).to(device)
+    starts, lengths = cut[:, 0], cut[:, 1] - 1  # the last basket of a window is only a target
+    names = len(baskets.event_names)
+    batch = baskets.steps(starts, lengths, np.arange(1, 1 + names), 1 + names).to(device)
+    inside = np.arange(batch.minutes.shape[1]) < lengths[:, None]
+    read_at = (starts[:, None] + np.arange(inside.shape[1]))[inside]  # (t,)
+    taught = [horizon.drawn_next(baskets, read_at, rng)]
+    if reach is not None:
+        taught.append(horizon.drawn_later(baskets, read_at, reach[read_at], rng))
+    wanted = [torch.from_numpy(one.items).to(device) for one in taught]
     drawn, log_expected = negatives.draw()
-    rows, place = torch.unique(torch.cat([batch.rows[real], targets, drawn]), return_inverse=True)
-    read, right, wrong = place.split([len(targets), len(targets), len(drawn)])
+    rows, place = torch.unique(torch.cat([batch.rows, *wanted, drawn]), return_inverse=True)
+    read, *right, wrong = place.split([len(batch.rows), *(len(one) for one in wanted), len(drawn)])
     seen = known.of(rows)
     if hidden is not None:
         seen = seen.without_ids(torch.rand(len(rows), device=device) < hidden[rows])
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         places = towers.item_places(seen)  # (r, dim), each item once
-        inputs = places.new_zeros(*real.shape, places.shape[1])
-        inputs[real] = places[read]
-        users = towers.user_directions(inputs, batch.events, batch.minutes, real)  # (t, dim)
-    return sampled_softmax(users, places[right], places[wrong], targets=targets, drawn=drawn, log_expected=log_expected)
+        states = towers.users(batch.pooled(places[read]), batch.kinds, batch.minutes)[batch.real]  # (t, dim)
+        users = [towers.directions(states)]
+        if reach is not None and towers.users.later is not None:
+            users.append(towers.directions(towers.users.later(states)))
+    losses = [
+        sampled_softmax(
+            of[torch.from_numpy(one.steps).to(device)],
+            places[mine],
+            places[wrong],
+            targets=target,
+            drawn=drawn,
+            log_expected=log_expected,
+            weights=torch.from_numpy(one.weights).to(device),
+        )
+        for of, one, mine, target in zip(users, taught, right, wanted, strict=True)
+        if len(target)
+    ]
+    return torch.stack(losses).mean() if losses else places.sum() * 0
 
 
 def optimiser(towers: Towers, learning_rate: float) -> torch.optim.Optimizer:

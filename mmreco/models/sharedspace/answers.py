@@ -1,0 +1,155 @@
+"""The vectors a space answers with: what the towers say, what pairs of items say, and what is wanted now, side by side.
+
+One vector a user and one an item, whose inner product is the weighted sum of all evidence.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmreco.arrays import F32, Bool
+from mmreco.data.interactions import Interactions
+from mmreco.models.sharedspace.blend import Evidence, pooled, weighed
+from mmreco.models.sharedspace.item_to_item import ItemToItem
+from mmreco.models.sharedspace.repeats import Repeats
+from mmreco.models.sharedspace.trends import trends
+from mmreco.splitting import Holdout
+
+__all__ = ["ASKED", "Answers", "Weights"]
+
+ASKED = 1_000
+"""Users that weights are found by."""
+
+_FADING = 2  # horizons in which an event of a history comes to say half as much of other items
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each kind of evidence counts.
+
+    Parameters
+    ----------
+    following, later : of the two user vectors of the towers
+    pairs : of what pairs of items say
+    trends : of each column of `trends`
+    repeats : of what the user had himself; None where nobody has anything again
+    horizon : milliseconds, or None
+    """
+
+    following: float = 1.0
+    later: float = 0.0
+    pairs: float = 0.0
+    trends: tuple[float, ...] = ()
+    repeats: Repeats | None = None
+    horizon: int | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the towers alone answer."""
+        return not self.pairs and not any(self.trends) and 0 in (self.following, self.later)
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> "Weights":
+        """The weights that `asdict` made plain."""
+        repeats = about["repeats"]
+        own = None if repeats is None else Repeats(tuple(repeats["weights"]))
+        return cls(**{**about, "trends": tuple(about["trends"]), "repeats": own})
+
+    @classmethod
+    def found(
+        cls, log: Interactions, asked: Holdout, *, users: Sequence[F32], places: F32, horizon: int | None, seed: int
+    ) -> "Weights":
+        """The weights with which the past, `log`, foretells best what `asked` holds.
+
+        Parameters
+        ----------
+        users : one or two user vectors of each asked, `(n, dim)`; the last is what the towers would answer with
+        places : shape `(n_items, dim)`
+        """
+        pairs = ItemToItem.fit(log, seed=seed)
+        told = pairs.read(asked.histories, None if horizon is None else _FADING * horizon)
+        known = log.counts() > 0
+        columns = trends(log, horizon)
+        columns[~known] = columns[known].min(axis=0)
+        everybody = np.ones((len(asked), 1), dtype=np.float32)
+        kinds = [Evidence(of, places) for of in users] + [Evidence(told, pairs.said)]
+        kinds += [Evidence(everybody, column[:, None], signed=True) for column in columns.T]
+        base = len(users) - 1
+        found = weighed(pooled(kinds, asked), [kind.signed for kind in kinds], base)
+        repeats = Repeats.fit(pooled(kinds, asked, seen=True), found, asked.histories)
+        both = [float(w) for w in found[: len(users)]]
+        return cls(
+            both[0],
+            both[1] if len(both) > 1 else 0.0,
+            float(found[len(users)]),
+            tuple(float(w) for w in found[len(users) + 1 :]),
+            repeats,
+            horizon,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What stands beside the towers' vectors, and how all of it is weighed.
+
+    Parameters
+    ----------
+    weights : see `Weights`
+    pairs : what items say of each other
+    trend : shape `(n_items,)`
+        What is added to the score of each item, whoever asks.
+    cold_trend : what is added to that of an item without events
+    """
+
+    weights: Weights
+    pairs: ItemToItem
+    trend: F32
+    cold_trend: float = 0.0
+
+    @classmethod
+    def of(cls, log: Interactions, weights: Weights, seed: int) -> "Answers":
+        """The evidence of a log, under weights found before."""
+        columns = trends(log, weights.horizon)
+        trend = columns @ np.array(weights.trends or (0.0,) * columns.shape[1], dtype=np.float32)
+        return cls(weights, ItemToItem.fit(log, seed=seed), trend)
+
+    @classmethod
+    def of_state(cls, weights: Weights, state: Mapping[str, npt.NDArray[Any]]) -> "Answers":
+        """What `state` gave."""
+        pairs = ItemToItem(state["answers.says"], state["answers.said"])
+        return cls(weights, pairs, state["answers.trend"], float(state["answers.cold_trend"][0]))
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """All but the weights, as named arrays."""
+        return {
+            "answers.says": self.pairs.says,
+            "answers.said": self.pairs.said,
+            "answers.trend": self.trend,
+            "answers.cold_trend": np.array([self.cold_trend]),
+        }
+
+    def with_cold(self, cold_trend: float, cold: Bool) -> "Answers":
+        """The same with another trend for the items without events, those in the mask `cold`."""
+        trend = self.trend.copy()
+        trend[cold] = cold_trend
+        return replace(self, trend=trend, cold_trend=cold_trend)
+
+    def items(self, places: F32) -> F32:
+        """The vectors of the known items, `(n_items, width)`, whose first columns are their places."""
+        return np.concatenate([places, self.pairs.said, self.trend[:, None]], axis=1)
+
+    def new_items(self, places: F32) -> F32:
+        """The vectors of items that came later: no pair says anything of them."""
+        said = np.zeros((len(places), self.pairs.said.shape[1]), dtype=np.float32)
+        return np.concatenate([places, said, np.full((len(places), 1), self.cold_trend, dtype=np.float32)], axis=1)
+
+    def users(self, following: F32, later: F32, histories: Interactions) -> F32:
+        """The vectors of users, `(n, width)`, by where the towers see them, `(n, dim)` each."""
+        weights = self.weights
+        towers = np.float32(weights.following) * following + np.float32(weights.later) * later
+        told = self.pairs.read(histories, None if weights.horizon is None else _FADING * weights.horizon)
+        ones = np.ones((len(histories), 1), dtype=np.float32)
+        return np.concatenate([towers, np.float32(weights.pairs) * told, ones], axis=1)

@@ -1,0 +1,99 @@
+"""What a space is taught and asked: the next basket alone, or also what comes within a horizon.
+
+A shop asks what somebody wants over the coming days, not the next click. Where the log has dates the horizon is as long
+as its latest tenth of events, and the same moment parts what is learnt from what is asked when a fit looks how well it
+does.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from mmreco.arrays import F32, I64, Bool
+from mmreco.data.interactions import Interactions
+from mmreco.encoders.baskets import Baskets
+from mmreco.splitting import Holdout
+
+__all__ = ["Drawn", "Target", "dated", "drawn_later", "drawn_next", "horizon_of", "later_half", "reach_of"]
+
+Target = Literal["auto", "next", "horizon"]
+
+_LATEST = 0.1  # share of the events that lies within the horizon before the log's end
+_ENOUGH = 50  # users that must be there to ask
+_NEXT, _LATER = 4, 2  # targets drawn for a step, from the next basket and from the horizon
+
+
+class Drawn(NamedTuple):
+    """Targets: the step each is of, `(p,)`, its item row, `(p,)`, and how much it counts, `(p,)`."""
+
+    steps: I64
+    items: I64
+    weights: F32
+
+
+def dated(log: Interactions) -> bool:
+    """Whether times are dates, not numbers counted from each user's first event on."""
+    if log.times is None or not log.n_events:
+        return False
+    firsts = log.times[log.starts[:-1][log.lengths > 0]]
+    return bool((firsts == log.times.min()).mean() < 0.5)
+
+
+def horizon_of(log: Interactions, target: Target) -> int | None:
+    """How far a dated log is looked ahead in, milliseconds; None where only the next basket counts."""
+    if target == "next" or not dated(log):
+        return None
+    times = log.times
+    assert times is not None
+    ahead = int(times.max()) - _moment(times) + 1
+    return ahead if later_half(log) is not None else None
+
+
+def later_half(log: Interactions) -> tuple[Interactions, Holdout] | None:
+    """The log before its latest tenth, and what its users did in that; None where too few have done anything."""
+    assert log.times is not None
+    before = log.times < _moment(log.times)
+    targets, histories = log.keep(~before & (log.weights > 0)), log.keep(before)
+    both = np.flatnonzero((targets.lengths > 0) & (histories.lengths > 0))
+    train = histories.take(np.flatnonzero(histories.lengths))
+    if len(both) < _ENOUGH or not (train.lengths > 1).any():
+        return None
+    return train, Holdout(histories.take(both), targets.take(both))
+
+
+def _moment(times: I64) -> int:
+    return int(np.quantile(times, 1 - _LATEST, method="lower"))
+
+
+def drawn_next(baskets: Baskets, steps: I64, rng: np.random.Generator) -> Drawn:
+    """Up to four events of the basket after each of `steps`, `(s,)`; what weighs nothing is never one."""
+    after = steps + 1
+    sizes = baskets.sizes[after]
+    begun = (rng.random(len(steps)) * sizes).astype(np.int64)
+    turn = np.arange(_NEXT)
+    events = baskets.starts[after][:, None] + (begun[:, None] + turn) % sizes[:, None]  # (s, 4)
+    return _taught(baskets, events, turn < sizes[:, None])
+
+
+def drawn_later(baskets: Baskets, steps: I64, reach: I64, rng: np.random.Generator) -> Drawn:
+    """Two events of the baskets from the one after each of `steps`, `(s,)`, to the one `reach`, `(s,)`."""
+    which = (rng.random((len(steps), _LATER)) * np.maximum(reach - steps, 1)[:, None]).astype(np.int64)
+    basket = steps[:, None] + 1 + which
+    events = baskets.starts[basket] + (rng.random(basket.shape) * baskets.sizes[basket]).astype(np.int64)
+    return _taught(baskets, events, np.ones(events.shape, dtype=np.bool_))
+
+
+def reach_of(baskets: Baskets, ahead: int) -> I64:
+    """The user's last basket within `ahead` milliseconds after each, shape `(b,)`; the basket itself where none is."""
+    assert baskets.times is not None
+    since = baskets.times - baskets.times.min(initial=0)
+    lane = int(since.max(initial=0)) + ahead + 1  # users stand one after the other on one line
+    line = baskets.users * lane + since
+    return np.searchsorted(line, line + ahead, side="right") - 1
+
+
+def _taught(baskets: Baskets, events: I64, there: Bool) -> Drawn:
+    weights = baskets.weights[events]
+    there = there & (weights > 0)
+    steps = np.broadcast_to(np.arange(len(events))[:, None], events.shape)
+    return Drawn(steps[there], baskets.items[events[there]], weights[there])

@@ -1,0 +1,145 @@
+"""What a user had before: how much he wants it again, from how often and how long ago he had it.
+
+A correction of the scores of the user's own items, a few dozen each, added exactly on top of whatever an index answers.
+Its four weights are learnt on what is held out: the chance that each item of a pool is a target, by a softmax.
+
+Sources: Anderson et al., "The dynamics of repeat consumption", 2014 (frequency and recency are the two signals); Hu et
+al., "Modeling personalized item frequency information for next-basket recommendation", 2020. Deviates by counting
+baskets, not days, as how long ago, and by adding to what else is known of the item.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from mmreco.arrays import F32, F64, I64, Bool
+from mmreco.data.interactions import Interactions
+from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
+from mmreco.encoders.baskets import Baskets
+from mmreco.models.sharedspace.blend import Pool
+
+__all__ = ["Owned", "Repeats", "merged", "owned"]
+
+_ENOUGH = 20  # targets had before, from which there is something to learn
+_L2 = 1e-3
+_ITERATIONS = 60
+
+
+class Owned(NamedTuple):
+    """Pairs of a user and an item had before, `(p,)` each, by user and item, and `features`, shape `(p, 3)`.
+
+    The features: 1, the logarithm of the baskets that held the item, that of 1 + the baskets since the last of them.
+    """
+
+    users: I64
+    items: I64
+    features: F32
+
+    def allowed(self, request: Request) -> "Owned":
+        """Those that may be answered."""
+        there = np.ones(len(self.items), dtype=np.bool_)
+        if request.candidates is not None:
+            mask = request.candidates
+            there = mask[self.items] if mask.ndim == 1 else mask[self.users, self.items]
+        if request.exclude is not None:
+            n_items = max(1, len(request.histories.items))
+            barred = request.exclude.users_flat * n_items + request.exclude.items_flat
+            there = there & ~np.isin(self.users * n_items + self.items, barred)
+        return Owned(self.users[there], self.items[there], self.features[there])
+
+
+def owned(histories: Interactions) -> Owned:
+    """What each user had; events of weight 0 or below do not count."""
+    baskets = Baskets.of(histories.keep(histories.weights > 0))
+    basket = np.repeat(np.arange(len(baskets)), baskets.sizes)
+    users = baskets.users[basket]
+    n_items = max(1, len(histories.items))
+    both = np.unique(np.stack([users * n_items + baskets.items, basket], axis=1), axis=0)  # an item once a basket
+    keys, first, times = np.unique(both[:, 0], return_index=True, return_counts=True)
+    latest = both[first + times - 1, 1]
+    own = keys // n_items
+    since = baskets.user_starts[own + 1] - 1 - latest
+    features = np.stack([np.ones(len(keys)), np.log(times), np.log1p(since)], axis=1)
+    return Owned(own, keys % n_items, features.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """The weights of the features of `Owned`, in the unit of the scores they are added to."""
+
+    weights: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, pool: Pool, weights: F64, histories: Interactions) -> "Repeats | None":
+        """Learnt on a pool that holds all items had; None where hardly anything is had again.
+
+        Parameters
+        ----------
+        weights : of the pool's kinds of evidence
+        """
+        had = owned(histories)
+        features = np.zeros((*pool.rows.shape, had.features.shape[1]), dtype=np.float32)
+        line, place = _found(pool.rows, had)
+        features[line, place] = had.features
+        if int((pool.right & (features[..., 0] > 0)).sum()) < _ENOUGH:
+            return None
+        base = np.einsum("f,fnp->np", weights.astype(np.float32), pool.features)
+        spread = np.float32(max(float(base[pool.rows >= 0].std()), 1e-9))
+        asked = np.flatnonzero(pool.right.any(axis=1))
+        scale, *found = _softmax_weights(
+            base[asked] / spread, features[asked], pool.right[asked], pool.rows[asked] >= 0
+        )
+        return cls(tuple(w * spread / scale for w in found)) if scale > 1e-3 else None
+
+    def added(self, had: Owned) -> F32:
+        """What is added to the score of each pair, shape `(p,)`."""
+        return had.features @ np.array(self.weights, dtype=np.float32)
+
+
+def merged(ranking: Ranking, had: Owned, scores: F32, k: int) -> Ranking:
+    """The `k` best of a ranking and of pairs with these scores, `(p,)`, that are not in it."""
+    order = np.lexsort((had.items, -scores, had.users))
+    users = had.users[order]
+    place = np.arange(len(users)) - np.searchsorted(users, users)
+    best = order[place < k]
+    rows = np.full((len(ranking), k), -1, dtype=np.int64)
+    own = np.full((len(ranking), k), -np.inf, dtype=np.float32)
+    rows[had.users[best], place[place < k]] = had.items[best]
+    own[had.users[best], place[place < k]] = scores[best]
+    rows, own = np.concatenate([ranking.rows, rows], axis=1), np.concatenate([ranking.scores, own], axis=1)
+    first = np.lexsort((rows, -own), axis=1)[:, :k]
+    return Ranking(np.take_along_axis(rows, first, axis=1), np.take_along_axis(own, first, axis=1))
+
+
+def _found(rows: I64, had: Owned) -> tuple[I64, I64]:
+    """Where in the pool, line and place, each pair stands."""
+    line = had.users
+    n_items = int(max(rows.max(initial=0), had.items.max(initial=0))) + 1
+    keys = (np.arange(len(rows))[:, None] * n_items + rows).ravel()
+    keys[(rows < 0).ravel()] = -1
+    order = np.argsort(keys, kind="stable")
+    place = order[np.searchsorted(keys, line * n_items + had.items, sorter=order)]
+    return line, place - line * rows.shape[1]
+
+
+def _softmax_weights(base: F32, features: F32, right: Bool, there: Bool) -> list[float]:
+    """The weight of the base and of each feature under which the targets are likeliest, each user counting alike."""
+    x = torch.cat([torch.from_numpy(base)[..., None], torch.from_numpy(features)], dim=2)  # (n, p, 1 + 3)
+    barred = torch.zeros(base.shape).masked_fill(~torch.from_numpy(there), float("-inf"))
+    wanted = torch.from_numpy(right).float()
+    wanted = wanted / wanted.sum(dim=1, keepdim=True)
+    weights = torch.zeros(x.shape[2], requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        logs = torch.log_softmax(x @ weights + barred, dim=1)
+        value = -(wanted * logs.masked_fill(wanted == 0, 0)).sum(dim=1).mean() + _L2 * (weights**2).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    return [float(w) for w in weights.detach()]
