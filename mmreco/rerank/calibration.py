@@ -25,37 +25,45 @@ class Mix:
     """
 
     def __init__(self, wanted: F64, values: I64) -> None:
-        self.there = values >= 0
+        n, m, _ = values.shape
+        there = values >= 0
         self.values = np.maximum(values, 0)
-        self.part = (self.there / np.maximum(self.there.sum(axis=2, keepdims=True), 1)).astype(np.float64)
+        self.part = there / np.maximum(there.sum(axis=2, keepdims=True), 1)  # (n, m, w)
+        self.known = there.any(axis=2)  # (n, m)
         self.wanted = wanted
         self.given = np.zeros_like(wanted)
-        self.size = np.zeros(len(wanted))
-        self._lines = np.arange(len(wanted))[:, None, None]
-        self._own = np.where(self.there, wanted[self._lines, self.values], 0.0)  # (n, m, w)
+        self.size = np.zeros(n)
+        with np.errstate(divide="ignore"):
+            logs = np.where(wanted > 0, np.log(wanted), 0.0)
+        self._entropy = (wanted * logs).sum(axis=1)  # (n,)
+        # Only values that the history has count; of these the list is short, whatever `w` is.
+        line, column, place = np.nonzero(there)
+        value = values[line, column, place]
+        own = wanted[line, value]
+        short = own > 0
+        self._cell = (line * m + column)[short]
+        self._line, self._value, self._own = line[short], value[short], own[short]
+        self._adds = (1 - _ALPHA) * self.part[line, column, place][short]
 
     def divergence(self) -> F32:
         """The divergence of each page with each candidate added, in nats, shape `(n, m)`; 0 for an unknown mix."""
-        size = self.size[:, None] + 1
-        base = self._apart(size)  # (n,)
-        lines = self._lines
-        with np.errstate(divide="ignore", invalid="ignore"):
-            before = (1 - _ALPHA) * self.given[lines, self.values] / size[:, :, None] + _ALPHA * self._own
-            after = before + (1 - _ALPHA) * self.part / size[:, :, None]
-            change = np.where(self._own > 0, self._own * (np.log(before) - np.log(after)), 0.0).sum(axis=2)
-        unknown = self._apart(np.maximum(self.size[:, None], 1))  # a candidate of no value leaves the mix as it is
-        apart = np.where(self.there.any(axis=2), base[:, None] + change, unknown[:, None])
+        size = self.size + 1
+        lent = (1 - _ALPHA) * self.given / size[:, None] + _ALPHA * self.wanted  # (n, c)
+        grown = np.log1p(self._adds / (size[self._line] * lent[self._line, self._value]))
+        change = np.bincount(self._cell, weights=self._own * grown, minlength=self.known.size)
+        apart = self._apart(lent)[:, None] - change.reshape(self.known.shape)
+        if not self.known.all():  # a candidate of no value leaves the mix as it is
+            same = (1 - _ALPHA) * self.given / np.maximum(self.size, 1)[:, None] + _ALPHA * self.wanted
+            apart = np.where(self.known, apart, self._apart(same)[:, None])
         divergence: F32 = apart.astype(np.float32)
         return divergence
 
-    def _apart(self, size: F64) -> F64:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            lent = (1 - _ALPHA) * self.given / size + _ALPHA * self.wanted
-            parts = self.wanted * (np.log(self.wanted) - np.log(lent))
-        apart: F64 = np.where(self.wanted > 0, parts, 0.0).sum(axis=1)
+    def _apart(self, lent: F64) -> F64:
+        logs = np.log(np.where(self.wanted > 0, lent, 1.0))
+        apart: F64 = self._entropy - (self.wanted * logs).sum(axis=1)
         return apart
 
     def choose(self, lines: I64, columns: I64) -> None:
         """Add what these questions have chosen, shape `(c,)` each."""
         np.add.at(self.given, (lines[:, None], self.values[lines, columns]), self.part[lines, columns])
-        self.size[lines] += self.there[lines, columns].any(axis=1)
+        self.size[lines] += self.known[lines, columns]

@@ -58,10 +58,11 @@ def codes(catalogue: Catalogue, column: str, rows: I64) -> Codes:
     there = array.is_valid().to_numpy(zero_copy_only=False)
     encoded = array.filter(pa.array(there)).cast(pa.large_string()).dictionary_encode()
     numbered = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    pairs = np.unique(np.stack([owner[there], numbered], axis=1), axis=0)  # a value twice counts once
-    each = np.bincount(pairs[:, 0], minlength=len(rows))
+    many = max(1, len(encoded.dictionary))
+    pairs = np.unique(owner[there] * many + numbered)  # a value twice counts once
+    each = np.bincount(pairs // many, minlength=len(rows))
     values = np.full((len(rows), max(1, int(each.max(initial=0)))), -1, dtype=np.int64)
-    values[pairs[:, 0], np.arange(len(pairs)) - np.repeat(np.cumsum(each) - each, each)] = pairs[:, 1]
+    values[pairs // many, np.arange(len(pairs)) - np.repeat(np.cumsum(each) - each, each)] = pairs % many
     return Codes(values, tuple(encoded.dictionary.to_pylist()))
 
 

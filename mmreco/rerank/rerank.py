@@ -207,9 +207,9 @@ def _boost(values: F32, there: Bool, catalogue: Catalogue, column: str) -> F32:
 
 
 def _mix(calibration: Calibration, catalogue: Catalogue, histories: Interactions, met: I64, place: I64) -> Mix:
-    everything = np.concatenate([met, histories.items_flat])
-    coded: Codes = codes(catalogue, calibration.column, everything)
-    own = coded.values[len(met) :]  # (e, w)
+    bought, event = np.unique(histories.items_flat, return_inverse=True)
+    coded: Codes = codes(catalogue, calibration.column, np.concatenate([met, bought]))
+    own = coded.values[len(met) :][event]  # (e, w)
     there = own >= 0
     share = there / np.maximum(there.sum(axis=1, keepdims=True), 1) * histories.weights[:, None]
     wanted = np.zeros((len(histories), max(1, len(coded.names))))
