@@ -52,6 +52,7 @@ HOMES = {
     "optuna": ("evaluation",),
     "PIL": ("encoders.image", "datasets.synthetic", "demo", "report"),
     "pymilvus": ("index.milvus",),
+    "pyversity": (),  # a reference in tests and benchmarks
     "rich": ("cli",),
     "sentence_transformers": ("encoders",),
     "timm": ("encoders.image",),

@@ -1,0 +1,244 @@
+"""Re-ranking: NDCG against variety, calibration, caps and time, with pyversity beside it in the same process.
+
+    MMRECO_DATA=../shared/data python benchmarks/rerank.py [--on beauty|movies] [--users 4000]
+
+200 candidates of EASE a user (leave one out), 20 places; NDCG, the mean cosine distance of pairs and the categories a
+page covers are of the first ten. Vectors are those of the titles (words and, for films, genres), 64 wide. Both sides
+get the same vectors and the same scores, scaled to 0..1 a question; pyversity once more with the scores as they are.
+"gain" is pyversity's distance at our NDCG, and ours, along the frontier. The last line is one JSON.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyversity
+
+from mmreco import metrics
+from mmreco.data.attributes import Attributes
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
+from mmreco.datasets.formats import movielens, s3rec_attributes, s3rec_interactions
+from mmreco.encoders.text.lexical import LexicalEncoder
+from mmreco.models.ease import EASE
+from mmreco.rerank import Calibration, Exploration, RerankOptions, rerank
+from mmreco.splitting import leave_last_out
+
+DIALS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+METHODS = ("mmr", "msd", "dpp", "ssd")
+K, WIDE, CANDIDATES = 10, 20, 200
+
+
+def beauty(data: Path) -> Dataset:
+    """The catalogue with titles and the category ids as lists."""
+    log = s3rec_interactions(data / "amazon_beauty" / "Beauty.txt")
+    facts = s3rec_attributes(data / "amazon_beauty" / "Beauty_item2attributes.json", log.items)
+    lines = (data / "amazon_beauty" / "Beauty_titles.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    titles = {i: title for i, _, title in (line.split("\t") for line in lines)}
+    ids = log.items.array.to_pylist()
+    table = pa.table({"title": [titles.get(i, "") for i in ids], "category": [facts.of(r) for r in range(len(ids))]})
+    return Dataset(Catalogue(log.items, table), log)
+
+
+def movies(data: Path) -> Dataset:
+    """MovieLens-1M; `category` holds the genres."""
+    return Dataset(*movielens(data / "ml1m"))
+
+
+class Measured:
+    """One ranking of all candidates, and what a page made of it is worth."""
+
+    def __init__(self, shop: Dataset, users: int, seed: int) -> None:
+        split = leave_last_out(shop)
+        chosen = np.random.default_rng(seed).permutation(len(split.test))[:users]
+        self.test = split.test.take(np.sort(chosen))
+        model = EASE().fit(split.train)
+        self.ranking = model.recommend(Request(self.test.histories, k=CANDIDATES))
+        lines = [" ".join(filter(None, text)) for text in zip(*_words(shop.catalogue), strict=True)]
+        encoder = LexicalEncoder(dim=64, seed=seed).fit([line for line in lines if line])
+        self.vectors = Embeddings(shop.items, encoder.encode(lines))
+        self.bags = Attributes.from_catalogue(shop.catalogue, columns=["category"], at_least=1).matrix()
+        self.catalogue = shop.catalogue
+
+    def figures(self, ranking: Ranking) -> dict[str, float]:
+        """NDCG, distance, categories a page and divergence from the own mix, of the first ten."""
+        top = ranking.top(K)
+        covered = ((self.bags[top.rows.ravel()]).toarray().reshape(len(top), K, -1) > 0).any(axis=1).sum(axis=1)
+        return {
+            "ndcg": float(np.nanmean(metrics.ndcg(top, self.test.targets))),
+            "distance": float(np.nanmean(metrics.diversity(top, self.vectors.vectors))),
+            "categories": float(covered.mean()),
+            "kl": float(np.nanmean(metrics.miscalibration(top, self.test.histories, self.bags))),
+        }
+
+    def ours(self, **options: Any) -> dict[str, float]:
+        """A page of `rerank`, with the milliseconds a user."""
+        began = time.perf_counter()
+        page = rerank(
+            self.ranking,
+            RerankOptions(k=WIDE, **options),
+            catalogue=self.catalogue,
+            embeddings=self.vectors,
+            histories=self.test.histories,
+        )
+        spent = (time.perf_counter() - began) * 1000 / len(self.ranking)
+        return {**self.figures(page.ranking), "ms": round(spent, 4)}
+
+    def theirs(self, method: str, diversity: float, *, scaled: bool) -> dict[str, float]:
+        """A page of pyversity, user by user."""
+        rows = np.full((len(self.ranking), WIDE), -1)
+        began = time.perf_counter()
+        for line in range(len(rows)):
+            found, scores = self.ranking.rows[line], self.ranking.scores[line]
+            if scaled:
+                scores = (scores - scores.min()) / (scores.max() - scores.min())
+            chosen = pyversity.diversify(self.vectors.vectors[found], scores, WIDE, method, diversity).indices
+            rows[line, : len(chosen)] = found[chosen]
+        spent = (time.perf_counter() - began) * 1000 / len(rows)
+        places = np.where(rows >= 0, np.arange(WIDE, 0, -1), -np.inf)
+        return {**self.figures(Ranking(rows, places.astype(np.float32))), "ms": round(spent, 4)}
+
+
+def _words(catalogue: Catalogue) -> tuple[list[str], list[str]]:
+    kinds = catalogue.column("category")
+    return catalogue.column("title"), [" ".join(kind) if kind and not kind[0].isdigit() else "" for kind in kinds]
+
+
+def at_loss(plain: dict[str, float], points: list[dict[str, float]], loss: float) -> float:
+    """The relative gain in distance for this share of NDCG, along the frontier of these points."""
+    ndcg = np.array([p["ndcg"] for p in [plain, *points]])
+    distance = np.array([p["distance"] for p in [plain, *points]])
+    order = np.argsort(-ndcg)
+    best = np.maximum.accumulate(distance[order])
+    wanted = plain["ndcg"] * (1 - loss)
+    return float(np.interp(-wanted, -ndcg[order], best) / plain["distance"] - 1)
+
+
+def frontier(measured: Measured) -> dict[str, Any]:
+    """All methods and dials, ours and theirs."""
+    plain = measured.figures(measured.ranking)
+    print("plain", _short(plain), flush=True)
+    out: dict[str, Any] = {"plain": plain, "gain_at_5_percent": {}}
+    for method in METHODS:
+        ours = [measured.ours(method=method, diversity=dial) for dial in DIALS]
+        theirs = [measured.theirs(method, dial, scaled=True) for dial in DIALS]
+        raw = [measured.theirs(method, dial, scaled=False) for dial in DIALS]
+        for dial, a, b, c in zip(DIALS, ours, theirs, raw, strict=True):
+            print(method, dial, "ours", _short(a), "| pyversity", _short(b), "| unscaled", _short(c), flush=True)
+        out[method] = {"ours": ours, "pyversity": theirs, "pyversity_unscaled": raw}
+        out["gain_at_5_percent"][method] = {
+            name: round(at_loss(plain, points, 0.05), 3)
+            for name, points in (("ours", ours), ("pyversity", theirs), ("pyversity_unscaled", raw))
+        }
+    return out
+
+
+def calibrated(measured: Measured) -> list[dict[str, float]]:
+    """What keeping the shopper's mix costs, by weight."""
+    plain = measured.figures(measured.ranking)
+    out = []
+    for weight in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9):
+        point = measured.ours(diversity=0.0, calibration=Calibration(weight=weight))
+        point |= {"weight": weight, "kl_ratio": point["kl"] / plain["kl"], "ndcg_ratio": point["ndcg"] / plain["ndcg"]}
+        print("calibration", weight, _short(point), flush=True)
+        out.append(point)
+    return out
+
+
+def violated(pages: int, seed: int) -> int:
+    """How many of so many random pages break a cap; every method, exploration, minimums, duplicates and boosts on."""
+    rng = np.random.default_rng(seed)
+    broken = 0
+    for method in METHODS:
+        n_items, n = 500, pages // len(METHODS)
+        brands = rng.integers(0, 15, n_items)
+        kinds = [rng.choice(8, rng.integers(1, 4), replace=False).tolist() for _ in range(n_items)]
+        table = pa.table(
+            {
+                "item_id": [str(row) for row in range(n_items)],
+                "brand": brands,
+                "category": kinds,
+                "margin": rng.random(n_items),
+            }
+        )
+        shop = Catalogue.from_frame(table)
+        rows = np.argsort(rng.random((n, n_items)), axis=1)[:, :CANDIDATES]
+        ranking = Ranking.from_scores(rng.random(rows.shape).astype(np.float32), CANDIDATES, rows=rows)
+        options = RerankOptions(
+            k=WIDE,
+            method=method,
+            caps={"brand": 2, "category": 5},
+            minimums={"brand": {"3": 4}},
+            boosts={"margin": 0.3},
+            duplicates=0.95,
+            exploration=Exploration(places=(2, 5, 11), rate=0.7),
+        )
+        vectors = Embeddings(shop.items, rng.normal(size=(n_items, 16)))
+        page = rerank(ranking, options, catalogue=shop, embeddings=vectors, seed=seed).ranking.rows
+        for line in page:
+            shown = line[line >= 0]
+            flat = np.concatenate([np.zeros(0, int), *(np.asarray(kinds[row]) for row in shown)])
+            broken += bool((np.bincount(brands[shown]) > 2).any() or (np.bincount(flat.astype(int)) > 5).any())
+    return broken
+
+
+def _short(point: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.4f}" for name, value in point.items())
+
+
+def one_by_one(measured: Measured) -> dict[str, float]:
+    """The median milliseconds of one user alone, with caps and without."""
+    out = {}
+    for name, options in (
+        ("mmr", {}),
+        ("dpp", {"method": "dpp"}),
+        ("mmr with caps and calibration", {"caps": {"category": 8}, "calibration": Calibration(weight=0.2)}),
+    ):
+        spent = []
+        for line in range(min(200, len(measured.ranking))):
+            one = Ranking(measured.ranking.rows[[line]], measured.ranking.scores[[line]])
+            own = measured.test.histories.take([line])
+            began = time.perf_counter()
+            rerank(
+                one,
+                RerankOptions(k=WIDE, **options),  # type: ignore[arg-type]
+                catalogue=measured.catalogue,
+                embeddings=measured.vectors,
+                histories=own,
+            )
+            spent.append((time.perf_counter() - began) * 1000)
+        out[name] = round(float(np.median(spent)), 3)
+    return out
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--on", choices=("beauty", "movies"), default="beauty")
+    parser.add_argument("--users", type=int, default=4000)
+    parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    data = Path(os.environ["MMRECO_DATA"])
+    measured = Measured({"beauty": beauty, "movies": movies}[asked.on](data), asked.users, asked.seed)
+    result = {
+        "on": asked.on,
+        "users": len(measured.ranking),
+        **frontier(measured),
+        "calibration": calibrated(measured),
+        "ms_one_user": one_by_one(measured),
+        "violated_caps": violated(asked.pages, asked.seed),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""Leaving out: the same question asked again without some items of its history, many at a time.
+
+What an item of a history is worth is not guessed from similarities: the model is asked without it. Every item is left
+out alone. What sets would do is first thought through, as if effects added up, and the most promising are then asked.
+
+Source: Tran, Ghazimatin, Saha Roy, "Counterfactual explanations for neural recommenders", 2021, and Ghazimatin et al.,
+"PRINCE", 2020: the smallest set of a user's own actions without which the item would not be recommended. Deviates by
+asking the model itself in place of influence functions, so that it holds for any model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+
+from mmreco.arrays import F32, I64, Bool, frozen
+from mmreco.data.ids import IdMap
+from mmreco.data.interactions import Interactions
+from mmreco.data.request import Request
+from mmreco.protocols import Recommends
+
+__all__ = ["Carriers", "Effects", "LeaveOut", "carriers", "every_unit"]
+
+_LATEST = 256  # different items of a history that are looked at one by one, the latest
+_WEIGHTY = {2: 40, 3: 20, 4: 14, 5: 12}  # of them, those whose sets of this size are thought through
+_TRIED = 16  # sets of a size that the model is asked without
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Where an item stands in each of `v` variants of a question.
+
+    Parameters
+    ----------
+    ranks : shape `(v,)`, int64
+        From 1; one more than the width of the answer where the item is not in it.
+    scores : shape `(v,)`, float32
+        Of the item; -inf where it is not in the answer.
+    margins : shape `(v,)`, float32
+        The item's score less the `k`-th best score of the others; below 0 where it is not among the first `k`, and
+        then at most so much where it is not in the answer.
+    """
+
+    ranks: I64
+    scores: F32
+    margins: F32
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ranks", frozen(self.ranks, np.int64))
+        object.__setattr__(self, "scores", frozen(self.scores, np.float32))
+        object.__setattr__(self, "margins", frozen(self.margins, np.float32))
+
+    def at(self, lines: Sequence[int]) -> "Effects":
+        """These variants alone."""
+        rows = np.asarray(lines, dtype=np.int64)
+        return Effects(self.ranks[rows], self.scores[rows], self.margins[rows])
+
+    def joined(self, more: "Effects") -> "Effects":
+        """These variants, then those of `more`."""
+        return Effects(
+            np.concatenate([self.ranks, more.ranks]),
+            np.concatenate([self.scores, more.scores]),
+            np.concatenate([self.margins, more.margins]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOut:
+    """One user's question, which can be asked without any part of the history.
+
+    Parameters
+    ----------
+    model : what is asked
+    history : of 1 user
+    k : 1 or more
+        The width of the answer that is explained.
+    candidates : shape `(n_items,)`, bool
+        What may be answered. Items of the history stay out of the answers that are given without them.
+    width : `k` or more
+        Places that are looked at.
+    """
+
+    model: Recommends
+    history: Interactions
+    k: int
+    candidates: Bool
+    width: int
+
+    @classmethod
+    def of(cls, model: Recommends, history: Interactions, item: int, k: int) -> "LeaveOut":
+        """The question of this history, narrowed to the best items and `item` where that is far down."""
+        candidates = np.ones(len(history.items), dtype=bool)
+        candidates[history.items_flat] = False
+        candidates[item] = True
+        width = min(5 * k, len(candidates))
+        asked = cls(model, history, k, candidates, width)
+        rows = asked.answers(np.zeros((1, len(asked.units)), dtype=bool))[0][0]
+        if (rows == item).any():
+            return asked
+        candidates = np.zeros_like(candidates)
+        candidates[rows[rows >= 0]] = True
+        candidates[item] = True
+        return replace(asked, candidates=candidates, width=width + 1)
+
+    @classmethod
+    def among(cls, model: Recommends, history: Interactions, items: Sequence[int]) -> "LeaveOut":
+        """The question of this history with these items as all that may be answered."""
+        candidates = np.zeros(len(history.items), dtype=bool)
+        candidates[list(items)] = True
+        return cls(model, history, 1, candidates, len(items))
+
+    @property
+    def units(self) -> I64:
+        """The different items of the history, shape `(m,)`, oldest first, the latest 256 of them."""
+        return _latest(self.history.items_flat)
+
+    def answers(self, left_out: Bool) -> tuple[I64, F32]:
+        """The item rows and scores `(v, width)` without the `units` where `left_out`, shape `(v, m)`, is true."""
+        histories = _without(self.history, self.units, left_out)
+        ranking = self.model.recommend(Request(histories, k=self.width, exclude_seen=False, candidates=self.candidates))
+        return ranking.rows, ranking.scores
+
+    def scores(self, item: int, left_out: Bool) -> F32:
+        """The score of `item` alone in each of the `v` variants, shape `(v,)`."""
+        only = np.zeros(len(self.history.items), dtype=bool)
+        only[item] = True
+        return replace(self, candidates=only, width=1).answers(left_out)[1][:, 0]
+
+    def effects(self, item: int, left_out: Bool) -> Effects:
+        """Where `item` stands in each of the `v` variants; see `answers`."""
+        rows, scores = self.answers(left_out)
+        return _effects(rows, scores, item, self.k)
+
+
+@dataclass(frozen=True, eq=False)
+class Carriers:
+    """The units that carry an item, the weightiest first, and what was measured without them.
+
+    Parameters
+    ----------
+    units : places among the units of the question
+    whole : with the whole history, one line
+    alone : without each of `units` alone, a line each
+    put_back : without all of `units` but one, a line each
+    without : without all of `units`, one line
+    """
+
+    units: tuple[int, ...]
+    whole: Effects
+    alone: Effects
+    put_back: Effects
+    without: Effects
+
+
+def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
+    """A smallest set of units without which `item` is not among the first `k`; else one that lowers it most.
+
+    Every unit is left out alone; where that is not enough pairs are, then threes, ... : of each size the sixteen sets
+    that would lower it most if the effects of units added up, as they do in linear models.
+
+    Parameters
+    ----------
+    max_events : 1 to 5
+        Units of a set at most.
+    """
+    m = len(asked.units)
+    rows, scores = asked.answers(every_unit(m))
+    first = _effects(rows, scores, item, asked.k)
+    whole, singles = first.at([0]), first.at(range(1, m + 1))
+    if not m:
+        return Carriers((), whole, singles, singles, whole)
+    sets: list[tuple[int, ...]] = [(unit,) for unit in range(m)]
+    tried = singles
+    changed = _changed(rows, scores)
+    for size in range(2, max_events + 1):
+        if (tried.ranks > asked.k).any() or size > m:
+            break
+        larger = _promising(changed, rows[0] == item, size, asked.k)
+        sets, tried = sets + larger, tried.joined(asked.effects(item, _masks(larger, m)))
+    best = int(np.lexsort((tried.margins, tried.ranks <= asked.k))[0])
+    units = tuple(sorted(sets[best], key=lambda unit: float(singles.margins[unit])))
+    put_back = whole
+    if len(units) > 1:
+        put_back = asked.effects(item, _masks([[u for u in units if u != unit] for unit in units], m))
+    return Carriers(units, whole, singles.at(units), put_back, tried.at([best]))
+
+
+def _effects(rows: I64, scores: F32, item: int, k: int) -> Effects:
+    """Where the item stands in answers `(v, width)`."""
+    found = rows == item  # (v, width)
+    there, place = found.any(axis=1), found.argmax(axis=1)
+    line = np.arange(len(rows))
+    own = np.where(there, scores[line, place], np.float32(-np.inf))
+    edge = np.where(there & (place < k), k, k - 1)  # the k-th of the others
+    rival = scores[line, np.minimum(edge, rows.shape[1] - 1)]
+    below = np.where(there, own, scores[:, -1])  # not in the answer: below its last item
+    with np.errstate(invalid="ignore"):
+        margins = np.where(np.isneginf(rival), np.where(there, np.inf, -np.inf), below - rival)
+    return Effects(np.where(there, place + 1, rows.shape[1] + 1), own, margins)
+
+
+def _changed(rows: I64, scores: F32) -> F32:
+    """Scores of the items of line 0, `(1 + m, width)`; those that are not in a line's answer have its last score."""
+    order = np.argsort(rows[0], kind="stable")
+    place = np.minimum(np.searchsorted(rows[0], rows, sorter=order), len(order) - 1)
+    place = order[place]  # (1 + m, width)
+    there = rows[0][place] == rows
+    last = np.where(np.isneginf(scores), np.inf, scores).min(axis=1, keepdims=True)
+    found = np.repeat(np.where(np.isinf(last), 0, last), rows.shape[1], axis=1).astype(np.float32)
+    line = np.broadcast_to(np.arange(len(rows))[:, None], rows.shape)
+    found[line[there], place[there]] = np.where(np.isneginf(scores[there]), found[line[there], 0], scores[there])
+    return found
+
+
+def _promising(changed: F32, item: Bool, size: int, k: int) -> list[tuple[int, ...]]:
+    """The sets of this size without which the item would be lowest, if effects added up."""
+    effect = changed[1:] - changed[0]  # (m, width)
+    ahead = effect[:, item][:, 0] - effect[:, ~item].mean(axis=1)
+    weighty = np.argsort(ahead, kind="stable")[: _WEIGHTY[size]]
+    sets = np.array(list(combinations(weighty.tolist(), size)))  # (sets, size)
+    would = changed[0] + effect[sets].sum(axis=1)  # (sets, width)
+    rivals = would[:, ~item]
+    edge = -np.partition(-rivals, min(k, rivals.shape[1]) - 1, axis=1)[:, min(k, rivals.shape[1]) - 1]
+    order = np.argsort(would[:, item][:, 0] - edge, kind="stable")[:_TRIED]
+    return [tuple(chosen) for chosen in sets[order].tolist()]
+
+
+def every_unit(m: int) -> Bool:
+    """Nothing left out, then each of `m` units alone, shape `(m + 1, m)`."""
+    return np.vstack([np.zeros((1, m), dtype=bool), np.eye(m, dtype=bool)])
+
+
+def _masks(sets: Sequence[Sequence[int]], m: int) -> Bool:
+    masks = np.zeros((len(sets), m), dtype=bool)
+    for line, chosen in enumerate(sets):
+        masks[line, list(chosen)] = True
+    return masks
+
+
+def _latest(items_flat: I64) -> I64:
+    """The different items, in the order of their latest event."""
+    backwards = items_flat[::-1]
+    first = np.sort(np.unique(backwards, return_index=True)[1])[:_LATEST]
+    return backwards[first][::-1]
+
+
+def _without(history: Interactions, units: I64, left_out: Bool) -> Interactions:
+    """The history once a variant, without the events on what is left out; the users are "0", "1", ..."""
+    order = np.argsort(units)
+    known = np.isin(history.items_flat, units)
+    unit = np.zeros(history.n_events, dtype=np.int64)
+    unit[known] = order[np.searchsorted(units, history.items_flat[known], sorter=order)]
+    kept = ~(left_out[:, unit] & known)  # (v, e)
+    event = np.nonzero(kept)[1]
+    starts = np.zeros(len(left_out) + 1, dtype=np.int64)
+    np.cumsum(kept.sum(axis=1), out=starts[1:])
+    return Interactions(
+        users=_numbers(len(left_out)),
+        items=history.items,
+        starts=starts,
+        items_flat=history.items_flat[event],
+        event_types=history.event_types[event],
+        event_names=history.event_names,
+        weights=history.weights[event],
+        times=None if history.times is None else history.times[event],
+    )
+
+
+@cache
+def _numbers(n: int) -> IdMap:
+    return IdMap.of([str(number) for number in range(n)])
