@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmreco.data.catalogue import Catalogue
-from mmreco.datasets.synthetic.shop import plant
+from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.retrieval.lexical import LexicalIndex
 from mmreco.text.segmentation import segment
 from mmreco.text.folding import fold
@@ -79,7 +79,7 @@ def traditional(seed: int = 0) -> dict[str, float]:
     from mmreco.datasets.synthetic.facts import CATEGORIES, COLOURS
     from opencc import OpenCC  # type: ignore[import-untyped]
 
-    shop = plant(seed=seed)
+    shop = synthetic_shop(seed=seed)
     index = LexicalIndex.build(shop.catalogue)
     to_traditional = OpenCC("s2t").convert
     out = {}

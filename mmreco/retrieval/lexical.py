@@ -6,8 +6,8 @@ or brand and model *is* the query before all. A word that no item has is read as
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,15 +29,19 @@ from mmreco.errors import DataError, IncompatibleError
 from mmreco.retrieval.names import exact_names
 from mmreco.retrieval.postings import Postings, field_counts
 from mmreco.retrieval.spelling import Spelling
-from mmreco.retrieval.terms import PIECE, joined, key, pieces, stem, words
+from mmreco.retrieval.terms import PIECE, joined, key, pieces, words
+from mmreco.text.folding import fold
+from mmreco.text.glossary import alike
 from mmreco.text.segmentation import Segmenter, is_chinese
+from mmreco.text.stemming import stem
 
 __all__ = ["FIELDS", "LexicalIndex"]
 
-FIELDS = {"title": 2.0, "brand": 1.0, "category": 1.0, "text": 1.0}  # the columns that are searched, and their weights
+FIELDS = {"title": 2.0, "brand": 1.0, "category": 1.0, "text": 0.3}  # the columns that are searched, and their weights
 _ALL_WORDS = 1.0  # what an item gains that holds every word; BM25 itself lies between 0 and 1
 _EXACT = 2.0  # and one that is called exactly so
-_MISSPELT = 0.7  # the weight of a word that was read as another
+_SYNONYM = 0.5  # the weight of a word that means the one asked for
+_MISSPELT = 0.7  # and of one that was read as another
 _TINY = 1e-6
 
 _U64 = npt.NDArray[np.uint64]
@@ -62,6 +66,8 @@ class LexicalIndex:
     named : shape `(m,)`, int64
         The item row of each name.
     segmenter : cuts texts and queries alike
+    synonyms : optional
+        What else a word may be called, as the index writes words (folded, without a plural's ending).
 
     Examples
     --------
@@ -78,6 +84,7 @@ class LexicalIndex:
     names: _U64
     named: I64
     segmenter: Segmenter
+    synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozen(self.names, np.uint64))
@@ -89,19 +96,27 @@ class LexicalIndex:
             )
 
     @classmethod
-    def build(cls, catalogue: Catalogue, *, words: Sequence[str] = ()) -> "LexicalIndex":
+    def build(
+        cls, catalogue: Catalogue, *, words: Sequence[str] = (), synonyms: Mapping[str, Sequence[str]] | None = None
+    ) -> "LexicalIndex":
         """The index of a catalogue's columns `title` (counted twice), `brand`, `category` and `text`.
 
         Parameters
         ----------
         words : optional
             Chinese words of the shop's own that are not to be cut. Its brands and categories are known anyway.
+        synonyms : optional
+            What else a word may be called, e.g. `{"sofa": ["couch", "settee"]}`; a word each. Chinese and English names
+            of common things are known anyway (`mmreco.text.glossary`).
         """
         segmenter = Segmenter((*_own_words(catalogue), *words))
         vocabulary: dict[str, int] = {}
         fields = _fields(catalogue, segmenter, vocabulary)
         names, named = _sorted_names(*exact_names(catalogue))
-        return cls(catalogue.items, tuple(vocabulary), Postings.of(fields), names, named, segmenter)
+        same = {
+            stem(fold(word)): tuple(stem(fold(other)) for other in others) for word, others in (synonyms or {}).items()
+        }
+        return cls(catalogue.items, tuple(vocabulary), Postings.of(fields), names, named, segmenter, same)
 
     def add(self, catalogue: Catalogue) -> "LexicalIndex":
         """The index with these items after those it has; what is known of words stays, so nothing is counted anew.
@@ -122,7 +137,8 @@ class LexicalIndex:
             np.concatenate([self.names, names]), np.concatenate([self.named, named + len(self.items)])
         )
         items = IdMap(pa.chunked_array([self.items.array, catalogue.items.array]))
-        return LexicalIndex(items, tuple(vocabulary), self.postings.extended(fields), names, named, self.segmenter)
+        postings = self.postings.extended(fields)
+        return LexicalIndex(items, tuple(vocabulary), postings, names, named, self.segmenter, self.synonyms)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -197,7 +213,7 @@ class LexicalIndex:
         for line, query in enumerate(queries):
             asked = self._words(query)
             if asked:
-                shares[line] = sum(word in self._vocabulary for word in asked) / len(asked)
+                shares[line] = sum(self._means(word) for word in asked) / len(asked)
         return shares
 
     def exact(self, queries: Sequence[str]) -> Bool:
@@ -212,7 +228,7 @@ class LexicalIndex:
 
     def corrected(self, query: str) -> list[tuple[str, tuple[str, ...]]]:
         """The words of a query that no item holds, each with the nearest words there are; none without near ones."""
-        unknown = [word for word in self._words(query) if word not in self._vocabulary and not self._parts(word)]
+        unknown = [word for word in self._words(query) if not self._means(word) and not self._parts(word)]
         return [(word, tuple(near for near, _ in self.spelling.nearest(word))) for word in unknown]
 
     @cached_property
@@ -234,32 +250,37 @@ class LexicalIndex:
                 asked = [word for word in asked if word not in code or word in self._vocabulary]
         return asked
 
+    def _means(self, word: str) -> bool:
+        """Whether an item holds the word or a synonym of it."""
+        others = (word, *self.synonyms.get(word, ()), *alike(word))
+        return any(other in self._vocabulary for other in others)
+
     def _parts(self, word: str) -> list[str]:
         return [piece for piece in pieces(word) if piece in self._vocabulary]
 
     def _terms(self, query: str) -> tuple[list[_Term], list[tuple[_Term, float]], float]:
         """Postings every item should have, those that merely help with their weights, and what all can sum up to."""
-        required, helping, limit = [], [], 0.0
+        required: list[_Term] = []
+        limit = 0.0
+        helping: list[tuple[str, float]] = list(self._written(query))
         for word in self._words(query):
-            term = self._vocabulary.get(word)
-            if term is not None:
-                required.append(self.postings.of_term(term))
-                limit += float(self.postings.limits[term])
-                near: list[tuple[str, float]] = [(piece, PIECE) for piece in self._parts(word)]
-            elif is_chinese(word):
-                required.append(_nothing())
-                near = [(piece, 1.0) for piece in self._parts(word)]
-            else:
-                alike = self.spelling.nearest(word)
-                required.append(_any_of([self.postings.of_term(self._vocabulary[other]) for other, _ in alike]))
-                limit += max((float(self.postings.limits[self._vocabulary[other]]) for other, _ in alike), default=0.0)
-                near = []
-            helping += [(self.postings.of_term(self._vocabulary[other]), weight) for other, weight in near]
-            limit += sum(weight * float(self.postings.limits[self._vocabulary[other]]) for other, weight in near)
-        for other, weight in self._written(query):
-            helping.append((self.postings.of_term(self._vocabulary[other]), weight))
-            limit += weight * float(self.postings.limits[self._vocabulary[other]])
-        return required, helping, limit
+            readings = self._readings(word)
+            required.append(_any_of([(self.postings.of_term(term), weight) for term, weight in readings]))
+            limit += max((weight * float(self.postings.limits[term]) for term, weight in readings), default=0.0)
+            helping += [(piece, PIECE if readings else 1.0) for piece in self._parts(word)]
+        terms = [(self._vocabulary[word], weight) for word, weight in helping]
+        limit += sum(weight * float(self.postings.limits[term]) for term, weight in terms)
+        return required, [(self.postings.of_term(term), weight) for term, weight in terms], limit
+
+    def _readings(self, word: str) -> list[tuple[int, float]]:
+        """The terms that stand for a word, with weights: itself, its synonyms; the nearest in spelling failing those."""
+        found = {word: 1.0}
+        for other in (*self.synonyms.get(word, ()), *alike(word)):
+            found.setdefault(other, _SYNONYM)
+        known = [(self._vocabulary[other], weight) for other, weight in found.items() if other in self._vocabulary]
+        if known or is_chinese(word):
+            return known
+        return [(self._vocabulary[other], _MISSPELT) for other, _ in self.spelling.nearest(word)]
 
     def _written(self, query: str) -> Iterator[tuple[str, float]]:
         """Plurals as they are written, and codes in one writing, where the vocabulary has them."""
@@ -329,19 +350,24 @@ class LexicalIndex:
         pq.write_table(pa.table({"term": pa.array(self.terms, pa.large_string())}), path / "terms.parquet")
         arrays: dict[str, Any] = {name: np.array(getattr(self.postings, name)) for name in _ARRAYS}
         save_file({**arrays, "names": np.array(self.names), "named": np.array(self.named)}, path / "postings.safetensors")
-        about = {"words": list(self.segmenter.words)}
+        about = {
+            "words": list(self.segmenter.words),
+            "synonyms": {word: list(others) for word, others in self.synonyms.items()},
+        }
         (path / "lexical_index.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def _read(cls, path: Path) -> "LexicalIndex":
         about: dict[str, Any] = json.loads((path / "lexical_index.json").read_text(encoding="utf-8"))
         arrays = load_file(path / "postings.safetensors")
-        if about.keys() != {"words"} or arrays.keys() != {*_ARRAYS, "names", "named"}:
+        if about.keys() != {"words", "synonyms"} or arrays.keys() != {*_ARRAYS, "names", "named"}:
             raise IncompatibleError(f"{path}: no LexicalIndex of this version; build and save again")
         items = read_ids(path / "items.parquet")
         postings = Postings(**{name: arrays[name] for name in _ARRAYS}, n_items=len(items))
         terms = tuple(pq.read_table(path / "terms.parquet")["term"].to_pylist())
-        return cls(items, terms, postings, arrays["names"], arrays["named"], Segmenter(tuple(about["words"])))
+        synonyms = {word: tuple(others) for word, others in about["synonyms"].items()}
+        segmenter = Segmenter(tuple(about["words"]))
+        return cls(items, terms, postings, arrays["names"], arrays["named"], segmenter, synonyms)
 
 
 _ARRAYS = ("starts", "rows", "impacts", "idf", "lengths")
@@ -393,16 +419,14 @@ def _sorted_names(names: _U64, named: I64) -> tuple[_U64, I64]:
     return names[order], named[order]
 
 
-def _nothing() -> _Term:
-    return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-
-
-def _any_of(alternatives: Sequence[_Term]) -> _Term:
-    """One word read as several: an item has it that has any, at the best of what they are worth, less for the doubt."""
+def _any_of(alternatives: Sequence[tuple[_Term, float]]) -> _Term:
+    """One word read in several ways: an item has it that has any of them, at the best of what they are worth."""
+    if len(alternatives) == 1 and alternatives[0][1] == 1:
+        return alternatives[0][0]
     if not alternatives:
-        return _nothing()
-    rows = np.concatenate([rows for rows, _ in alternatives])
-    impacts = np.concatenate([impacts for _, impacts in alternatives]) * np.float32(_MISSPELT)
+        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
+    rows = np.concatenate([rows for (rows, _), _ in alternatives])
+    impacts = np.concatenate([impacts * np.float32(weight) for (_, impacts), weight in alternatives])
     distinct, place = np.unique(rows, return_inverse=True)
     best = np.zeros(len(distinct), dtype=np.float32)
     np.maximum.at(best, place, impacts)

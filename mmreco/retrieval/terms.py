@@ -1,6 +1,6 @@
 """What an index counts: words, the pieces of Chinese words, and codes in one writing.
 
-English plurals are cut by the S-stemmer (Harman, "How effective is suffixing?", 1991). A Chinese word also counts by
+A Chinese word also counts by
 its characters and pairs of characters, so that 半身裙 and 裙子 share something. A code that is written with hyphens
 or slashes (F9K-1015) also counts as one word (f9k1015), as does a number with its unit (16 GB, 16gb).
 """
@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from mmreco.text.segmentation import Segmenter, is_chinese
 from mmreco.text.folding import fold
+from mmreco.text.stemming import stem
 
-__all__ = ["PIECE", "codes", "compact", "joined", "key", "pieces", "stem", "words"]
+__all__ = ["PIECE", "codes", "compact", "joined", "key", "pieces", "words"]
 
 PIECE = 0.2  # weight of a piece of a Chinese word, or of a code's joined writing, against 1 for the word
 
@@ -76,14 +77,3 @@ def key(parts: Iterable[str]) -> int:
     if not written:
         return 0
     return int.from_bytes(hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def stem(word: str) -> str:
-    """The word less an English plural's ending."""
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
-        return word[:-2]
-    return word[:-1]
