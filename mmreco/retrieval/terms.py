@@ -1,8 +1,8 @@
 """What an index counts: words, the pieces of Chinese words, and codes in one writing.
 
-A Chinese word also counts by
-its characters and pairs of characters, so that 半身裙 and 裙子 share something. A code that is written with hyphens
-or slashes (F9K-1015) also counts as one word (f9k1015), as does a number with its unit (16 GB, 16gb).
+A Chinese word also counts by its characters and pairs of characters, so that 半身裙 and 裙子 share something. A code
+that is written with hyphens or slashes (F9K-1015) also counts as one word (f9k1015), as does a number with its unit
+(16 GB, 16gb).
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from mmreco.text.segmentation import Segmenter, is_chinese
 from mmreco.text.folding import fold
 from mmreco.text.stemming import stem
 
-__all__ = ["PIECE", "codes", "compact", "joined", "key", "pieces", "words"]
+__all__ = ["PIECE", "codes", "compact", "joined", "key", "pieces", "trigrams", "words"]
 
 PIECE = 0.2  # weight of a piece of a Chinese word, or of a code's joined writing, against 1 for the word
 
@@ -77,3 +77,15 @@ def key(parts: Iterable[str]) -> int:
     if not written:
         return 0
     return int.from_bytes(hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def trigrams(text: str) -> frozenset[str]:
+    """The three-letter pieces of a text's words, folded, edges marked; what two writings of a name have in common.
+
+    Examples
+    --------
+    >>> sorted(trigrams("Red hat"))
+    ['^ha', '^re', 'at$', 'ed$', 'hat', 'red']
+    """
+    marked = (f"^{word}$" for word in _NOT_ALNUM.split(fold(text)) if word)
+    return frozenset(word[at : at + 3] for word in marked for at in range(len(word) - 2))

@@ -11,7 +11,7 @@ from mmreco.encoders.text.offline import offline_folder
 from mmreco.encoders.text.safety import require_harmless
 from mmreco.errors import DataError
 
-__all__ = ["found", "loaded", "positions"]
+__all__ = ["found", "loaded", "positions", "quiet"]
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model")  # of a model on the hub; never its pickles or its code
@@ -85,7 +85,7 @@ def loaded(folder: Path, device: str) -> Any:
     else:
         settings["dtype"] = torch.float32
     try:
-        with _quiet():
+        with quiet():
             return SentenceTransformer(
                 str(folder), device=where, trust_remote_code=False, local_files_only=True, model_kwargs=settings
             )
@@ -98,7 +98,7 @@ def loaded(folder: Path, device: str) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """transformers draws a bar on stderr while it loads weights; its switch is put back as it was."""
     from transformers.utils import logging as bars
 
