@@ -26,7 +26,7 @@ WEIGHTS: Mapping[str, float] = {
     "letters": 5.0,
     "meaning": 1.0,
     "reader": 0.5,
-    "taste": 1.0,
+    "taste": 2.0,
 }
 _FIXED = ("exact",)  # is called so: never learnt, always first
 _APART = ("taste",)  # of the shopper, whom judgements do not know

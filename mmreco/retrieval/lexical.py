@@ -226,6 +226,27 @@ class LexicalIndex:
         """
         return np.array([len(self._called(query)) > 0 for query in queries], dtype=bool)
 
+    def count(self, word: str) -> int:
+        """How many items hold a word, in the form the index writes it."""
+        term = self._vocabulary.get(word)
+        return 0 if term is None else int(self.postings.starts[term + 1] - self.postings.starts[term])
+
+    def matching(self, query: str, *, where: Bool | None = None) -> I64:
+        """The rows of all items that hold every word of the query, best first; those that hold some where none does.
+
+        What facets are counted over.
+
+        Raises
+        ------
+        DataError
+            The query is not a string.
+        """
+        found, values = self._matched(query, np.zeros(len(self), dtype=np.float32), where)
+        full = values >= _ALL_WORDS
+        if full.any():
+            found, values = found[full], values[full]
+        return found[np.lexsort((found, -values))]
+
     def corrected(self, query: str) -> list[tuple[str, tuple[str, ...]]]:
         """The words of a query that no item holds, each with the nearest words there are; none without near ones."""
         unknown = [word for word in self._words(query) if not self._means(word) and not self._parts(word)]

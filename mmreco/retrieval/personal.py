@@ -16,14 +16,14 @@ from mmreco.retrieval.fusion import Candidates
 __all__ = ["openness", "with_taste"]
 
 _MEANT = 0.25  # of a query that no item matches by all its words: it was understood by its meaning alone
-_OPEN = 0.02  # the share of the catalogue from which on a query is as open as can be
+_OPEN = 0.05  # the share of the catalogue from which on a query is as open as can be
 
 
 def openness(candidates: Candidates, n_items: int) -> F32:
     """How much each query leaves to taste, shape `(n,)`, 0 to 1; 0 where an item is called exactly so.
 
     It grows with the number of candidates that hold all the query's words, by its logarithm: one match leaves
-    nothing open, as many as a fiftieth of the catalogue or as there are candidates leave all.
+    nothing open, as many as a twentieth of the catalogue or as there are candidates leave all.
 
     Parameters
     ----------
