@@ -141,13 +141,13 @@ def did_you_mean(lexical: LexicalIndex, query: str) -> str | None:
 
 
 def _better(lexical: LexicalIndex, word: str) -> str | None:
-    near = [(other, alike) for other, alike in lexical.spelling.nearest(stem(word)) if other != stem(word)]
+    near = [other for other, _ in lexical.spelling.nearest(word) if stem(other) != stem(word)]
     if not near or is_chinese(word):
         return None
-    often = lexical.count(word)
-    if often == 0 and not lexical.vocabulary_coverage([word])[0]:
-        return near[0][0]
-    return near[0][0] if lexical.count(near[0][0]) >= _COMMONER * max(often, 1) else None
+    if not lexical.vocabulary_coverage([word])[0]:
+        return near[0]
+    often = lexical.count(stem(word))
+    return near[0] if often and lexical.count(stem(near[0])) >= _COMMONER * often else None
 
 
 def _phrases(title: str, segmenter: Segmenter) -> Iterable[str]:
