@@ -1,1 +1,1 @@
-"""Searching a catalogue by words and pictures."""
+"""Searching a catalogue: words, meanings, their fusion, facets, suggestions and the shopper's taste."""

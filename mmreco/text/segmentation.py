@@ -14,10 +14,13 @@ import threading
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from mmreco.errors import DataError
+from mmreco.text.folding import to_simplified
 
-__all__ = ["STOP_WORDS", "is_chinese", "segment", "segment_all"]
+__all__ = ["STOP_WORDS", "Segmenter", "is_chinese", "segment", "segment_all"]
 
 # Negations (no, not, 不, 没, 别) are absent on purpose: they turn a review round.
 _STOP = """
@@ -43,6 +46,7 @@ _POSSESSIVE = re.compile(r"['’]s$")
 _Cut = Callable[[str], Iterable[str]]
 _loading = threading.Lock()
 _loaded: list[_Cut] = []  # the cutter of this process, once it is loaded
+_dictionary: list[tuple[dict[str, int], int]] = []  # jieba's own words, how often each is written, and the sum
 
 
 def segment(text: str) -> list[str]:
@@ -62,11 +66,15 @@ def segment(text: str) -> list[str]:
     """
     if not isinstance(text, str):
         raise DataError(f"segment: expected a text, given {type(text).__name__} {str(text)[:40]!r}")
+    return _words(text, lambda run: _cutter()(run))
+
+
+def _words(text: str, cut: "_Cut") -> list[str]:
     found: list[str] = []
     for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
         run = match.group()
         if _HAN.search(run):
-            for piece in _cutter()(run.upper()):  # the dictionary writes T恤, U盘 and K歌 with capitals
+            for piece in cut(run.upper()):  # the dictionary writes T恤, U盘 and K歌 with capitals
                 word = piece.lower()
                 if word.isalnum():
                     found.append(word)
@@ -97,6 +105,46 @@ def segment_all(texts: Sequence[str]) -> list[list[str]]:
     return [words[text] for text in texts]
 
 
+@dataclass(frozen=True)
+class Segmenter:
+    """The words of texts where a shop's own words are not cut, and simplified and traditional Chinese are one.
+
+    Parameters
+    ----------
+    words : optional
+        Words that jieba's dictionary may lack: brands, materials, names of series.
+
+    Examples
+    --------
+    >>> Segmenter(("墨柳",)).segment("墨柳紅色連衣裙")
+    ['墨柳', '红色', '连衣裙']
+    """
+
+    words: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        folded = (to_simplified(unicodedata.normalize("NFKC", word)).strip() for word in self.words)
+        object.__setattr__(self, "words", tuple(dict.fromkeys(word for word in folded if word)))
+
+    def segment(self, text: str) -> list[str]:
+        """As `segment`, with the shop's words and simplified characters.
+
+        Raises
+        ------
+        DataError
+            `text` is not a string.
+        """
+        if not isinstance(text, str):
+            raise DataError(f"segment: expected a text, given {type(text).__name__} {str(text)[:40]!r}")
+        return _words(to_simplified(text), self._cut)
+
+    @cached_property
+    def _cut(self) -> "_Cut":
+        with _loading:
+            own = [word for word in self.words if is_chinese(word)]
+            return _jieba(own) if own else _cutter_unlocked()
+
+
 def is_chinese(text: str) -> bool:
     """Whether `text` holds at least one Chinese character.
 
@@ -109,10 +157,15 @@ def is_chinese(text: str) -> bool:
 
 
 def _cutter() -> _Cut:
+    if _loaded:
+        return _loaded[0]
+    with _loading:
+        return _cutter_unlocked()
+
+
+def _cutter_unlocked() -> _Cut:
     if not _loaded:
-        with _loading:
-            if not _loaded:
-                _loaded.append(_rjieba() or _jieba())
+        _loaded.append(_rjieba() or _jieba())
     return _loaded[0]
 
 
@@ -124,15 +177,20 @@ def _rjieba() -> _Cut | None:
     return cut
 
 
-def _jieba() -> _Cut:
+def _jieba(words: Sequence[str] = ()) -> _Cut:
     with warnings.catch_warnings(action="ignore", category=Warning):
         # jieba 0.42.1 warns while it is compiled (invalid escapes) and imports pkg_resources where there is one,
         # which warns as well; neither is the caller's affair, and both would be errors under -W error.
         jieba = importlib.import_module("jieba")
     tokenizer = jieba.Tokenizer()
     # What Tokenizer.initialize does, less its cache file and its lines on stderr.
-    with importlib.resources.files(jieba).joinpath("dict.txt").open("rb") as file:
-        tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(file)
+    if not _dictionary:
+        with importlib.resources.files(jieba).joinpath("dict.txt").open("rb") as file:
+            _dictionary.append(tokenizer.gen_pfdict(file))
+    frequencies, tokenizer.total = _dictionary[0]
+    tokenizer.FREQ = dict(frequencies) if words else frequencies
     tokenizer.initialized = True
+    for word in words:
+        tokenizer.add_word(word.upper())
     cut: _Cut = tokenizer.cut
     return cut

@@ -32,6 +32,7 @@ from mmreco.arrays import F32, frozen, require_finite
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.storage.artefact import publish, read_artefact
 from mmreco.text.segmentation import is_chinese, segment_all
+from mmreco.text.stemming import stem
 
 __all__ = ["LexicalEncoder"]
 
@@ -177,7 +178,7 @@ class LexicalEncoder:
             A text is not a string.
         """
         self._fitted()
-        words = [[_stem(word) for word in found] for found in segment_all(queries)]
+        words = [[stem(word) for word in found] for found in segment_all(queries)]
         shares = [sum(word in self.terms_ for word in found) / len(found) if found else 0.0 for found in words]
         return np.array(shares, dtype=np.float32)
 
@@ -262,23 +263,13 @@ def _bag(words: Iterable[str]) -> dict[str, float]:
     """How much of each term a text holds."""
     bag: dict[str, float] = {}
     for word in words:
-        term = _stem(word)
+        term = stem(word)
         bag[term] = bag.get(term, 0.0) + 1.0
         if len(word) > 1 and is_chinese(word):
             for piece in dict.fromkeys((*word, *(word[i : i + 2] for i in range(len(word) - 1)))):
                 if piece != word:  # in an order of its own, or sums would differ between processes
                     bag[piece] = bag.get(piece, 0.0) + _PIECE
     return bag
-
-
-def _stem(word: str) -> str:
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
-        return word[:-2]
-    return word[:-1]
 
 
 def _tf_idf(bags: Sequence[dict[str, float]], terms: dict[str, int], idf: F32) -> sp.csr_array:

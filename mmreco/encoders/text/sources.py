@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmreco.encoders.text.multilingual import multilingual_folder
 from mmreco.encoders.text.offline import offline_folder
 from mmreco.encoders.text.safety import require_harmless
 from mmreco.errors import DataError
 
-__all__ = ["found", "loaded", "positions"]
+__all__ = ["found", "loaded", "positions", "quiet"]
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model")  # of a model on the hub; never its pickles or its code
@@ -23,14 +24,15 @@ def found(name_or_path: str | Path) -> tuple[str, Path]:
     Raises
     ------
     MissingExtraError
-        "offline" is asked for and not installed.
+        A packaged model is asked for and not installed.
     DataError
         There is no such folder and no such name on the hub, or the folder is hostile.
     """
-    if name_or_path == "offline":
-        folder = offline_folder()
+    packaged = {"offline": offline_folder, "offline-multilingual": multilingual_folder}.get(str(name_or_path))
+    if packaged is not None and isinstance(name_or_path, str):
+        folder = packaged()
         require_harmless(folder)
-        return "offline", folder
+        return name_or_path, folder
     folder = Path(name_or_path).expanduser()
     if str(name_or_path) and folder.is_dir():
         folder = folder.resolve()
@@ -39,7 +41,7 @@ def found(name_or_path: str | Path) -> tuple[str, Path]:
     if not isinstance(name_or_path, str) or not _HUB_NAME.fullmatch(name_or_path):
         raise DataError(
             f"TextEncoder: no folder {str(name_or_path)!r}, and no name on the hub (expected 'owner/model'); "
-            "give a folder, a hub name, or 'offline'"
+            "give a folder, a hub name, 'offline' or 'offline-multilingual'"
         )
     return name_or_path, _fetched(name_or_path)
 
@@ -55,7 +57,8 @@ def _fetched(name: str) -> Path:
             f"TextEncoder: no folder {name!r} here, and the hub gives no model of that name "
             f"({type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no reason'}). "
             f"Where there is a network, run: hf download {name} --local-dir model, bring the folder and give its path; "
-            "or use TextEncoder('offline') after: pip install 'mmreco[offline]'"
+            "or use TextEncoder('offline') after: pip install 'mmreco[offline]', or TextEncoder('offline-multilingual') "
+            "after: pip install 'mmreco[multilingual]'"
         ) from error
     require_harmless(folder, cache=folder.parent.parent)  # models--owner--name/snapshots/commit
     return folder
@@ -82,7 +85,7 @@ def loaded(folder: Path, device: str) -> Any:
     else:
         settings["dtype"] = torch.float32
     try:
-        with _quiet():
+        with quiet():
             return SentenceTransformer(
                 str(folder), device=where, trust_remote_code=False, local_files_only=True, model_kwargs=settings
             )
@@ -95,7 +98,7 @@ def loaded(folder: Path, device: str) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """transformers draws a bar on stderr while it loads weights; its switch is put back as it was."""
     from transformers.utils import logging as bars
 

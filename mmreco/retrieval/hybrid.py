@@ -1,0 +1,268 @@
+"""HybridSearch: a catalogue searched by words and by meanings at once, the first answers read again if wished.
+
+Words are exact where words are exact; meanings find what is called otherwise. Each side counts by how much of the
+query it knows. Signs are weighed by a `Fusion`; a cross-encoder may read the first answers together with the query.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from mmreco.arrays import F32, I64, Bool
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ranking import Ranking
+from mmreco.errors import DataError, IncompatibleError
+from mmreco.protocols import Searches
+from mmreco.retrieval.fusion import Candidates, Fusion
+from mmreco.retrieval.lexical import LexicalIndex
+from mmreco.retrieval.terms import trigrams
+
+__all__ = ["HybridSearch", "Meaning", "QueryEncoder", "Reader"]
+
+_BACKGROUND = 512  # items that say what a cosine is usually like for a query
+_READ = 30  # first answers that a reader reads
+_CUT = 500  # characters of an item that a reader reads
+
+
+class QueryEncoder(Protocol):
+    """Texts that shoppers type, in the space of the items' vectors."""
+
+    def encode_queries(self, texts: Sequence[str], *, batch_size: int = 64) -> F32:
+        """Vectors of unit length, shape `(n, dim)`."""
+
+    def known(self, texts: Sequence[str]) -> F32:
+        """The share of each text that the encoder knows, shape `(n,)`."""
+
+
+class Reader(Protocol):
+    """A model that reads query and document together."""
+
+    def score(self, queries: Sequence[str], documents: Sequence[Sequence[str]]) -> list[F32]:
+        """How well each document answers its query, one array a query."""
+
+
+@dataclass(frozen=True, eq=False)
+class Meaning:
+    """What the items say through one text encoder, ready to be searched.
+
+    Parameters
+    ----------
+    encoder : of the queries, into the space of the embeddings
+    embeddings : of the items that have text
+    index : over the same embeddings, in the same order; `VectorIndex(embeddings)`
+    rows : shape `(len(embeddings),)`, int64
+        The catalogue's row of each embedding.
+
+    Raises
+    ------
+    IncompatibleError
+        There are not as many rows as embeddings.
+    """
+
+    encoder: QueryEncoder
+    embeddings: Embeddings
+    index: Searches
+    rows: I64
+
+    def __post_init__(self) -> None:
+        if self.rows.shape != (len(self.embeddings),):
+            raise IncompatibleError(f"{len(self.embeddings)} embeddings and rows of shape {self.rows.shape}")
+
+    def nearest(self, vectors: F32, k: int, where: Bool | None) -> I64:
+        """The catalogue's rows of the `k` nearest items to each query vector, shape `(n, k)`, -1 where there are none."""
+        found = self.index.search(vectors, k, where=None if where is None else where[self.rows]).rows
+        return np.where(found >= 0, self.rows[np.maximum(found, 0)], -1)
+
+    def standing(self, vectors: F32, rows: I64) -> F32:
+        """By how many standard deviations each item's cosine exceeds what the query has with items at large.
+
+        Parameters
+        ----------
+        vectors : shape `(n, dim)`
+            Of the queries.
+        rows : shape `(n, c)`
+            Of the catalogue; items without a vector, and -1, stand at 0.
+        """
+        if not len(self.embeddings):
+            return np.zeros(rows.shape, dtype=np.float32)
+        usual = vectors @ self._background.T  # (n, b)
+        mean, spread = usual.mean(axis=1, keepdims=True), np.maximum(usual.std(axis=1, keepdims=True), 1e-6)
+        places = np.where(rows >= 0, self._places[np.maximum(rows, 0)], -1)  # (n, c)
+        cosines = np.einsum("nd,ncd->nc", vectors, self.embeddings.vectors[np.maximum(places, 0)])
+        return np.where(places >= 0, (cosines - mean) / spread, 0).astype(np.float32)
+
+    @cached_property
+    def _background(self) -> F32:
+        chosen = np.random.default_rng(0).permutation(len(self.embeddings))[:_BACKGROUND]
+        return np.asarray(self.embeddings.vectors[np.sort(chosen)])
+
+    @cached_property
+    def _places(self) -> I64:
+        places = np.full(int(self.rows.max(initial=-1)) + 2, -1, dtype=np.int64)
+        places[self.rows] = np.arange(len(self.rows))
+        return places
+
+
+@dataclass(frozen=True, eq=False)
+class HybridSearch:
+    """Words and meanings of a catalogue, searched together.
+
+    Parameters
+    ----------
+    catalogue : the items
+    lexical : over the same items
+    meanings : any number
+    fusion : optional
+    reader : optional
+        Reads the first 30 answers together with the query, e.g. a `CrossEncoder`.
+
+    Raises
+    ------
+    IncompatibleError
+        `lexical` is over other items.
+    """
+
+    catalogue: Catalogue
+    lexical: LexicalIndex
+    meanings: tuple[Meaning, ...] = ()
+    fusion: Fusion = Fusion()
+    reader: Reader | None = None
+
+    def __post_init__(self) -> None:
+        if self.lexical.items != self.catalogue.items:
+            raise IncompatibleError(
+                f"HybridSearch: words of {len(self.lexical)} items, a catalogue of {len(self.catalogue)}; build the index of "
+                "this catalogue"
+            )
+
+    def search(self, queries: Sequence[str], k: int, *, where: Bool | None = None) -> Ranking:
+        """The `k` best items of each query.
+
+        Parameters
+        ----------
+        queries : `n` texts
+        k : 1 or more
+        where : shape `(n_items,)` of bool, optional
+            Which items may be answered.
+
+        Raises
+        ------
+        DataError
+            A query is not a string, `k` is below 1, or `where` is no mask over the items.
+        """
+        found = self.candidates(queries, max(100, k), where=where)
+        return self.rank(queries, found, k)
+
+    def rank(self, queries: Sequence[str], candidates: Candidates, k: int) -> Ranking:
+        """The `k` best of these candidates; the reader, where there is one, reads the first 30 of them.
+
+        Raises
+        ------
+        DataError
+            `k` is below 1.
+        """
+        if self.reader is None:
+            return self.fusion.rank(candidates, k)
+        scores = self.fusion.score(candidates)
+        first = self.fusion.rank(candidates, _READ).rows
+        chosen = (candidates.rows[:, :, None] == first[:, None, :]).any(axis=2) & (candidates.rows >= 0)  # (n, c)
+        read = self.read(queries, Candidates(np.where(chosen, candidates.rows, -1), candidates.features, candidates.names))
+        again = self.fusion.score(read)
+        for query in np.flatnonzero(chosen.any(axis=1)):  # what was not read stays below what was
+            others = ~chosen[query] & (candidates.rows[query] >= 0)
+            drop = again[query, chosen[query]].min() - scores[query, others].max(initial=-np.inf)
+            again[query, others] = scores[query, others] + min(0.0, drop - 1e-3) if others.any() else 0
+        return Ranking.from_scores(again, k, rows=candidates.rows)
+
+    def candidates(self, queries: Sequence[str], depth: int = 100, *, where: Bool | None = None) -> Candidates:
+        """The first `depth` items by words and by each meaning, with what speaks for each.
+
+        Raises
+        ------
+        DataError
+            As `search`.
+        """
+        vectors = [meaning.encoder.encode_queries(list(queries)) for meaning in self.meanings]
+        sides = [self.lexical.search(queries, depth, where=where).rows]
+        sides += [m.nearest(v, depth, where) for m, v in zip(self.meanings, vectors, strict=True)]
+        rows = _distinct(np.concatenate(sides, axis=1))
+        return self._described(queries, rows, vectors)
+
+    def describe(self, queries: Sequence[str], rows: I64) -> Candidates:
+        """Given items with what speaks for each, e.g. to learn a `Fusion` from judgements.
+
+        Parameters
+        ----------
+        queries : `n` texts
+        rows : shape `(n, c)`
+            -1 where there is none.
+
+        Raises
+        ------
+        DataError
+            `rows` has not `n` lines.
+        """
+        if rows.ndim != 2 or len(rows) != len(queries):
+            raise DataError(f"rows of shape {rows.shape} for {len(queries)} queries; expected a line a query")
+        vectors = [meaning.encoder.encode_queries(list(queries)) for meaning in self.meanings]
+        return self._described(queries, np.asarray(rows, dtype=np.int64), vectors)
+
+    def read(self, queries: Sequence[str], candidates: Candidates) -> Candidates:
+        """The candidates with what the reader says of each; as they are where there is no reader."""
+        if self.reader is None:
+            return candidates
+        documents = [
+            [f"{self._written('title', row)}\n{self._written('text', row)}"[:_CUT].strip() for row in line[line >= 0].tolist()]
+            for line in candidates.rows
+        ]
+        said = np.zeros(candidates.rows.shape, dtype=np.float32)
+        for line, scores in enumerate(self.reader.score(list(queries), documents)):
+            said[line, candidates.rows[line] >= 0] = scores
+        return candidates.with_feature("reader", said)
+
+    def with_fusion(self, fusion: Fusion) -> "HybridSearch":
+        """The same search with other weights."""
+        return replace(self, fusion=fusion)
+
+    def _described(self, queries: Sequence[str], rows: I64, vectors: Sequence[F32]) -> Candidates:
+        lexical = self.lexical.score(queries, rows)
+        share = self.lexical.vocabulary_coverage(queries)[:, None]
+        signs = {
+            "exact": (lexical >= 2).astype(np.float32),
+            "all_words": np.asarray((lexical >= 1) & (np.floor(lexical) != 2), dtype=np.float32),
+            "words": (lexical % 1) * share,
+            "letters": self._letters(queries, rows),
+        }
+        for number, (meaning, vector) in enumerate(zip(self.meanings, vectors, strict=True)):
+            known = np.asarray(meaning.encoder.known(list(queries)), dtype=np.float32)[:, None]
+            signs[f"meaning{number or ''}"] = meaning.standing(vector, rows) * known
+        return Candidates(rows, np.stack(list(signs.values()), axis=2), tuple(signs))
+
+    def _letters(self, queries: Sequence[str], rows: I64) -> F32:
+        """The share of each query's three-letter pieces that an item's title holds, shape `(n, c)`."""
+        out = np.zeros(rows.shape, dtype=np.float32)
+        for line, query in enumerate(queries):
+            asked = trigrams(query)
+            if asked:
+                for place, row in enumerate(rows[line].tolist()):
+                    if row >= 0:
+                        out[line, place] = len(asked & trigrams(self._written("title", row))) / len(asked)
+        return out
+
+    def _written(self, column: str, row: int) -> str:
+        if column not in self.catalogue.table.column_names:
+            return ""
+        return str(self.catalogue.table[column][row].as_py() or "")
+
+
+def _distinct(rows: I64) -> I64:
+    """Each line's rows once, increasing, -1 behind, shape `(n, most)`."""
+    lines = [np.unique(line[line >= 0]) for line in rows]
+    out = np.full((len(lines), max([len(line) for line in lines], default=0)), -1, dtype=np.int64)
+    for number, line in enumerate(lines):
+        out[number, : len(line)] = line
+    return out
