@@ -50,7 +50,9 @@ class Cached:
 
 
 def subjqa(data: Path, part: str, encoder: Any, reader: Any) -> dict[str, Any]:
-    tables = {name: pq.read_table(data / "subjqa" / f"electronics_{name}.parquet").to_pylist() for name in ("train", "dev")}
+    tables = {
+        name: pq.read_table(data / "subjqa" / f"electronics_{name}.parquet").to_pylist() for name in ("train", "dev")
+    }
     every = [row for name in ("train", "dev") for row in tables[name]]
     asked = tables[part]
     texts = {(row["item_id"], row["review_id"]): row["review"].removesuffix(" ANSWERNOTFOUND") for row in every}
@@ -107,7 +109,9 @@ def aspects_zh(data: Path, encoder: Any) -> dict[str, Any]:
 
     found: dict[str, list[float]] = {}
     for name in ("camera", "notebook", "phone"):
-        parts = [pq.read_table(data / "aspects_zh" / f"{name}_{part}.parquet").to_pylist() for part in ("train", "test")]
+        parts = [
+            pq.read_table(data / "aspects_zh" / f"{name}_{part}.parquet").to_pylist() for part in ("train", "test")
+        ]
         (train, good), (test, right) = (
             ([row["text"].replace(" ", "") for row in rows], np.array([row["polarity"] == "Positive" for row in rows]))
             for rows in parts

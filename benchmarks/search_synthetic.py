@@ -47,9 +47,7 @@ def languages(shop: SyntheticShop, multilingual: bool) -> dict[str, float]:
     for name, chinese in (("chinese over english", True), ("english over chinese", False)):
         written = [one_language(title, not chinese) for title in titles]
         rows = np.array([row for row, title in enumerate(written) if title])
-        items = pa.table(
-            {"item_id": shop.catalogue.items.ids(rows), "title": [written[row] for row in rows.tolist()]}
-        )
+        items = pa.table({"item_id": shop.catalogue.items.ids(rows), "title": [written[row] for row in rows.tolist()]})
         part = Catalogue.from_frame(items)
         queries, right = [], []
         for category in CATEGORIES:
@@ -59,7 +57,10 @@ def languages(shop: SyntheticShop, multilingual: bool) -> dict[str, float]:
                 right.append(set(shop.truth.rows(category=category.name, colour=colour.name)) & set(rows))
 
         def precision(found: np.ndarray, rows: np.ndarray = rows, right: list[set[int]] = right) -> float:
-            hits = [len(want & set(rows[line[line >= 0]])) / min(10, len(want)) for line, want in zip(found, right, strict=True)]
+            hits = [
+                len(want & set(rows[line[line >= 0]])) / min(10, len(want))
+                for line, want in zip(found, right, strict=True)
+            ]
             return float(np.mean(hits))
 
         lexical = LexicalIndex.build(part)

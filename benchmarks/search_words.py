@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 from mmreco.data.catalogue import Catalogue
 from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.retrieval.lexical import LexicalIndex
-from mmreco.text.segmentation import segment
 from mmreco.text.folding import fold
+from mmreco.text.segmentation import segment
 
 FEES = {"POST", "DOT", "M", "m", "D", "S", "B", "C2", "CRUK", "PADS", "AMAZONFEE", "BANK CHARGES"}
 
@@ -49,7 +49,9 @@ def fashion(data: Path) -> Catalogue:
     )
 
 
-def words_first(index: LexicalIndex, catalogue: Catalogue, rng: np.random.Generator, n: int = 1_000) -> dict[str, float]:
+def words_first(
+    index: LexicalIndex, catalogue: Catalogue, rng: np.random.Generator, n: int = 1_000
+) -> dict[str, float]:
     """Shares of queries whose first answer has the very title, or holds all of three words of a title."""
     titles = catalogue.column("title")
     rows = rng.permutation(len(titles))[:n]
@@ -63,7 +65,9 @@ def words_first(index: LexicalIndex, catalogue: Catalogue, rng: np.random.Genera
     slips = [_slip(w, rng) for w in distinct if any(len(x) >= 5 and x.isalpha() for x in w)]
     said = [title for title, w in zip(asked, distinct, strict=True) if any(len(x) >= 5 and x.isalpha() for x in w)]
     best = index.search(slips, 5).rows
-    found = np.mean([any(r >= 0 and fold(titles[r]) == fold(t) for r in line) for line, t in zip(best, said, strict=True)])
+    found = np.mean(
+        [any(r >= 0 and fold(titles[r]) == fold(t) for r in line) for line, t in zip(best, said, strict=True)]
+    )
     return {"exact_title": float(exact), "three_words": float(holds), "one_slip_top5": float(found)}
 
 
@@ -76,8 +80,9 @@ def _slip(words: list[str], rng: np.random.Generator) -> str:
 
 def traditional(seed: int = 0) -> dict[str, float]:
     """Precision@10 of colour and category, asked in simplified and in traditional Chinese, on the synthetic catalogue."""
-    from mmreco.datasets.synthetic.facts import CATEGORIES, COLOURS
     from opencc import OpenCC  # type: ignore[import-untyped]
+
+    from mmreco.datasets.synthetic.facts import CATEGORIES, COLOURS
 
     shop = synthetic_shop(seed=seed)
     index = LexicalIndex.build(shop.catalogue)

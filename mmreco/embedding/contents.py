@@ -7,6 +7,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Protocol, runtime_checkable
 
+from mmreco.encoders.text.texts import is_blank
 from mmreco.errors import DataError
 
 __all__ = ["LARGEST_FILE", "LONGEST_TEXT", "Readable", "read"]
@@ -27,7 +28,7 @@ class Readable(Protocol):
 def read(content: Any) -> tuple[Any, bytes]:
     """What the encoder is to be given, a file as its bytes, and the content's SHA-256; DataError when unusable."""
     if isinstance(content, str):
-        if not content or content.isspace():
+        if is_blank(content):
             raise DataError("empty text")
         if len(content) > LONGEST_TEXT:
             raise DataError(f"text of {len(content):,} characters; the limit is {LONGEST_TEXT:,}")

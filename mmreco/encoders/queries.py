@@ -1,6 +1,6 @@
 """Queries through any encoder: one that tells queries from documents, and one that promises `Encoder` alone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ def encode_query(encoder: Encoder[Any], queries: Sequence[Any], *, batch_size: i
     Raises
     ------
     DataError
-        The encoder answers with another shape than it promises, or as the encoder raises.
+        `queries` is one content or a generator instead of a list, the encoder answers with another shape than it
+        promises, or as the encoder raises.
     """
+    _require_list(queries)
     encode = encoder.encode_query if isinstance(encoder, QueryEncoder) else encoder.encode
     return _checked(encoder, encode(queries, batch_size=batch_size), len(queries))
 
@@ -32,6 +34,7 @@ def encode_document(encoder: Encoder[Any], contents: Sequence[Any], *, batch_siz
     DataError
         As `encode_query`.
     """
+    _require_list(contents)
     encode = encoder.encode_document if isinstance(encoder, QueryEncoder) else encoder.encode
     return _checked(encoder, encode(contents, batch_size=batch_size), len(contents))
 
@@ -44,6 +47,7 @@ def vocabulary_coverage(encoder: Encoder[Any], queries: Sequence[Any]) -> F32:
     DataError
         The encoder answers with another shape, or as the encoder raises.
     """
+    _require_list(queries)
     if not isinstance(encoder, CoversVocabulary):
         return np.ones(len(queries), dtype=np.float32)
     shares = np.asarray(encoder.vocabulary_coverage(queries), dtype=np.float32)
@@ -53,6 +57,13 @@ def vocabulary_coverage(encoder: Encoder[Any], queries: Sequence[Any]) -> F32:
             f"expected ({len(queries)},), each from 0 to 1"
         )
     return shares
+
+
+def _require_list(contents: Any) -> None:
+    if isinstance(contents, (str, bytes)) or not isinstance(contents, Collection):
+        raise DataError(
+            f"given a {type(contents).__name__} ({contents!r:.40}); expected a list of contents, e.g. ['red dress']"
+        )
 
 
 def _checked(encoder: Encoder[Any], vectors: Any, n: int) -> F32:

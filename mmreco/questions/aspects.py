@@ -46,7 +46,9 @@ taste: 口感 味道 好吃 难吃 新鲜 taste tastes tasty fresh flavour flavo
 """
 ASPECTS: tuple[str, ...] = tuple(line.partition(":")[0] for line in _WORDS.strip().splitlines())
 
-_CLAUSE = re.compile(r"[，,；;、]|\s[-–—]\s|(?:但是|不过|可是|只是|而且)|\b(?:but|however|although|though)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"[，,；;、]|\s[-–—]\s|(?:但是|不过|可是|只是|而且)|\b(?:but|however|although|though)\b", re.IGNORECASE
+)
 _DOUBT = 2.0  # mentions that draw the share of praise half the way to one half
 
 

@@ -220,8 +220,9 @@ def _terms(text: str) -> list[str]:
     if is_chinese(folded):
         runs = folded.split()
         found += [
-            f"={run[at : at + size]}" for run in runs for size in range(1, _LONGEST + 1) for at in range(len(run) - size + 1)
+            f"={run[at : at + size]}"
+            for run in runs
+            for size in range(1, _LONGEST + 1)
+            for at in range(len(run) - size + 1)
         ]
     return found or [""]
-
-

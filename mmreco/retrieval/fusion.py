@@ -85,9 +85,7 @@ class Candidates:
         """
         if values.shape != self.rows.shape:
             raise DataError(f"feature {name}: shape {values.shape}; expected {self.rows.shape}")
-        return Candidates(
-            self.rows, np.concatenate([self.features, values[:, :, None]], axis=2), (*self.names, name)
-        )
+        return Candidates(self.rows, np.concatenate([self.features, values[:, :, None]], axis=2), (*self.names, name))
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,9 @@ class HybridSearch:
         scores = self.fusion.score(candidates)
         first = self.fusion.rank(candidates, _READ).rows
         chosen = (candidates.rows[:, :, None] == first[:, None, :]).any(axis=2) & (candidates.rows >= 0)  # (n, c)
-        read = self.read(queries, Candidates(np.where(chosen, candidates.rows, -1), candidates.features, candidates.names))
+        read = self.read(
+            queries, Candidates(np.where(chosen, candidates.rows, -1), candidates.features, candidates.names)
+        )
         again = self.fusion.score(read)
         for query in np.flatnonzero(chosen.any(axis=1)):  # what was not read stays below what was
             others = ~chosen[query] & (candidates.rows[query] >= 0)
@@ -216,7 +218,10 @@ class HybridSearch:
         if self.reader is None:
             return candidates
         documents = [
-            [f"{self._written('title', row)}\n{self._written('text', row)}"[:_CUT].strip() for row in line[line >= 0].tolist()]
+            [
+                f"{self._written('title', row)}\n{self._written('text', row)}"[:_CUT].strip()
+                for row in line[line >= 0].tolist()
+            ]
             for line in candidates.rows
         ]
         said = np.zeros(candidates.rows.shape, dtype=np.float32)

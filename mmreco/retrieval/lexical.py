@@ -20,7 +20,6 @@ import scipy.sparse as sp
 from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, I64, Bool, frozen
-from mmreco.storage.artefact import publish, read_artefact
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
 from mmreco.data.ranking import Ranking
@@ -30,6 +29,7 @@ from mmreco.retrieval.names import exact_names
 from mmreco.retrieval.postings import Postings, field_counts
 from mmreco.retrieval.spelling import Spelling
 from mmreco.retrieval.terms import PIECE, joined, key, pieces, words
+from mmreco.storage.artefact import publish, read_artefact
 from mmreco.text.folding import fold
 from mmreco.text.glossary import alike
 from mmreco.text.segmentation import Segmenter, is_chinese
@@ -370,7 +370,9 @@ class LexicalIndex:
         write_ids(path / "items.parquet", self.items)
         pq.write_table(pa.table({"term": pa.array(self.terms, pa.large_string())}), path / "terms.parquet")
         arrays: dict[str, Any] = {name: np.array(getattr(self.postings, name)) for name in _ARRAYS}
-        save_file({**arrays, "names": np.array(self.names), "named": np.array(self.named)}, path / "postings.safetensors")
+        save_file(
+            {**arrays, "names": np.array(self.names), "named": np.array(self.named)}, path / "postings.safetensors"
+        )
         about = {
             "words": list(self.segmenter.words),
             "synonyms": {word: list(others) for word, others in self.synonyms.items()},
@@ -402,9 +404,7 @@ def _own_words(catalogue: Catalogue) -> Iterator[str]:
                 yield from (word for word in str(value or "").split() if is_chinese(word) and 2 <= len(word) <= 6)
 
 
-def _fields(
-    catalogue: Catalogue, segmenter: Segmenter, vocabulary: dict[str, int]
-) -> list[tuple[sp.csr_array, float]]:
+def _fields(catalogue: Catalogue, segmenter: Segmenter, vocabulary: dict[str, int]) -> list[tuple[sp.csr_array, float]]:
     """The counts of each field, all as wide as the vocabulary at the end."""
     parts = []
     for name, weight in FIELDS.items():

@@ -9,8 +9,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from mmreco.text.segmentation import Segmenter, is_chinese
 from mmreco.text.folding import fold
+from mmreco.text.segmentation import Segmenter, is_chinese
 from mmreco.text.stemming import stem
 
 __all__ = ["PIECE", "codes", "compact", "joined", "key", "pieces", "trigrams", "words"]

@@ -13,10 +13,9 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 
+from mmreco.encoders.image.rgb import to_rgb, upright
 from mmreco.errors import DataError
 
 __all__ = ["FORMATS", "LIMIT", "Picture", "PictureContent", "boxed", "open_picture"]
@@ -24,11 +23,14 @@ __all__ = ["FORMATS", "LIMIT", "Picture", "PictureContent", "boxed", "open_pictu
 Picture = Image.Image
 PictureContent = str | Path | bytes | Image.Image
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(("AVIF",) if features.check("avif") else ()))
 LIMIT: Final = 64_000_000  # pixels; decoded to RGB that is 192 MB
 
 _ORIENTATION: Final = 0x0112  # the EXIF tag
 _WHITE: Final = (255, 255, 255)
+_SCANS: Final = 100  # of a JPEG; encoders make some ten
+_SCAN: Final = b"\xff\xda"  # the marker a scan begins with
+_PIECE: Final = 1 << 20  # bytes looked at together
 
 # What Pillow's readers were seen to raise on damaged files. `Warning` is here for those who turn warnings into errors.
 _FAILURES: Final = (
@@ -69,7 +71,7 @@ def open_picture(content: PictureContent, *, size: int | None = None, limit: int
     ------
     DataError
         The file is missing, no ordinary file, of a format not in `FORMATS`, damaged, cut short, without pixels,
-        or larger than `limit`. The message names the picture and the reason.
+        larger than `limit`, or a JPEG of more than 100 scans. The message names the picture and the reason.
 
     Examples
     --------
@@ -84,6 +86,7 @@ def open_picture(content: PictureContent, *, size: int | None = None, limit: int
         source = io.BytesIO(content) if isinstance(content, bytes) else _ordinary(Path(content))
         with Image.open(source, formats=FORMATS) as opened:
             _measured(opened, limit)
+            _require_few_scans(opened)
             if size is not None:
                 opened.draft(None, _within(opened.size, size))
             opened.load()
@@ -144,36 +147,33 @@ def _measured(picture: Picture, limit: int) -> Picture:
 
 
 def _upright(picture: Picture) -> Picture:
-    return _rgb(picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture))
+    return to_rgb(upright(picture, _orientation(picture)))
 
 
 def _orientation(picture: Picture) -> int:
     """1 (upright) where the tag is missing or the EXIF block is damaged: the pixels are good all the same."""
     try:
-        found = picture.getexif().get(_ORIENTATION, 1)
+        turned = picture.getexif().get(_ORIENTATION, 1)
     except _FAILURES:
         return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    return turned if isinstance(turned, int) and 1 <= turned <= 8 else 1
 
 
-def _rgb(picture: Picture) -> Picture:
-    if picture.mode.startswith("I;16"):
-        return _grey(np.asarray(picture).astype(np.float64) / 257)
-    if picture.mode == "I":  # 32 bits, yet what is stored are 8 or 16
-        values = np.asarray(picture).astype(np.float64)
-        return _grey(values / 257 if values.max() > 255 else values)
-    if picture.mode == "F":
-        values = np.nan_to_num(np.asarray(picture).astype(np.float64), posinf=0, neginf=0)
-        return _grey(values * 255 if values.max() <= 1 else values)
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, (*_WHITE, 255))
-        return Image.alpha_composite(ground, layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _grey(values: npt.NDArray[np.float64]) -> Picture:
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).convert("RGB")
+def _require_few_scans(opened: ImageFile.ImageFile) -> None:
+    """Refuse a JPEG that draws its pixels again and again, which takes minutes for a file of a few kilobytes."""
+    compressed = opened.format in ("JPEG", "MPO") or "jpeg" in str(opened.info.get("compression", ""))
+    if not compressed or opened.fp is None:
+        return
+    place = opened.fp.tell()
+    opened.fp.seek(0)
+    scans, last = 0, b""
+    while piece := opened.fp.read(_PIECE):
+        scans += (last + piece).count(_SCAN)
+        last = piece[-1:]
+    opened.fp.seek(place)
+    most = _SCANS + len(getattr(opened, "tile", ()))  # a TIFF has one scan or more a strip
+    if scans > most:
+        raise DataError(f"a JPEG of {scans:,} scans; at most {most}")
 
 
 def _named(content: PictureContent) -> str:

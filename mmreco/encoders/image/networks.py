@@ -202,7 +202,9 @@ def fill(found: Network, tensors: Mapping[str, Tensor], what: str) -> None:
                 f"{what}: {len(offenders)} weights of {found.name} {problem}, first {first!r}{shapes}; "
                 "give the file that belongs to this network"
             )
-    found.module.load_state_dict({k: v for k, v in tensors.items() if not heads(k)}, strict=False)
+    given = type(own)((key, tensor) for key, tensor in tensors.items() if not heads(key))
+    given._metadata = own._metadata  # type: ignore[attr-defined]  # versions, which MNASNet asks for and no file holds
+    found.module.load_state_dict(given, strict=False)
 
 
 class _Averaged(nn.Module):

@@ -66,9 +66,7 @@ class CrossEncoder:
     def __repr__(self) -> str:
         return f"CrossEncoder({self._name!r}, device={str(self._model.device)!r})"
 
-    def score(
-        self, queries: Sequence[str], documents: Sequence[Sequence[str]], *, batch_size: int = 32
-    ) -> list[F32]:
+    def score(self, queries: Sequence[str], documents: Sequence[Sequence[str]], *, batch_size: int = 32) -> list[F32]:
         """How well each document answers its query: one array a query, larger is better, without bounds.
 
         Parameters
@@ -120,7 +118,16 @@ def _loaded(folder: Path, device: str, max_length: int) -> Any:
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True},
             )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        SafetensorError,
+    ) as error:
         reason = str(error).strip().splitlines()
         raise DataError(
             f"{folder}: cannot be loaded as a cross-encoder on {where!r} ({type(error).__name__}: "

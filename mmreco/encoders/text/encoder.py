@@ -16,6 +16,7 @@ import numpy as np
 from mmreco.arrays import F32, require_finite
 from mmreco.encoders.text.backends import BACKENDS, narrowed
 from mmreco.encoders.text.sources import found, loaded, positions
+from mmreco.encoders.text.texts import bounded, is_blank, require_texts
 from mmreco.encoders.text.token_batches import TokenBatches
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.storage.artefact import publish, read_artefact
@@ -177,7 +178,7 @@ class TextEncoder:
         Raises
         ------
         DataError
-            A text is not a string, `batch_size` is below 1, or the model gives NaN or infinity.
+            `contents` is no list of Unicode strings, `batch_size` is below 1, or the model gives NaN or infinity.
         """
         return self._encoded(contents, self._document_prompt, batch_size)
 
@@ -209,24 +210,22 @@ class TextEncoder:
         Raises
         ------
         DataError
-            A text is not a string.
+            `queries` is no list of Unicode strings.
         """
         from transformers import PreTrainedTokenizerBase
 
-        _require_texts(queries)
+        texts = require_texts(queries)
         tokenizer = self._model.tokenizer
-        shares = dict.fromkeys(queries, 0.0)
-        said = [text for text in shares if text.strip()]
+        shares = dict.fromkeys(texts, 0.0)
+        visible = [text for text in shares if not is_blank(text)]
         if not isinstance(tokenizer, PreTrainedTokenizerBase):  # static word vectors, which tell nothing of this
-            shares.update(dict.fromkeys(said, 1.0))
-        elif said:
+            shares.update(dict.fromkeys(visible, 1.0))
+        elif visible:
             unknown = tokenizer.unk_token_id
-            cut = [self._cut(text) for text in said]
-            for text, tokens in zip(
-                said, tokenizer(cut, add_special_tokens=False, verbose=False)["input_ids"], strict=True
-            ):
+            ids = tokenizer([self._cut(text) for text in visible], add_special_tokens=False, verbose=False)["input_ids"]
+            for text, tokens in zip(visible, ids, strict=True):
                 shares[text] = sum(token != unknown for token in tokens) / len(tokens) if tokens else 0.0
-        return np.array([shares[text] for text in queries], dtype=np.float32)
+        return np.array([shares[text] for text in texts], dtype=np.float32)
 
     def moved(self, folder: str | Path) -> "TextEncoder":
         """An encoder of the model in another folder, on the same device and with the same options.
@@ -304,10 +303,10 @@ class TextEncoder:
         return encoder
 
     def _encoded(self, texts: Sequence[str], prompt: str, batch_size: int) -> F32:
-        _require_texts(texts)
+        texts = require_texts(texts)
         if batch_size < 1:
             raise DataError(f"batch_size={batch_size}: expected 1 or more")
-        rows = {text: row for row, text in enumerate(dict.fromkeys(text for text in texts if text.strip()))}
+        rows = {text: row for row, text in enumerate(dict.fromkeys(text for text in texts if not is_blank(text)))}
         vectors = np.zeros(
             (len(rows) + 1, self._dim), dtype=np.float32
         )  # (distinct + 1, dim), the last for empty texts
@@ -321,7 +320,7 @@ class TextEncoder:
 
     def _cut(self, text: str) -> str:
         # A title of a megabyte would be tokenised whole, only to be cut to a few hundred tokens.
-        return text if self._max_length is None else text[: self._max_length * _CHARACTERS]
+        return bounded(text) if self._max_length is None else bounded(text, self._max_length * _CHARACTERS)
 
     def _marked(self, folder: Path) -> str:
         digest = hashlib.sha256()
@@ -339,9 +338,3 @@ class TextEncoder:
 
 def _bert(path: Path) -> bool:
     return path.name.startswith("sentence_") and path.name.endswith("_config.json")
-
-
-def _require_texts(texts: Sequence[str]) -> None:
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(f"texts: row {row} is {text!r:.40}; expected a string")

@@ -29,6 +29,7 @@ import scipy.sparse as sp
 from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, frozen, require_finite
+from mmreco.encoders.text.texts import bounded, require_texts
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.storage.artefact import publish, read_artefact
 from mmreco.text.segmentation import is_chinese, segment_all
@@ -97,8 +98,9 @@ class LexicalEncoder:
         Raises
         ------
         DataError
-            A text is not a string, or there is no word in any of them.
+            `texts` is no list of Unicode strings, or there is no word in any of them.
         """
+        texts = [bounded(text) for text in require_texts(texts)]
         segments = segment_all(texts)
         bags = [_bag(words) for words in segments]
         counts = Counter(term for bag in bags for term in bag)
@@ -122,7 +124,7 @@ class LexicalEncoder:
         Parameters
         ----------
         contents : `n` texts
-            Equal texts are encoded once.
+            Equal texts are encoded once; of a text the first 100,000 characters are read.
         batch_size : 1 or more, optional
             How many texts are weighed at a time.
 
@@ -131,12 +133,13 @@ class LexicalEncoder:
         NotFittedError
             `fit` has not been called.
         DataError
-            A text is not a string, or `batch_size` is below 1.
+            `contents` is no list of Unicode strings, or `batch_size` is below 1.
         """
         idf, components = self._fitted()
         if batch_size < 1:
             raise DataError(f"batch_size={batch_size}: expected 1 or more")
-        rows = {text: row for row, text in enumerate(dict.fromkeys(contents))}
+        texts = [bounded(text) for text in require_texts(contents)]
+        rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         distinct = list(rows)
         vectors = np.zeros((len(distinct), self.dim), dtype=np.float32)
         for start in range(0, len(distinct), batch_size):
@@ -145,7 +148,7 @@ class LexicalEncoder:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         np.divide(vectors, lengths, out=vectors, where=lengths > _NEGLIGIBLE)
         vectors[lengths[:, 0] <= _NEGLIGIBLE] = 0
-        return vectors[[rows[text] for text in contents]]
+        return vectors[[rows[text] for text in texts]]
 
     def encode_document(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
         """The same as `encode`, by the name sentence-transformers has for it.
@@ -175,11 +178,12 @@ class LexicalEncoder:
         NotFittedError
             `fit` has not been called.
         DataError
-            A text is not a string.
+            `queries` is no list of Unicode strings.
         """
         self._fitted()
-        words = [[stem(word) for word in found] for found in segment_all(queries)]
-        shares = [sum(word in self.terms_ for word in found) / len(found) if found else 0.0 for found in words]
+        texts = [bounded(query) for query in require_texts(queries)]
+        terms = [[stem(word) for word in words] for words in segment_all(texts)]
+        shares = [sum(term in self.terms_ for term in own) / len(own) if own else 0.0 for own in terms]
         return np.array(shares, dtype=np.float32)
 
     @property

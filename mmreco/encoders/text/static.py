@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from mmreco.arrays import F32, frozen, require_finite
 from mmreco.encoders.text.encoder import TextEncoder
+from mmreco.encoders.text.texts import bounded, is_blank, require_texts
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.storage.artefact import publish, read_artefact
 
@@ -78,7 +79,7 @@ class StaticEncoder:
         DataError
             There are fewer than 10 texts, `dim` is out of range, or the teacher has no embedding of tokens.
         """
-        texts = [text for text in dict.fromkeys(texts) if text.strip()]
+        texts = [text for text in dict.fromkeys(map(bounded, require_texts(texts))) if not is_blank(text)]
         if len(texts) < 10:
             raise DataError(f"StaticEncoder: {len(texts)} texts that differ; expected 10 or more")
         dim = min(256, teacher.dim) if dim is None else dim
@@ -125,14 +126,14 @@ class StaticEncoder:
         Raises
         ------
         DataError
-            A text is not a string, or `batch_size` is below 1.
+            `contents` is no list of Unicode strings, or `batch_size` is below 1.
         """
         if batch_size < 1:
             raise DataError(f"batch_size={batch_size}: expected 1 or more")
-        _require_texts(contents)
-        out = np.zeros((len(contents), self.dim), dtype=np.float32)
-        for start in range(0, len(contents), _BLOCK):
-            block = contents[start : start + _BLOCK]
+        texts = [bounded(text) for text in require_texts(contents)]
+        out = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(texts), _BLOCK):
+            block = texts[start : start + _BLOCK]
             out[start : start + _BLOCK] = self._counts(block) @ self._vectors
         lengths = np.linalg.norm(out, axis=1, keepdims=True)
         out /= np.where(lengths > 0, lengths, 1)
@@ -164,11 +165,11 @@ class StaticEncoder:
         Raises
         ------
         DataError
-            A text is not a string.
+            `queries` is no list of Unicode strings.
         """
-        _require_texts(queries)
-        shares = np.zeros(len(queries), dtype=np.float32)
-        for row, tokens in enumerate(self._tokens(queries)):
+        texts = [bounded(query) for query in require_texts(queries)]
+        shares = np.zeros(len(texts), dtype=np.float32)
+        for row, tokens in enumerate(self._tokens(texts)):
             if len(tokens):
                 shares[row] = 1 - np.isin(tokens, self._unknown).mean()
         return shares
@@ -214,7 +215,8 @@ class StaticEncoder:
         return encoder
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        return [found.ids for found in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        visible = ["" if is_blank(text) else text for text in texts]
+        return [one.ids for one in self._tokenizer.encode_batch_fast(visible, add_special_tokens=False)]
 
     def _counts(self, texts: Sequence[str]) -> Any:
         """How often each text has each token, sparse, shape `(n, tokens)`, float32; unknown tokens left out."""
@@ -224,12 +226,6 @@ class StaticEncoder:
         ones = np.ones(len(flat), dtype=np.float32)
         ones[np.isin(flat, self._unknown)] = 0
         return sp.csr_array((ones, flat, starts), shape=(len(texts), len(self._vectors)))
-
-
-def _require_texts(texts: Sequence[str]) -> None:
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(f"texts: row {row} is {text!r:.40}; expected a string")
 
 
 def _loss(held: Any, answers: F32, inputs: F32, weighted: Any, wanted: F32, own: float) -> float:
