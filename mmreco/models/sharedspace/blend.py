@@ -65,7 +65,7 @@ def pooled(kinds: Sequence[Evidence], asked: Holdout, *, seen: bool = False) -> 
     for kind, feature in zip(kinds, features, strict=True):
         for line, (user, own) in enumerate(zip(kind.users, rows, strict=True)):
             feature[line] = kind.items[own] @ user
-    right, wanted = relevance(Ranking(rows, np.zeros(rows.shape, dtype=np.float32)), asked.targets)
+    right, wanted = relevance(Ranking(rows, np.where(rows >= 0, 0, -np.inf).astype(np.float32)), asked.targets)
     return Pool(rows, features, right, wanted)
 
 
