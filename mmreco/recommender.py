@@ -30,6 +30,7 @@ from mmreco.live.event_log import EventLog
 from mmreco.live.opening import opening_order
 from mmreco.live.popularity import Popularity
 from mmreco.live.repeats import REPEATING, repeat_share
+from mmreco.live.searching import search_words
 from mmreco.live.similar_users import similar_users
 from mmreco.live.state import Indexing, State, vectors_of
 from mmreco.live.storage import about, load_state, save_state
@@ -40,6 +41,7 @@ from mmreco.models.training import Training
 from mmreco.protocols import Encoder, Recommends, Searches
 from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.content_search import search_content
+from mmreco.retrieval.lexical import FIELDS, LexicalIndex
 from mmreco.splitting import moment_ms
 from mmreco.storage.artefact import Artefact, publish, read_artefact
 
@@ -216,9 +218,7 @@ class Recommender:
         moment = None if at is None else np.full(len(histories), moment_ms(at), dtype=np.int64)
         request = Request(histories, k=width, exclude_seen=seen_out, candidates=chosen, at=moment)
         ranking, popular = recommended(state, request)
-        notes: tuple[str, ...] = (
-            (_NO_EVENTS,) if state.model is None and not state.log.base.n_events and not state.log.until else ()
-        )
+        notes: tuple[str, ...] = (_NO_EVENTS,) if not state.log.base.n_events and not state.log.until else ()
         notes += (_REPEATS,) if exclude_seen is None and state.repeats else ()
         return Answer(questions, lines(ranking, place), state.catalogue, popular[place], unknown, notes)
 
@@ -280,20 +280,27 @@ class Recommender:
         text: Sequence[str] | None = None,
         image: Sequence[str | Path] | None = None,
         k: int = 10,
+        match: Literal["both", "words", "meaning"] = "both",
+        users: Sequence[str] | None = None,
         where: Where | None = None,
         allow: Sequence[str] | None = None,
         refuse: Sequence[str] | None = None,
     ) -> Answer:
         """The items that match these words, these pictures, or both together, best first.
 
-        Words are compared with what is written about the items, pictures with their pictures. An encoder
-        counts as much as it knows of the words: one trained on English alone is not asked about Chinese.
+        Words are compared with what is written about the items, exactly and by meaning, pictures with their pictures.
+        An encoder counts as much as it knows of the words: one trained on English alone is not asked about Chinese.
 
         Parameters
         ----------
         text : one query a question, optional
         image : one path of a picture a question, optional
-            With `text`, question `q` is text `q` and picture `q`; their scores are averaged.
+            With `text`, question `q` is text `q` and picture `q`; their cosines are averaged.
+        match : how texts without a picture are compared
+            By the words as they are written (BM25, exact names first), by meaning (cosines of the encoders' vectors),
+            or both together.
+        users : one known user a question, optional
+            What the shopper likes moves the order of what matches, the more the more a query leaves open.
         k, where, allow, refuse : as `recommend`
 
         Raises
@@ -309,9 +316,15 @@ class Recommender:
             queries["text"] = strings("text", text)
         if image is not None:
             queries["image"] = [Path(p) for p in listed("image", image)]
+        if match not in ("both", "words", "meaning"):
+            raise DataError(f"match={match!r}: expected 'both', 'words' or 'meaning'")
         n = len(next(iter(queries.values()), []))
         chosen = state.among(candidates(state.catalogue, n, where=where, allow=allow, refuse=refuse))
-        ranking, known = search_content(list(state.content.values()), queries, width, candidates=chosen)
+        if list(queries) == ["text"] and match != "meaning" and state.words_and_meanings is not None:
+            who = None if users is None else strings("users", users)
+            ranking, known = search_words(state, queries["text"], width, match, who, chosen)
+        else:
+            ranking, known = search_content(list(state.content.values()), queries, width, candidates=chosen)
         questions = tuple(" + ".join(map(str, parts)) for parts in zip(*queries.values(), strict=True))
         unknown = tuple(q for q, understood in zip(questions, known, strict=True) if not understood)
         return Answer(questions, ranking, state.catalogue, np.zeros(len(questions), dtype=bool), unknown)
@@ -519,6 +532,7 @@ def _state(
         model_items=dataset.items,
         vectors=vectors,
         index=index,
+        lexical=LexicalIndex.build(dataset.catalogue) if _written(dataset.catalogue) else None,
         log=EventLog(log),
         popularity=Popularity.of(log, opening),
         refused=refused,
@@ -527,6 +541,10 @@ def _state(
         reviews=dataset.reviews,
         users=dataset.users,
     )
+
+
+def _written(catalogue: Catalogue) -> bool:
+    return any(catalogue.has(column) for column in FIELDS)
 
 
 def _one_each(state: State, questions: Sequence[str]) -> Interactions:

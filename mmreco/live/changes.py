@@ -24,6 +24,7 @@ from mmreco.live.event_log import Event, EventLog
 from mmreco.live.popularity import Popularity
 from mmreco.live.state import State
 from mmreco.protocols import PlacesItems
+from mmreco.retrieval.lexical import FIELDS, LexicalIndex
 from mmreco.tables.events import event_columns
 
 __all__ = ["add", "erase_items", "forget", "observe", "remove", "update"]
@@ -75,6 +76,7 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
         },
         vectors=vectors,
         index=index,
+        lexical=None if state.lexical is None else state.lexical.add(catalogue),
         refused=pa.concat_tables([state.refused, refused]),
         alive=None if state.alive is None else np.append(state.alive, np.ones(len(catalogue), dtype=np.bool_)),
         reviews=_reviews(state, grown.items, own_reviews),
@@ -112,7 +114,11 @@ def update(state: State, catalogue: Catalogue) -> State:
         if len(gone):
             index = index.remove(one.embeddings.ids.ids(gone))
         indexes[name] = replace(one, index=index)
-    state = replace(state, catalogue=changed, content=indexes, refused=pa.concat_tables([state.refused, refused]))
+    lexical = state.lexical
+    if lexical is not None and FIELDS.keys() & set(catalogue.table.column_names):
+        lexical = LexicalIndex.build(changed)
+    refused = pa.concat_tables([state.refused, refused])
+    state = replace(state, catalogue=changed, content=indexes, lexical=lexical, refused=refused)
     counts = state.popularity.counts(len(state.items))
     fresh = rows[counts[rows] < 1]
     if not isinstance(state.model, PlacesItems) or state.vectors is None or not len(fresh):
@@ -195,14 +201,16 @@ def erase_items(state: State, ids: list[str]) -> State:
     log = state.log.merged(state.items)
     log = log.keep(~gone[log.items_flat])
     reviews = state.reviews
+    emptied = Catalogue(state.items, _emptied(state.catalogue.table, rows))
     content = {}
     for name, one in state.content.items():
         had = [item for item, place in zip(ids, one.places[rows], strict=True) if place >= 0]
         content[name] = replace(one, index=one.index.remove(had)) if had else one
     return replace(
         remove(state, ids),
-        catalogue=Catalogue(state.items, _emptied(state.catalogue.table, rows)),
+        catalogue=emptied,
         content=content,
+        lexical=None if state.lexical is None else LexicalIndex.build(emptied),
         log=EventLog(log),
         popularity=Popularity.of(log),
         reviews=None if reviews is None else reviews.keep(~gone[reviews.items_flat]),

@@ -23,6 +23,8 @@ from mmreco.live.popularity import Popularity
 from mmreco.models.base import VectorModel
 from mmreco.protocols import Recommends, Searches
 from mmreco.retrieval.content_index import ContentIndex
+from mmreco.retrieval.hybrid import HybridSearch, Meaning
+from mmreco.retrieval.lexical import LexicalIndex
 
 __all__ = ["Indexing", "State", "vectors_of"]
 
@@ -53,6 +55,7 @@ class State:
     model_items : the items the model was fitted on
     vectors : the model's item vectors, with those placed later; None for a model without
     index : over `vectors`
+    lexical : the words of the catalogue; None where nothing is written
     log, popularity : what users did, the newest event included
     repeats : whether what a user had is answered again unless the caller says otherwise
     refused : content that could not be used, `id` and `reason`
@@ -68,6 +71,7 @@ class State:
     popularity: Popularity
     refused: pa.Table
     indexing: Indexing
+    lexical: LexicalIndex | None = None
     repeats: bool = False
     alive: Bool | None = None
     reviews: Reviews | None = None
@@ -84,14 +88,27 @@ class State:
         return self.catalogue if self.alive is None else self.catalogue.take(np.flatnonzero(self.alive))
 
     @cached_property
+    def words_and_meanings(self) -> HybridSearch | None:
+        """The search by what is written; None where nothing is."""
+        if self.lexical is None:
+            return None
+        reading = [one for one in self.content.values() if one.modality == "text"]
+        meanings = tuple(Meaning(one.encoder, one.embeddings, one.index, one.rows) for one in reading)
+        return HybridSearch(self.catalogue, self.lexical, meanings)
+
+    @cached_property
     def directions(self) -> VectorIndex | None:
         """The index over item vectors of unit length; None for a model without vectors."""
-        if self.vectors is None:
+        if self.vectors is None or not isinstance(self.model, VectorModel):
             return None
-        lengths = np.linalg.norm(self.vectors.vectors, axis=1, keepdims=True)
-        if isinstance(self.index, VectorIndex) and np.allclose(lengths, 1, atol=1e-3):
+        vectors = self.vectors.vectors
+        unit = self.model.directions(vectors)
+        if (
+            isinstance(self.index, VectorIndex)
+            and unit.shape == vectors.shape
+            and np.allclose(unit, vectors, atol=1e-3)
+        ):
             return self.index
-        unit = np.asarray(self.vectors.vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
         return self.indexing.build(Embeddings(self.vectors.ids, unit))
 
     @cached_property
@@ -107,9 +124,7 @@ class State:
             raise DataError("the model has no user vectors")
         inside = histories.items_flat < len(self.model_items)
         known = replace(histories if inside.all() else histories.keep(inside), items=self.model_items)
-        vectors = self.model.user_vectors(known)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+        return self.model.directions(self.model.user_vectors(known))
 
     def among(self, chosen: Bool | None) -> Bool | None:
         """`chosen`, shape `(n_items,)` or `(n, n_items)`, without what was removed."""

@@ -32,6 +32,7 @@ from mmreco.models import MODELS
 from mmreco.models.base import Model
 from mmreco.protocols import Recommends, Searches
 from mmreco.retrieval.content_index import ContentIndex
+from mmreco.retrieval.lexical import LexicalIndex
 
 __all__ = ["about", "load_state", "save_state"]
 
@@ -77,6 +78,9 @@ def save_state(state: State, path: Path) -> None:
         one.encoder.save_to(path / "content" / name / "encoder")  # type: ignore[attr-defined]  # registered kinds are Storable
         one.index._write(path / "content" / name / "index")
     (path / "content" / "encoders.json").write_text(json.dumps(kinds), encoding="utf-8")
+    if state.lexical is not None:
+        (path / "lexical").mkdir()
+        state.lexical._write(path / "lexical")
     if isinstance(state.model, Model):
         (path / "model").mkdir()
         state.model._write(path / "model")
@@ -119,6 +123,7 @@ def load_state(path: Path, manifest: Mapping[str, Any], indexing: Indexing) -> S
         index=index,
         log=EventLog(log),
         popularity=Popularity(flags["popularity"].to_numpy().astype(np.float32)),
+        lexical=LexicalIndex._read(path / "lexical") if (path / "lexical").exists() else None,
         refused=pq.read_table(path / "refused.parquet"),
         indexing=indexing,
         repeats=bool(manifest["repeats"]),

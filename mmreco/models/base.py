@@ -365,6 +365,11 @@ class VectorModel(Model):
         """
         return self.index.search(queries, k, where=where, exclude=exclude)
 
+    def directions(self, vectors: F32) -> F32:
+        """What of item or user vectors, shape `(n, dim)`, says who is like whom: rows of unit length, or zero."""
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
     def _directions(self) -> VectorIndex:
         """The index over item vectors of unit length: `index` itself where they have it."""
         index = self.index

@@ -18,9 +18,10 @@ from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, Bool, frozen
 from mmreco.data.reviews import Reviews
+from mmreco.encoders.queries import encode_query
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
+from mmreco.protocols import Encoder
 from mmreco.questions.sentences import sentences
-from mmreco.retrieval.hybrid import QueryEncoder
 from mmreco.storage.artefact import publish, read_artefact
 from mmreco.text.folding import fold
 from mmreco.text.segmentation import is_chinese, segment
@@ -53,7 +54,7 @@ class Polarity:
     array([ True, False])
     """
 
-    encoder: QueryEncoder | None = None
+    encoder: Encoder[str] | None = None
     slope_: F32 | None = field(default=None, init=False, repr=False)
     idf_: F32 | None = field(default=None, init=False, repr=False)
     centre_: F32 | None = field(default=None, init=False, repr=False)
@@ -84,7 +85,7 @@ class Polarity:
         df = np.asarray((counts > 0).sum(axis=0)).ravel()
         self.idf_ = frozen(np.log((1 + len(texts)) / (1 + df)) + 1, np.float32)
         if self.encoder is not None:
-            vectors = self.encoder.encode_queries(list(texts))
+            vectors = encode_query(self.encoder, list(texts))
             self.centre_ = frozen(vectors.mean(axis=0), np.float32)
             lengths = np.linalg.norm(vectors - self.centre_, axis=1)
             self.spread_ = float(np.sqrt((lengths**2).mean())) or 1.0
@@ -149,7 +150,7 @@ class Polarity:
             self._write(path)
 
     @classmethod
-    def load(cls, folder: str | Path, *, encoder: QueryEncoder | None = None) -> "Polarity":
+    def load(cls, folder: str | Path, *, encoder: Encoder[str] | None = None) -> "Polarity":
         """What `save` wrote; `encoder` is the one it was fitted with, if there was one.
 
         Raises
@@ -171,7 +172,7 @@ class Polarity:
         (path / "polarity.json").write_text(json.dumps(about), encoding="utf-8")
 
     @classmethod
-    def _read(cls, path: Path, encoder: QueryEncoder | None) -> "Polarity":
+    def _read(cls, path: Path, encoder: Encoder[str] | None) -> "Polarity":
         arrays = load_file(path / "polarity.safetensors")
         about: dict[str, Any] = json.loads((path / "polarity.json").read_text(encoding="utf-8"))
         if not {"slope", "idf"} <= arrays.keys() or about.keys() != {"offset", "spread"}:
@@ -193,7 +194,7 @@ class Polarity:
         weighed.data /= np.repeat(np.maximum(lengths, 1e-9), np.diff(weighed.indptr))
         if self.encoder is None or self.centre_ is None:
             return weighed
-        vectors = (self.encoder.encode_queries(list(texts)) - self.centre_) * (_MEANING / self.spread_)
+        vectors = (encode_query(self.encoder, list(texts)) - self.centre_) * (_MEANING / self.spread_)
         return sp.csr_array(sp.hstack([weighed, sp.csr_array(vectors)], format="csr"))
 
     def _fitted(self) -> tuple[F32, F32]:

@@ -15,27 +15,18 @@ from mmreco.arrays import F32, I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ranking import Ranking
+from mmreco.encoders.queries import encode_query, vocabulary_coverage
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.protocols import Searches
+from mmreco.protocols import Encoder, Searches
 from mmreco.retrieval.fusion import Candidates, Fusion
 from mmreco.retrieval.lexical import LexicalIndex
 from mmreco.retrieval.terms import trigrams
 
-__all__ = ["HybridSearch", "Meaning", "QueryEncoder", "Reader"]
+__all__ = ["HybridSearch", "Meaning", "Reader"]
 
 _BACKGROUND = 512  # items that say what a cosine is usually like for a query
 _READ = 30  # first answers that a reader reads
 _CUT = 500  # characters of an item that a reader reads
-
-
-class QueryEncoder(Protocol):
-    """Texts that shoppers type, in the space of the items' vectors."""
-
-    def encode_queries(self, texts: Sequence[str], *, batch_size: int = 64) -> F32:
-        """Vectors of unit length, shape `(n, dim)`."""
-
-    def known(self, texts: Sequence[str]) -> F32:
-        """The share of each text that the encoder knows, shape `(n,)`."""
 
 
 class Reader(Protocol):
@@ -63,7 +54,7 @@ class Meaning:
         There are not as many rows as embeddings.
     """
 
-    encoder: QueryEncoder
+    encoder: Encoder[str]
     embeddings: Embeddings
     index: Searches
     rows: I64
@@ -188,7 +179,7 @@ class HybridSearch:
         DataError
             As `search`.
         """
-        vectors = [meaning.encoder.encode_queries(list(queries)) for meaning in self.meanings]
+        vectors = [encode_query(meaning.encoder, list(queries)) for meaning in self.meanings]
         sides = [self.lexical.search(queries, depth, where=where).rows]
         sides += [m.nearest(v, depth, where) for m, v in zip(self.meanings, vectors, strict=True)]
         rows = _distinct(np.concatenate(sides, axis=1))
@@ -210,7 +201,7 @@ class HybridSearch:
         """
         if rows.ndim != 2 or len(rows) != len(queries):
             raise DataError(f"rows of shape {rows.shape} for {len(queries)} queries; expected a line a query")
-        vectors = [meaning.encoder.encode_queries(list(queries)) for meaning in self.meanings]
+        vectors = [encode_query(meaning.encoder, list(queries)) for meaning in self.meanings]
         return self._described(queries, np.asarray(rows, dtype=np.int64), vectors)
 
     def read(self, queries: Sequence[str], candidates: Candidates) -> Candidates:
@@ -243,7 +234,7 @@ class HybridSearch:
             "letters": self._letters(queries, rows),
         }
         for number, (meaning, vector) in enumerate(zip(self.meanings, vectors, strict=True)):
-            known = np.asarray(meaning.encoder.known(list(queries)), dtype=np.float32)[:, None]
+            known = vocabulary_coverage(meaning.encoder, list(queries))[:, None]
             signs[f"meaning{number or ''}"] = meaning.standing(vector, rows) * known
         return Candidates(rows, np.stack(list(signs.values()), axis=2), tuple(signs))
 

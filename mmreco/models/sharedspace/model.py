@@ -433,6 +433,10 @@ class SharedSpace(Trained[Towers], VectorModel):
             max_length=self.max_length,
         )
 
+    def directions(self, vectors: F32) -> F32:
+        """The places in the space, the first `dim` columns, at unit length; see `VectorModel.directions`."""
+        return super().directions(vectors[:, : self.dim])
+
     def _directions(self) -> VectorIndex:
         """The index over the items' places alone, by which they are like each other."""
         held: tuple[Embeddings, VectorIndex] | None = self.__dict__.get("_unit_index")
