@@ -19,18 +19,19 @@ __all__ = ["alike_by_behaviour", "alike_by_content", "fused", "lines", "popular"
 
 def recommended(state: State, request: Request) -> tuple[Ranking, Bool]:
     """The answer to each history, over the catalogue; and which lines are merely what is popular, shape `(n,)`."""
-    ranking = popular(state, request)
     if state.model is None:
-        return ranking, np.ones(len(request), dtype=np.bool_)
+        return popular(state, request), np.ones(len(request), dtype=np.bool_)
     items = state.model_items if state.vectors is None else state.vectors.ids
     narrowed = _narrowed(request, items)
     silent = narrowed.histories.lengths == 0
-    speaking = np.flatnonzero(~silent)
-    if not len(speaking):
-        return ranking, silent
-    own = _asked_of_model(state, narrowed.take(speaking))
-    rows, scores = np.array(ranking.rows), np.array(ranking.scores)
-    rows[speaking], scores[speaking] = own.rows, own.scores
+    if not silent.any():
+        return _asked_of_model(state, narrowed), silent
+    rows = np.full((len(request), request.k), -1, dtype=np.int64)
+    scores = np.full((len(request), request.k), -np.inf, dtype=np.float32)
+    for those, answer in ((np.flatnonzero(silent), popular), (np.flatnonzero(~silent), _asked_of_model)):
+        if len(those):
+            part = answer(state, (request if answer is popular else narrowed).take(those))
+            rows[those], scores[those] = part.rows, part.scores
     return Ranking(rows, scores), silent
 
 

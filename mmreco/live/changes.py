@@ -30,6 +30,7 @@ from mmreco.tables.events import event_columns
 __all__ = ["add", "erase_items", "forget", "observe", "remove", "update"]
 
 _log = logging.getLogger(__name__)
+_FEW = 1_000
 _NOTHING_KNOWN = "no text, picture or attribute to place it by"
 
 
@@ -232,7 +233,8 @@ def _events(state: State, frame: Any) -> tuple[list[str], list[Event], int]:
         if isinstance(frame, (list, tuple)):
             frame = pa.Table.from_pylist(list(frame)) if frame else pa.table({"user_id": [], "item_id": []})
         columns = event_columns(frame)
-        rows = state.items.rows(columns.item_ids, missing="mark")
+        few = len(columns.item_ids) <= _FEW  # a look-up an id, in place of a pass over the catalogue
+        rows = state.items.rows(columns.item_ids.to_pylist() if few else columns.item_ids, missing="mark")
         ids = columns.user_ids.to_pylist()
         n, types = len(ids), columns.event_types
         kinds = [columns.event_names[0]] * n if types is None else [columns.event_names[k] for k in types]
