@@ -12,13 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from mmreco import MODELS, Catalogue, Embeddings, Recommender
+from mmreco import Dataset, Embeddings, Recommender
 from mmreco.cli import app
-from mmreco.cli.protocols import Contest, entries
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
-from mmreco.errors import DataError
 
-COMMANDS = ("demo", "compare", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify")
+COMMANDS = ("demo", "compare", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify", "sign")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +67,10 @@ def artefact(tables: Path) -> Path:
 
 def paths(tables: Path) -> list[str]:
     return ["--items", str(tables / "items.parquet"), "--events", str(tables / "events.parquet")]
+
+
+def renamed(tables: Path) -> list[str]:
+    return [*paths(tables), "--rename", "events.user_id=customer"]
 
 
 def ask(*arguments: object, code: int = 0) -> Any:
@@ -127,6 +129,8 @@ def test_similar_and_search(shop: SyntheticShop, artefact: Path) -> None:
     item = shop.catalogue.items.ids([0])[0]
     near = ask("similar", artefact, item, "--k", 4)["answers"][0]["items"]
     assert len(near) == 4
+    by = [ask("similar", artefact, item, "--by", by)["answers"][0]["items"] for by in ("behaviour", "content")]
+    assert by[0] != by[1]
     assert item not in {i["item_id"] for i in near}
     assert len(ask("search", artefact, "--text", "red", "--text", "蓝色", "-k", 2)["answers"]) == 2
 
@@ -150,6 +154,28 @@ def test_verify_finds_damage(artefact: Path, tmp_path: Path) -> None:
     victim.write_bytes(victim.read_bytes()[:-1])
     assert victim.name in refuse("verify", tmp_path / "copy")
     assert victim.name in refuse("recommend", tmp_path / "copy", "nobody")
+
+
+def test_a_signature_tells_whose_it_is(artefact: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.key").write_bytes(bytes(range(32)))
+    (tmp_path / "other.key").write_bytes(bytes(32))
+    assert "not signed" in refuse("verify", artefact, "--key", tmp_path / "own.key")
+    assert ask("sign", artefact, "--key", tmp_path / "own.key")["signed"]
+    assert ask("verify", artefact, "--key", tmp_path / "own.key")["signed"]
+    assert "another key" in refuse("verify", artefact, "--key", tmp_path / "other.key")
+
+
+def test_any_model_may_be_fitted_and_users_come_too(tables: Path, tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("user_id,tier\nu1,gold\n", encoding="utf-8")
+    said = ask("fit", *renamed(tables), "--users", tmp_path / "users.csv", "--model", "EASE", "--out", tmp_path / "a")
+    assert said["model"] == "EASE"
+    assert ask("recommend", tmp_path / "a", "nobody", "-k", 2)["answers"][0]["items"]
+
+
+def test_a_catalogue_without_events_is_searched(tables: Path, tmp_path: Path) -> None:
+    said = ask("fit", "--items", tables / "items.parquet", "--out", tmp_path / "a")
+    assert (said["users"], said["events"]) == (0, 0)
+    assert ask("search", tmp_path / "a", "--text", "red", "-k", 3)["answers"][0]["items"]
 
 
 def test_evaluate_compares(tables: Path) -> None:
@@ -196,27 +222,39 @@ def test_compare_gives_models_the_content_they_need(
 ) -> None:
     asked: list[Any] = []
 
-    def demo(folder: Path, seed: int) -> Contest:
+    def demo(folder: Path, seed: int) -> Dataset:
         asked.append((folder, seed))
-        return Contest("A small shop", shop.catalogue, shop.interactions, seed)
+        return shop.dataset
 
-    monkeypatch.setattr("mmreco.cli.protocols.demo", demo)
-    said = ask(
-        "compare", "demo", "--models", "Popular,ContentKNN,LogisticProfile,Weighted", "--out", tmp_path, "--seed", 7
-    )
+    monkeypatch.setattr("mmreco.cli.compare._demo", demo)
+    names = "Popular,ContentKNN,LogisticProfile,Weighted"
+    said = ask("compare", "--demo", "--models", names, "--image", "none", "--out", tmp_path, "--seed", 7)
     assert asked == [(tmp_path, 7)]
-    found = {name: about["ndcg@10"] for name, about in said["models"].items()}
-    assert set(found) == {"Random", "Popular", "ContentKNN", "LogisticProfile", "Weighted"}
-    assert found["ContentKNN"] > 0
-    assert found["LogisticProfile"] != found["Popular"], "it knows no more than how often an item is clicked"
-    with pytest.raises(DataError, match="ContentKNN: the catalogue has neither texts nor pictures"):
-        entries(Contest("bare", bare(shop), shop.interactions), ["ContentKNN"])
-    hybrids = {"Weighted", "ReciprocalRank", "Switching"}
-    assert set(entries(Contest("bare", bare(shop), shop.interactions), None)) == {*MODELS, *hybrids}
+    figures = {name: about["ndcg@10"] for name, about in said["models"].items()}
+    assert set(figures) == {"Random", "Popular", "ContentKNN", "LogisticProfile", "Weighted"}
+    assert figures["ContentKNN"] > 0
+    assert figures["LogisticProfile"] != figures["Popular"], "it knows no more than how often an item is clicked"
 
 
-def bare(shop: SyntheticShop) -> Catalogue:
-    return Catalogue(shop.catalogue.items, shop.catalogue.table.select(["price"]))
+def test_compare_reports_the_model_that_lacks_content(tables: Path, tmp_path: Path) -> None:
+    command = ["compare", "--events", tables / "events.parquet", "--rename", "events.user_id=customer"]
+    said = ask(*command, "--models", "ContentKNN,Popular", "--out", tmp_path)
+    assert set(said["models"]) == {"Random", "Popular"}
+    assert "no content" in said["failed"]["ContentKNN"]
+
+
+def test_any_model_of_the_library_is_named(tmp_path: Path) -> None:
+    from mmreco.cli.compare import _models
+    from mmreco.models import MODELS
+
+    every = _models(None, seed=3, minutes=2.0)
+    assert every.keys() == MODELS.keys()
+    assert next(iter(every)) == "SharedSpace"  # the longest first
+    seeds = {
+        getattr(model, "seed", None) or model.training.seed for model in every.values() if hasattr(model, "training")
+    }
+    assert seeds == {3}
+    assert every["SASRec"].training.minutes == 2.0  # type: ignore[attr-defined]
 
 
 def test_without_json_compare_speaks_in_sentences(tables: Path, tmp_path: Path) -> None:
@@ -293,11 +331,16 @@ def test_refusals_are_one_line(tables: Path, artefact: Path, tmp_path: Path) -> 
         (["fit", *paths(tables), "--rename", "item_id=sku", "--out", tmp_path / "a"], "items.OUR=THEIRS"),
         (["fit", *paths(tables), "--rename", "events.user_id=customer", "--weights", items, "--out", "a"], "--weights"),
         (["evaluate", *paths(tables), "--model", "Nonsense"], "Nonsense"),
-        (["compare", "--out", tmp_path / "c"], "demo, ml1m --data FOLDER, or --items and --events"),
-        (["compare", "nonsense", "--out", tmp_path / "c"], "nonsense"),
-        (["compare", "ml1m", "--out", tmp_path / "c"], "--data FOLDER"),
-        (["compare", "ml1m", "--data", tmp_path, "--out", tmp_path / "c"], "movies.dat"),
-        (["compare", "demo", "--protocol", "sometimes", "--out", tmp_path / "c"], "--protocol sometimes"),
+        (["compare", "--out", tmp_path / "c"], "--demo, --movielens FOLDER, or --items and --events"),
+        (["compare", "--demo", "--models", "Nonsense", "--out", tmp_path / "c"], "Nonsense"),
+        (["compare", "--demo", *paths(tables), "--out", tmp_path / "c"], "one of them"),
+        (["compare", "--movielens", tmp_path, "--out", tmp_path / "c"], "movies.dat"),
+        (["compare", "--demo", "--protocol", "sometimes", "--out", tmp_path / "c"], "--protocol sometimes"),
+        (["fit", "--out", tmp_path / "a"], "--items or --events"),
+        (["fit", *renamed(tables), "--model", "SharedSpac", "--out", tmp_path / "a"], "model 'SharedSpac'"),
+        (["fit", *renamed(tables), "--model", "EASE", "--epochs", 2, "--out", tmp_path / "a"], "--epochs: EASE"),
+        (["fit", *renamed(tables), "--device", "tpu", "--out", tmp_path / "a"], "device='tpu'"),
+        (["verify", artefact, "--key", tmp_path / "none.key"], "none.key"),
         (["embed", "--encoder", "lexical", "--out", tmp_path / "s"], "--images or --texts"),
         (["embed", "--texts", items, "--column", "no", "--encoder", "lexical", "--out", tmp_path / "s"], "'no'"),
         (["embed", "--images", tmp_path / "none", "--encoder", "timm/resnet50", "--out", tmp_path / "s"], "none"),

@@ -1,11 +1,10 @@
-"""The command line: `mmreco demo | compare | embed | fit | recommend | similar | search | evaluate | verify`.
+"""The command line: `mmreco demo | compare | embed | fit | recommend | similar | search | evaluate | verify | sign`.
 
 Exit codes: 0 done, 2 the request is unusable (one line on standard error says why), 3 some content was refused
 by `embed` (the rest is written). With `--json` the last line of standard output is one JSON object.
 """
 
-from mmreco.cli import compare, work
-from mmreco.cli import recommend as ask
+from mmreco.cli import compare, demo, embed, evaluate, fit, recommend, verify
 from mmreco.cli.app import app
 
-__all__ = ["app", "ask", "compare", "work"]
+__all__ = ["app", "compare", "demo", "embed", "evaluate", "fit", "recommend", "verify"]

@@ -2,38 +2,61 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmreco.cli.app import Images, Json, Renamed, app, say, tables
+from mmreco.cli.app import (
+    Events,
+    ImageName,
+    Images,
+    Items,
+    Json,
+    Renamed,
+    Reviews,
+    TextNames,
+    Users,
+    Weights,
+    app,
+    print_figures,
+)
+from mmreco.cli.inputs import default_encoders, encoders_named, make_model, read_dataset, with_content
 from mmreco.errors import DataError
 
 if TYPE_CHECKING:
-    from mmreco.cli.protocols import Contest
+    from mmreco.data.dataset import Dataset
     from mmreco.evaluation import Comparison
+    from mmreco.models.base import Model
+    from mmreco.splitting import Split
 
 __all__ = ["compare"]
 
 _LONG = ("figures", "segments")  # of a model: in the file, not on the line
+_SHARE_BEFORE = 0.8  # of the events before the moment, split by time
 
 
 @app.command()
 def compare(
-    what: Annotated[str | None, typer.Argument(help="demo, ml1m; none with --items and --events.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The folder MovieLens lies in, with ml1m.")] = None,
-    items: Annotated[Path | None, typer.Option(help="Catalogue: a table with a column item_id.")] = None,
-    events: Annotated[Path | None, typer.Option(help="Behaviour log: a table with user_id and item_id.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Compare on the synthetic shop.")] = False,
+    movielens: Annotated[Path | None, typer.Option(help="Compare on MovieLens-1M, in this folder.")] = None,
+    items: Items = None,
+    events: Events = None,
+    reviews: Reviews = None,
+    users: Users = None,
     images: Images = None,
+    text: TextNames = None,
+    image: ImageName = None,
+    weights: Weights = None,
     rename: Renamed = None,
     models: Annotated[str | None, typer.Option(help="Names parted by commas; all if omitted.")] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="leave-last-out, temporal, or both parted by a comma; both for ml1m if omitted.")
-    ] = None,
+        str, typer.Option(help="leave-last-out, temporal, or both parted by a comma.")
+    ] = "leave-last-out",
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="The cut-off that is tested.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the shop, the models and the tests.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the shop, the models and the tests.")] = 0,
     minutes: Annotated[
         float, typer.Option(min=0.01, help="A model's training ends at its first look at validation after so long.")
     ] = 20,
@@ -51,103 +74,118 @@ def compare(
     against Random and each other, time and memory, in words, as JSON, and as an HTML report.
 
     \b
-    Example: mmreco compare demo --models EASE,ItemKNN,SharedSpace --json
-    Example: mmreco compare ml1m --data ml-1m/ --out movies/
+    Example: mmreco compare --demo --models EASE,ItemKNN,SharedSpace --json
+    Example: mmreco compare --movielens ml-1m/ --protocol leave-last-out,temporal --out movies/
     Example: mmreco compare --items items.parquet --events events.parquet --images photos/
     """
-    from mmreco.cli import protocols as contests
-    from mmreco.evaluation import compare as measured
+    from mmreco.evaluation import compare as measure
     from mmreco.report import comparison_page
 
     begun = perf_counter()
-    protocols = _protocols(what, protocol)
+    splitters = _splitters(protocol)
+    names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
+    chosen = _models(names, seed=seed, minutes=minutes)
+    if sum([demo, movielens is not None, items is not None or events is not None]) != 1:
+        raise DataError("compare: say what on: --demo, --movielens FOLDER, or --items and --events; one of them")
+    if demo:
+        title, dataset = "The synthetic shop", _demo(out, seed)
+    elif movielens is not None:
+        title, dataset = "MovieLens-1M", _movielens(movielens)
+    else:
+        title = (events or items or Path()).stem
+        dataset = read_dataset(items=items, events=events, reviews=reviews, users=users, images=images, rename=rename)
     out.mkdir(parents=True, exist_ok=True)
-    contest = _contest(what, data, items, events, images, rename, out, seed)
-    asked = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
-    chosen = contests.entries(contest, asked, minutes)
-    prepared = perf_counter() - begun
-    found: dict[str, Comparison] = {}
-    for name in protocols:
-        split = contests.PROTOCOLS[name](contest.events)
-        kept = out / "results" / name
-        if kept.exists() and not resume:
-            for old in kept.glob("model-*"):
+    named = encoders_named(dataset.catalogue, text, image, weights)
+    encoders = default_encoders(dataset.catalogue, seed=seed, **named)
+    if names is None and not encoders:
+        del chosen["ContentKNN"]
+    comparisons: dict[str, Comparison] = {}
+    prepared = 0.0
+    for name, splitter in splitters.items():
+        split = _encoded(splitter(dataset), encoders)
+        prepared = prepared or perf_counter() - begun
+        results = out / "results" / name
+        if results.exists() and not resume:
+            for old in results.glob("model-*"):
                 shutil.rmtree(old)
-        found[name] = measured(
-            chosen,
-            split,
-            k=k,
-            known=contest.known(split[0]),
-            folder=kept,
-            seed=seed,
-            jobs=_jobs() if jobs is None else jobs,
-            progress=True,
+        comparisons[name] = measure(
+            chosen, split, k=k, folder=results, seed=seed, jobs=jobs or _usual_jobs(), progress=True
         )
-    path = comparison_page(found, contest.catalogue, out / "report.html", title=contest.title)
-    whole = {name: comparison.to_dict() for name, comparison in found.items()}
+    path = comparison_page(comparisons, dataset.catalogue, out / "report.html", title=title)
+    whole = {name: comparison.to_dict() for name, comparison in comparisons.items()}
     (out / "figures.json").write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
-    first = found[protocols[0]]
-    figures: dict[str, Any] = {"models": _short(whole[protocols[0]])}
-    figures |= {name: {"models": _short(whole[name]), **_about(found[name])} for name in protocols[1:]}
+    first, *others = comparisons
+    figures: dict[str, Any] = {"models": _short(whole[first])}
+    figures |= {name: {"models": _short(whole[name]), **_about(comparisons[name])} for name in others}
     figures |= {
-        "protocol": protocols[0],
-        **_about(first),
+        "protocol": first,
+        **_about(comparisons[first]),
         "minutes": minutes,
         "seed": seed,
         "seconds": {"prepare": round(prepared, 1), "total": round(perf_counter() - begun, 1)},
         "report": str(path),
     }
-    say(figures, as_json, lambda: "\n\n".join([*(f"{n}: {c!r}" for n, c in found.items()), f"report: {path}"]))
+    print_figures(
+        figures, as_json, lambda: "\n\n".join([*(f"{n}: {c!r}" for n, c in comparisons.items()), f"report: {path}"])
+    )
 
 
-def _contest(
-    what: str | None,
-    data: Path | None,
-    items: Path | None,
-    events: Path | None,
-    images: Path | None,
-    rename: list[str] | None,
-    out: Path,
-    seed: int,
-) -> "Contest":
-    from mmreco.cli import protocols as contests
+def _models(names: list[str] | None, *, seed: int, minutes: float) -> "dict[str, Model]":
+    """The models of these names, all when None, those that take longest first."""
+    from mmreco.models import MODELS
 
-    if what == "demo":
-        return contests.demo(out, seed)
-    if what == "ml1m":
-        if data is None:
-            raise DataError("compare ml1m: say where it lies, --data FOLDER")
-        return contests.movies(data, seed)
-    if what is not None:
-        raise DataError(f"compare {what}: expected demo, ml1m, or --items and --events")
-    if items is None or events is None:
-        raise DataError("compare: say what on: demo, ml1m --data FOLDER, or --items and --events")
-    shop, log = tables(items, events, images, rename)
-    return contests.Contest(events.stem, shop, log, seed=seed)
+    return {name: make_model(name, seed=seed, minutes=minutes) for name in names or reversed(list(MODELS))}
 
 
-def _jobs() -> int:
+def _demo(folder: Path, seed: int) -> "Dataset":
+    """The synthetic shop, with its pictures drawn into `folder`."""
+    from dataclasses import replace
+
+    from mmreco.datasets.synthetic import synthetic_shop
+    from mmreco.datasets.synthetic.pictures import draw
+
+    shop = synthetic_shop(seed=seed)
+    return replace(shop.dataset, catalogue=draw(shop, folder / "pictures", seed=seed))
+
+
+def _movielens(folder: Path) -> "Dataset":
+    from mmreco.data.dataset import Dataset
+    from mmreco.datasets.formats import movielens
+
+    return Dataset(*movielens(folder))
+
+
+def _splitters(protocol: str) -> "dict[str, Callable[[Dataset], Split]]":
+    from mmreco.splitting import by_time, leave_last_out
+
+    known: dict[str, Callable[[Dataset], Split]] = {
+        "leave-last-out": leave_last_out,
+        "temporal": lambda dataset: by_time(dataset, _SHARE_BEFORE),
+    }
+    names = [name.strip() for name in protocol.split(",") if name.strip()]
+    if not names or any(name not in known for name in names):
+        raise DataError(f"--protocol {protocol}: expected {', '.join(known)}")
+    return {name: known[name] for name in names}
+
+
+def _encoded(split: "Split", encoders: dict[str, Any]) -> "Split":
+    """The split with its content encoded; reviews of held-out events are not in it."""
+    from dataclasses import replace
+
+    return replace(split, train=with_content(split.train, encoders, progress=True))
+
+
+def _usual_jobs() -> int:
     """Models at a time: a GPU is not shared, and four hold enough memory."""
     import torch
 
     return 1 if torch.cuda.is_available() else min(4, torch.get_num_threads())
 
 
-def _protocols(what: str | None, given: str | None) -> list[str]:
-    from mmreco.cli.protocols import PROTOCOLS
-
-    if given is None:
-        return list(PROTOCOLS) if what == "ml1m" else ["leave-last-out"]
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    if not names or any(name not in PROTOCOLS for name in names):
-        raise DataError(f"--protocol {given}: expected {', '.join(PROTOCOLS)}")
-    return names
-
-
 def _short(models: dict[str, Any]) -> dict[str, Any]:
     return {name: {key: value for key, value in of.items() if key not in _LONG} for name, of in models.items()}
 
 
-def _about(found: "Comparison") -> dict[str, Any]:
-    report = next(iter(found.reports.values()))
-    return {"users": report.n, "verdict": found.verdict(), "failed": dict(found.failed)}
+def _about(comparison: "Comparison") -> dict[str, Any]:
+    report = next(iter(comparison.reports.values()))
+    return {"users": report.n, "verdict": comparison.verdict(), "failed": dict(comparison.failed)}

@@ -1,11 +1,11 @@
 """The commands that ask a fitted recommender: `mmreco recommend | similar | search`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mmreco.cli.app import Artefact, Json, K, Where, app, say
+from mmreco.cli.app import Artefact, Json, K, Where, app, print_figures
 from mmreco.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,7 +22,13 @@ def recommend(
         list[str] | None, typer.Option(help="A stranger's item ids, oldest first, parted by commas. Repeat.")
     ] = None,
     k: K = 10,
-    seen: Annotated[bool, typer.Option("--seen", help="Answer with what the shopper had already, too.")] = False,
+    seen: Annotated[
+        bool | None,
+        typer.Option(
+            "--seen/--unseen",
+            help="Whether to answer with what the shopper had already, too; if omitted, where customers buy again.",
+        ),
+    ] = None,
     where: Where = None,
     as_json: Json = False,
 ) -> None:
@@ -40,7 +46,8 @@ def recommend(
         raise DataError("recommend: give user ids or --history, one of the two")
     lists = None if history is None else [[i for i in one.split(",") if i] for one in history]
     recommender = Recommender.load(artefact)
-    answer = recommender.recommend(users or None, history=lists, k=k, exclude_seen=not seen, where=where)
+    exclude_seen = None if seen is None else not seen
+    answer = recommender.recommend(users or None, history=lists, k=k, exclude_seen=exclude_seen, where=where)
     _answer(answer, as_json)
 
 
@@ -49,6 +56,7 @@ def similar(
     artefact: Artefact,
     items: Annotated[list[str], typer.Argument(help="Item ids.")],
     k: K = 10,
+    by: Annotated[Literal["both", "behaviour", "content"], typer.Option(help="What makes items alike.")] = "both",
     where: Where = None,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +67,7 @@ def similar(
     """
     from mmreco.recommender import Recommender
 
-    _answer(Recommender.load(artefact).similar(items, k=k, where=where), as_json)
+    _answer(Recommender.load(artefact).similar(items, k=k, by=by, where=where), as_json)
 
 
 @app.command()
@@ -89,14 +97,17 @@ def _answer(answer: "Answer", as_json: bool) -> None:
     titles = answer.catalogue.column("title") if answer.catalogue.has("title") else None
     answers: list[dict[str, Any]] = []
     for q, ids in enumerate(answer.ids()):
-        found = [{"item_id": i, "score": round(float(s), 6)} for i, s in zip(ids, answer.scores[q], strict=False)]
+        listed = [{"item_id": i, "score": round(float(s), 6)} for i, s in zip(ids, answer.scores[q], strict=False)]
         if titles is not None:
-            for one, row in zip(found, answer.ranking.rows[q], strict=False):
+            for one, row in zip(listed, answer.ranking.rows[q], strict=False):
                 one["title"] = titles[row]
-        answers.append({"question": answer.questions[q], "popular": bool(answer.popular[q]), "items": found})
+        answers.append({"question": answer.questions[q], "popular": bool(answer.popular[q]), "items": listed})
     if answer.unknown:
         typer.echo(f"unknown: {', '.join(answer.unknown[:10])}", err=True)
-    say({"answers": answers, "unknown": list(answer.unknown)}, as_json, lambda: "\n".join(map(_block, answers)))
+    for note in answer.notes:
+        typer.echo(f"note: {note}", err=True)
+    figures = {"answers": answers, "unknown": list(answer.unknown), "notes": list(answer.notes)}
+    print_figures(figures, as_json, lambda: "\n".join(map(_block, answers)))
 
 
 def _block(answer: dict[str, Any]) -> str:
