@@ -4,6 +4,7 @@ Ids stand in numbered slots, which only become more: those of the first map, the
 to its own end. A value that lost ids says which slots its rows are.
 """
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from threading import Lock
@@ -20,6 +21,9 @@ from mmreco.errors import DataError
 
 __all__ = ["extend_ids", "keep_ids"]
 
+_APPENDING = Lock()
+if hasattr(os, "register_at_fork"):  # a child must not be born while another thread holds it
+    os.register_at_fork(before=_APPENDING.acquire, after_in_parent=_APPENDING.release, after_in_child=_APPENDING.release)
 _FEW = 4_096  # ids that are looked up one by one
 _BLOCK = 1 << 15  # ids that are numbered together
 _ODD = 0x9E3779B97F4A7C15
@@ -63,7 +67,6 @@ class _Store:
         self.base = base
         self.texts: list[str] = []  # of the slots after the base's
         self.slots: dict[str, tuple[int, ...]] = {}  # of these; an id that was removed may come again
-        self._lock = Lock()
         self._append(texts)
 
     @cached_property
@@ -81,7 +84,7 @@ class _Store:
 
     def appended(self, end: int, texts: Sequence[str]) -> "_Store":
         """Where these ids stand in the slots from `end`: here, or in a copy where another value has those slots."""
-        with self._lock:
+        with _APPENDING:
             own = end - len(self.base)
             store = self if own == len(self.texts) else _Store(self.base, self.texts[:own])
             store._append(texts)
