@@ -1,4 +1,4 @@
-"""Batched: what many threads ask of an index at the same time is asked of it at once.
+"""BatchingIndex: the queries of many threads that meet are searched for together.
 
 A matrix product over the items costs little more for sixteen queries than for one, on a CPU and more so on a GPU. So a
 service in which every request asks for itself gains by having one of them ask for all that wait: the way inference
@@ -6,6 +6,7 @@ servers batch (Yu et al., "Orca: a distributed serving system for Transformer-ba
 time spent waiting for company. Put one in front of the index of each GPU.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock
@@ -23,17 +24,16 @@ __all__ = ["BatchingIndex"]
 
 
 class BatchingIndex:
-    """An index for many threads: questions that meet are answered in one search.
+    """An index for many threads: calls that meet are answered in one search.
 
-    A question that comes when nothing is being searched is searched for at once. Those that come meanwhile are
-    searched for together when it is done, in the order in which they came. Answers and errors are those each would
-    have had alone.
+    A call that comes when nothing is being searched is served at once. Those that come meanwhile are served together
+    when it is done, in the order in which they came. Answers and errors are those each would have had alone.
 
     Parameters
     ----------
     index : any `Searches`
     most : 1 or more
-        Queries in one search, unless a single question has more.
+        Queries in one search, unless a single call has more.
 
     Raises
     ------
@@ -57,16 +57,29 @@ class BatchingIndex:
             raise DataError(f"most={most!r}: expected a whole number of 1 or more")
         if most < 1:
             raise DataError(f"most={most}: expected 1 or more")
-        self.index, self.most = index, most
+        self.index, self.most = index, int(most)
+        self._begin()
+
+    def _begin(self) -> None:
         self._waiting: list[_Call] = []
         self._searching = False
         self._gate = Lock()  # of these two
+        self._process = os.getpid()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"index": self.index, "most": self.most}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._begin()
 
     def search(
         self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
     ) -> Ranking:
         """The `k` items nearest to each query, as the index itself answers."""
         call = _Call(queries, k, where, exclude)
+        if self._process != os.getpid():  # a forked child: the threads that searched and waited are not in it
+            self._begin()
         with self._gate:
             self._waiting.append(call)
             if self._searching:
@@ -132,14 +145,14 @@ class BatchingIndex:
             try:
                 queries = np.concatenate([call.queries for call in calls])
                 where = np.concatenate([call.where for call in calls]) if first.own_filters else first.where
-                found = self.index.search(queries, first.k, where=where, exclude=_joined(calls))
+                ranking = self.index.search(queries, first.k, where=where, exclude=_joined(calls))
             except Exception:  # whose fault it is shows when each is asked alone
                 pass
             else:
                 ends = np.cumsum([call.size for call in calls])
                 for call, stop in zip(calls, ends.tolist(), strict=True):
                     own = slice(stop - call.size, stop)
-                    call.answer = Ranking(found.rows[own], found.scores[own])
+                    call.answer = Ranking(ranking.rows[own], ranking.scores[own])
                 return
         for call in calls:
             try:

@@ -1,8 +1,9 @@
 """How an index is built: which structure for its quality, on which device, tuned to the recall the quality promises."""
 
 import logging
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mmreco.arrays import F32
@@ -36,12 +37,14 @@ class Builder:
     memory : bytes a structure may take, None for as many as it likes
     place : where the vectors are
     faiss : the module, None where it is not installed
+    process : the number of the one that built the index
     """
 
     quality: str
     memory: int | None
     place: Place
     faiss: Any
+    process: int = field(default_factory=os.getpid)
 
     @classmethod
     def of(cls, quality: str, memory: int | None, device: str, n: int, dim: int) -> "Builder":
@@ -62,6 +65,20 @@ class Builder:
     def device(self) -> str:
         """ "cpu" or "cuda"."""
         return self.place.name
+
+    def require_own_process(self) -> None:
+        """Nothing, or an error where the vectors are on a GPU that this process cannot reach.
+
+        Raises
+        ------
+        DataError
+            The process was forked from the one that built the index; CUDA would hang or fail in it.
+        """
+        if self.place.devices and self.place.devices[0] != "cpu" and self.process != os.getpid():
+            raise DataError(
+                "an index on a GPU cannot be searched in a forked process; start processes with "
+                "multiprocessing.get_context('spawn'), load the index in each, or build it with device='cpu'"
+            )
 
     def items(self, vectors: F32) -> ItemVectors:
         """The vectors, where they are to be searched exactly."""

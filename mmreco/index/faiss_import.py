@@ -1,7 +1,11 @@
-"""How FAISS is found: imported on first use, never two builds at once, never required."""
+"""How FAISS is found: imported on first use, never two builds at once, never required.
+
+A process that is forked after FAISS has used threads searches with one thread.
+"""
 
 import importlib
 import logging
+import os
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -22,13 +26,13 @@ _log = logging.getLogger(__name__)
 
 def installed() -> list[str]:
     """The FAISS distributions in this environment, e.g. `["faiss-cpu 1.15.1"]`."""
-    found = []
+    builds = []
     for name in _BUILDS:
         try:
-            found.append(f"{name} {version(name)}")
+            builds.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return found
+    return builds
 
 
 @cache
@@ -47,13 +51,17 @@ def faiss() -> Any:
             f"files. Uninstall all of them, then install one, e.g. {INSTALL}"
         )
     try:
-        return importlib.import_module("faiss")
+        module = importlib.import_module("faiss")
     except ModuleNotFoundError:
         _log.warning("FAISS is not installed: searches are exact, by matrix products; for more speed: %s", INSTALL)
         return None
+    if hasattr(os, "register_at_fork"):
+        # a forked child has none of its parent's OpenMP threads, and would wait for them for ever
+        os.register_at_fork(after_in_child=lambda: module.omp_set_num_threads(1))
+    return module
 
 
 def parts(numbers: int) -> int:
     """In how many parts a pass over so many numbers is shared among threads: as many as FAISS may use, at most."""
-    found = faiss()
-    return max(1, min(1 if found is None else int(found.omp_get_max_threads()), numbers // _PART))
+    module = faiss()
+    return max(1, min(1 if module is None else int(module.omp_get_max_threads()), numbers // _PART))

@@ -7,6 +7,7 @@ another share both parts, and each reads the tail up to its own end. When the ta
 empty, all is copied into a new base.
 """
 
+import os
 from threading import Lock
 
 import numpy as np
@@ -18,6 +19,9 @@ from mmreco.index.query import QueryBatch
 
 __all__ = ["ItemVectors"]
 
+_APPENDING = Lock()
+if hasattr(os, "register_at_fork"):  # a child must not be born while another thread holds it
+    os.register_at_fork(before=_APPENDING.acquire, after_in_parent=_APPENDING.release, after_in_child=_APPENDING.release)
 _TAIL_MOST = 65_536  # vectors in a tail, or
 _TAIL_SHARE = 0.25  # of the base's, from which a new base is made
 _EMPTY_SHARE = 0.4  # of all slots, from which a new base is made
@@ -201,7 +205,6 @@ class _Tail:
     def __init__(self, dim: int) -> None:
         self._memory = np.empty((0, dim), dtype=np.float32)
         self._n = 0
-        self._lock = Lock()
 
     def first(self, n: int) -> F32:
         """The first `n` vectors, read-only."""
@@ -211,7 +214,7 @@ class _Tail:
 
     def appended(self, n: int, vectors: F32) -> "_Tail":
         """What has these vectors after its first `n`: this one, or a copy where another value has those places."""
-        with self._lock:
+        with _APPENDING:
             tail = self
             if self._n != n:
                 tail = _Tail(self._memory.shape[1])

@@ -20,7 +20,7 @@ from mmreco.errors import DataError
 from mmreco.index.segments import Positions, Segments
 from mmreco.index.structure import Effort, Structure
 
-__all__ = ["Settings", "read_segments", "read_settings", "write"]
+__all__ = ["Settings", "packed", "read_segments", "read_settings", "unpacked", "write"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,23 @@ def read_segments(faiss: Any, path: Path, shape: tuple[int, int], kind: type[Str
         raise DataError(f"{path}: {len(there)} rows that are not the {shape[0]} items; build the index again")
     structure = kind.read(faiss, path / "structure.faiss", str(fields["factory"]), (len(rows), shape[1]))
     return Segments(structure, Positions(frozen(rows, np.int64)), frozen(tail, np.int64), effort)
+
+
+def packed(segments: Segments) -> dict[str, Any]:
+    """The structure as values that can be pickled."""
+    return {
+        "factory": segments.structure.factory,
+        "structure": segments.structure.serialised(),
+        "rows": segments.positions.rows,
+        "tail": segments.tail,
+        "effort": segments.effort,
+    }
+
+
+def unpacked(faiss: Any, state: dict[str, Any], kind: type[Structure]) -> Segments:
+    """What `packed` made."""
+    structure = kind.restored(faiss, state["structure"], state["factory"])
+    return Segments(structure, Positions(frozen(state["rows"], np.int64)), frozen(state["tail"], np.int64), state["effort"])
 
 
 def _fields(path: Path) -> dict[str, Any]:

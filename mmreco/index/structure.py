@@ -20,6 +20,7 @@ from threading import Lock
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from mmreco.arrays import F32, I64
 from mmreco.errors import DataError, IncompatibleError
@@ -111,7 +112,7 @@ class Structure:
 
     def grown(self, vectors: F32) -> Self:
         """Another structure that holds these vectors as well, at the positions that follow."""
-        index = self._faiss.deserialize_index(self._faiss.serialize_index(self._index))  # also of a mapped one
+        index = self._faiss.deserialize_index(self.serialised())  # also of a mapped one
         if self._mapped:
             index.add_with_ids(vectors, np.arange(len(self), len(self) + len(vectors)))
         else:
@@ -227,6 +228,15 @@ class Structure:
         rows, scores = np.empty((b, k), dtype=np.int64), np.empty((b, k), dtype=np.float32)
         self._inner.search_preassigned_c(b, asked, k, *where, pointer(scores), pointer(rows), False, options, None)
         return rows
+
+    def serialised(self) -> npt.NDArray[np.uint8]:
+        """The structure as bytes, for `restored`."""
+        return np.asarray(self._faiss.serialize_index(self._index))
+
+    @classmethod
+    def restored(cls, faiss: Any, serialised: npt.NDArray[np.uint8], factory: str) -> Self:
+        """What `serialised` made, which is trusted."""
+        return cls(faiss, faiss.deserialize_index(serialised), factory)
 
     def write(self, path: Path) -> None:
         """Write the structure to one file."""

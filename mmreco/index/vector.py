@@ -125,6 +125,19 @@ class VectorIndex:
         """Where the vectors are: "cpu" or "cuda"."""
         return self._builder.device
 
+    def vectors_of(self, rows: I64) -> F32:
+        """The vectors of these rows, shape `(m, dim)`, whatever has changed.
+
+        Raises
+        ------
+        DataError
+            A row is below 0 or beyond the items.
+        """
+        asked = np.asarray(rows)
+        if asked.ndim != 1 or asked.dtype.kind not in "iu" or (asked.size and not 0 <= asked.min() <= asked.max() < len(self)):
+            raise DataError(f"rows: {asked.dtype} of shape {asked.shape}; expected rows of {len(self)} items")
+        return self._items.take(asked.astype(np.int64))
+
     def __len__(self) -> int:
         return len(self._items)
 
@@ -305,6 +318,7 @@ class VectorIndex:
         answers come as are allowed.
         Source: Johnson, Douze, Jegou, "Billion-scale similarity search with GPUs", 2017.
         """
+        self._builder.require_own_process()
         k = require_width(k, len(self))
         queries = query_vectors(queries, self.dim, self._items.longest)
         where = mask_over(len(self), len(queries), where)
@@ -352,6 +366,24 @@ class VectorIndex:
         """
         return read_artefact(folder_path(folder), "VectorIndex", lambda found: cls._read(found.path, device=device))
 
+    def __getstate__(self) -> dict[str, Any]:
+        settings = storage.Settings(self.quality, self.memory, self._recall)
+        segments = None if self._segments is None else storage.packed(self._segments)
+        return {"embeddings": self.embeddings, "settings": settings, "device": self.device, "segments": segments}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        embeddings, settings, segments = state["embeddings"], state["settings"], state["segments"]
+        device = "cpu" if state["device"] == "cpu" else "auto"  # of the process that unpickles it
+        builder = Builder.of(settings.quality, settings.memory, device, *embeddings.vectors.shape)
+        self._begin(embeddings, builder)
+        if segments is not None and builder.faiss is not None:
+
+            def restore() -> Segments:
+                return storage.unpacked(builder.faiss, segments, builder.kind(segments["factory"]))
+
+            self._segments = builder.unless_gpus_refuse(segments["factory"], restore)
+            self._recall = settings.recall if self._segments is not None else 1.0
+
     def _write(self, path: Path) -> None:
         (path / "embeddings").mkdir()
         self.embeddings._write(path / "embeddings")
@@ -367,7 +399,10 @@ class VectorIndex:
         index._begin(embeddings, builder)
         factory = builder.factory(n, dim)
         if factory:
-            read = lambda: storage.read_segments(builder.faiss, path, (n, dim), builder.kind(factory))  # noqa: E731
+
+            def read() -> Segments | None:
+                return storage.read_segments(builder.faiss, path, (n, dim), builder.kind(factory))
+
             index._segments, index._recall = builder.unless_gpus_refuse(factory, read), settings.recall
             if index._segments is None:  # written where there was no FAISS
                 index._segments, index._recall = builder.segments(index._items)

@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmreco.testing.encoders import EncoderContract
+    from mmreco.testing.indexes import IndexContract
     from mmreco.testing.models import ModelContract
 
-__all__ = ["EncoderContract", "ModelContract"]
+__all__ = ["EncoderContract", "IndexContract", "ModelContract"]
 
-_FILES = {"EncoderContract": "mmreco.testing.encoders", "ModelContract": "mmreco.testing.models"}
+_FILES = {
+    "EncoderContract": "mmreco.testing.encoders",
+    "IndexContract": "mmreco.testing.indexes",
+    "ModelContract": "mmreco.testing.models",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,56 +1,13 @@
-"""What the promises of indexes and encoders are asked of."""
+"""What the promises of encoders are asked of."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from mmreco.data.embeddings import Embeddings
-from mmreco.data.ids import IdMap
 from mmreco.encoders.text.encoder import TextEncoder
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.encoders.text.static import StaticEncoder
-from mmreco.index.device import Place, TorchScan
-from mmreco.index.exact.scan import Scan
-from mmreco.index.item_vectors import ItemVectors
-from mmreco.index.vector import VectorIndex
 from mmreco.protocols import Encoder
-
-# ---- indexes
-
-
-def _exact(embeddings: Embeddings) -> VectorIndex:
-    return VectorIndex(embeddings, device="cpu")
-
-
-def _exact_without_faiss(embeddings: Embeddings) -> VectorIndex:
-    index = VectorIndex(embeddings, device="cpu")
-    index._items = ItemVectors(Scan(embeddings.vectors))
-    return index
-
-
-def _exact_by_torch(embeddings: Embeddings) -> VectorIndex:
-    index = VectorIndex(embeddings, device="cpu")
-    index._items = ItemVectors(TorchScan(embeddings.vectors, Place(("cpu",))))  # what a GPU runs, here
-    return index
-
-
-def _graph(embeddings: Embeddings) -> VectorIndex:
-    index = VectorIndex(embeddings, quality="high", device="cpu")
-    assert index.report()["kind"] == "graph"
-    return index
-
-
-INDEXES = {"exact": _exact, "matrix": _exact_without_faiss, "torch": _exact_by_torch, "graph": _graph}
-
-
-@pytest.fixture(scope="session", params=INDEXES)
-def index(request: pytest.FixtureRequest) -> VectorIndex:
-    """10,000 items on a circle, in order, so that the nearest of any point are known."""
-    angles = np.linspace(0, 2 * np.pi, 10_000, endpoint=False)
-    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    return INDEXES[request.param](Embeddings(IdMap.of([f"item-{row}" for row in range(10_000)]), vectors))
-
 
 # ---- encoders
 

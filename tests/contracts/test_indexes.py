@@ -1,118 +1,112 @@
-"""What every index promises. The items lie on a circle in order, so neighbours are known without computing them."""
+"""What every index promises, and what those of the library add."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmreco.arrays import F32, I64
-from mmreco.data.interactions import Interactions
-from mmreco.errors import DataError, IncompatibleError
+from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
+from mmreco.errors import DataError
+from mmreco.index.batching import BatchingIndex
+from mmreco.index.device import Place, TorchScan
+from mmreco.index.exact.scan import Scan
+from mmreco.index.item_vectors import ItemVectors
 from mmreco.index.vector import VectorIndex
 from mmreco.protocols import Searches
-
-N = 10_000
-
-
-def between(rows: I64) -> F32:
-    """Queries a little past each of these items, so that `row`, `row + 1`, `row - 1`, `row + 2` ... are nearest."""
-    angles = 2 * np.pi * (np.asarray(rows) + 0.25) / N
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+from mmreco.testing.indexes import IndexContract
 
 
-def nearest(row: int, k: int) -> list[int]:
-    return [(row + offset) % N for offset in sorted(range(-N // 2, N // 2), key=lambda offset: abs(offset - 0.25))[:k]]
+class _VectorIndexContract(IndexContract):
+    """What `VectorIndex` adds to the contract."""
+
+    def make(self, embeddings: Embeddings) -> VectorIndex:
+        return VectorIndex(embeddings, device="cpu")
+
+    @property
+    def vector_index(self) -> VectorIndex:
+        index = self.index
+        assert isinstance(index, VectorIndex)
+        return index
+
+    def test_the_vectors_stay_byte_identical(self) -> None:
+        before = self.vector_index.embeddings.vectors.tobytes()
+        self.index.search(self._past(np.arange(9)), 5)
+        assert self.vector_index.embeddings.vectors.tobytes() == before
+        assert not self.vector_index.embeddings.vectors.flags.writeable
+
+    def test_a_saved_index_answers_the_same(self, tmp_path: Path) -> None:
+        self.vector_index.save(tmp_path / "index")
+        loaded = VectorIndex.load(tmp_path / "index", device="cpu")
+        self._require_same(loaded)
+
+    def test_a_pickled_index_answers_the_same(self) -> None:
+        self._require_same(pickle.loads(pickle.dumps(self.vector_index)))
+
+    def _require_same(self, other: VectorIndex) -> None:
+        queries = self._past(np.arange(0, self.n, 100))
+        np.testing.assert_array_equal(other.search(queries, 9).rows, self.index.search(queries, 9).rows)
+        assert other.ids == self.vector_index.ids
+
+    def test_a_damaged_index_is_refused(self, tmp_path: Path) -> None:
+        self.vector_index.save(tmp_path / "index")
+        target = next((tmp_path / "index").rglob("vectors.npy"))
+        content = bytearray(target.read_bytes())
+        content[-1] ^= 1
+        target.write_bytes(content)
+        with pytest.raises(DataError, match=r"vectors\.npy: damaged"):
+            VectorIndex.load(tmp_path / "index")
 
 
-def excluded(index: VectorIndex, rows: list[list[int]]) -> Interactions:
-    ids = index.embeddings.ids
-    return Interactions.from_histories([ids.ids(line) for line in rows], items=ids)
+class TestExact(_VectorIndexContract):
+    pass
 
 
-ROWS = np.array([0, 3, 700, 5_000, 9_999])
+class TestExactWithoutFaiss(_VectorIndexContract):
+    def make(self, embeddings: Embeddings) -> VectorIndex:
+        index = super().make(embeddings)
+        index._items = ItemVectors(Scan(embeddings.vectors))
+        return index
 
 
-def test_the_nearest_come_best_first(index: VectorIndex) -> None:
-    assert isinstance(index, Searches)
-    found = index.search(between(ROWS), 5)
-    assert found.rows.tolist() == [nearest(row, 5) for row in ROWS]
-    np.testing.assert_allclose(found.scores[:, 0], np.cos(2 * np.pi * 0.25 / N), atol=1e-6)
+class TestExactByTorch(_VectorIndexContract):
+    def make(self, embeddings: Embeddings) -> VectorIndex:
+        index = super().make(embeddings)
+        index._items = ItemVectors(TorchScan(embeddings.vectors, Place(("cpu",))))  # what a GPU runs, here
+        return index
 
 
-def test_a_batch_equals_one_by_one(index: VectorIndex) -> None:
-    queries = between(np.arange(0, N, 200))
-    exclude = excluded(index, [[row, (row + 1) % N] * (row % 3) for row in range(0, N, 200)])
-    together = index.search(queries, 8, exclude=exclude)
-    for line in range(len(queries)):
-        alone = index.search(queries[line : line + 1], 8, exclude=exclude.take([line]))
-        np.testing.assert_array_equal(alone.rows[0], together.rows[line])
-        np.testing.assert_array_equal(alone.scores[0], together.scores[line])
+class TestChanged(_VectorIndexContract):
+    """An index that was grown, and lost items, and whose items were given other vectors."""
+
+    def make(self, embeddings: Embeddings) -> VectorIndex:
+        half = len(embeddings) // 2
+        first, rest = (
+            Embeddings(embeddings.ids.take(rows), embeddings.vectors[rows])
+            for rows in (np.arange(half), np.arange(half, len(embeddings)))
+        )
+        wrong = Embeddings(first.ids, first.vectors[::-1])
+        gone = Embeddings(IdMap.of(["gone"]), np.ones((1, 2), dtype=np.float32))
+        return super().make(wrong).add(gone).add(rest).update(first).remove(["gone"])
 
 
-def test_what_is_excluded_makes_place_for_the_next(index: VectorIndex) -> None:
-    exclude = excluded(index, [nearest(row, 40)[:: 1 + line % 2] for line, row in enumerate(ROWS)])
-    found = index.search(between(ROWS), 6, exclude=exclude)
-    for line, row in enumerate(ROWS):
-        barred = exclude.history(line)
-        assert found.rows[line].tolist() == [i for i in nearest(row, 100) if i not in barred][:6]
+class TestGraph(_VectorIndexContract):
+    n = 10_000
+
+    def make(self, embeddings: Embeddings) -> VectorIndex:
+        index = VectorIndex(embeddings, quality="high", device="cpu")
+        assert index.report()["kind"] == "graph"
+        return index
 
 
-@pytest.mark.parametrize("every", [2, 10, 500])
-def test_a_mask_is_obeyed_and_filled(index: VectorIndex, every: int) -> None:
-    where = np.arange(N) % every == 0
-    found = index.search(between(ROWS), 5, where=where)
-    for line, row in enumerate(ROWS):
-        assert found.rows[line].tolist() == [i for i in nearest(row, N) if where[i]][:5]
+class TestLists(_VectorIndexContract):
+    recall = 0.9
+
+    def make(self, embeddings: Embeddings) -> VectorIndex:
+        return VectorIndex(embeddings, quality="IVF32,SQ8", device="cpu")
 
 
-@pytest.mark.parametrize("k", [1, 7, 11_000])
-@pytest.mark.parametrize("allowed", [None, 0, 1, 5])
-def test_answers_are_k_wide(index: VectorIndex, k: int, allowed: int | None) -> None:
-    where = None if allowed is None else np.arange(N) < allowed
-    exclude = excluded(index, [[], [0], list(range(N)), [0, 1, 2], []])
-    found = index.search(between(ROWS), k, where=where, exclude=exclude)
-    assert found.rows.shape == (5, k)
-    n_allowed = N if allowed is None else allowed
-    left = [n_allowed - min(n_allowed, exclude.lengths[line]) for line in range(5)]
-    assert (found.rows >= 0).sum(axis=1).tolist() == [min(k, n) for n in left]
-
-
-def test_an_empty_batch_has_an_empty_answer(index: VectorIndex) -> None:
-    assert index.search(np.zeros((0, 2), dtype=np.float32), 4).rows.shape == (0, 4)
-
-
-def test_searching_leaves_the_vectors_byte_identical(index: VectorIndex) -> None:
-    before = index.embeddings.vectors.tobytes()
-    first = index.search(between(ROWS), 5)
-    index.search(between(ROWS), 9, where=np.arange(N) % 2 == 0, exclude=excluded(index, [[1]] * 5))
-    np.testing.assert_array_equal(index.search(between(ROWS), 5).rows, first.rows)
-    assert index.embeddings.vectors.tobytes() == before
-    assert not index.embeddings.vectors.flags.writeable
-
-
-def test_a_saved_index_answers_the_same(index: VectorIndex, tmp_path: Path) -> None:
-    index.save(tmp_path / "index")
-    loaded = VectorIndex.load(tmp_path / "index", device="cpu")
-    np.testing.assert_array_equal(loaded.search(between(ROWS), 9).rows, index.search(between(ROWS), 9).rows)
-
-
-def test_a_damaged_index_is_refused(index: VectorIndex, tmp_path: Path) -> None:
-    index.save(tmp_path / "index")
-    target = next((tmp_path / "index").rglob("vectors.npy"))
-    content = bytearray(target.read_bytes())
-    content[-1] ^= 1
-    target.write_bytes(content)
-    with pytest.raises(DataError, match=r"vectors\.npy: damaged"):
-        VectorIndex.load(tmp_path / "index")
-
-
-def test_bad_questions_are_refused(index: VectorIndex) -> None:
-    with pytest.raises(DataError, match="queries: NaN or infinity"):
-        index.search(np.full((1, 2), np.inf), 3)
-    with pytest.raises(DataError, match="k=0"):
-        index.search(between(ROWS), 0)
-    with pytest.raises(DataError, match="exclude: 1 users for 5 queries"):
-        index.search(between(ROWS), 3, exclude=excluded(index, [[1]]))
-    other = Interactions.from_histories([[]] * 5, items=index.embeddings.ids.take([0, 1]))
-    with pytest.raises(IncompatibleError, match="exclude: over 2 items"):
-        index.search(between(ROWS), 3, exclude=other)
+class TestBatching(IndexContract):
+    def make(self, embeddings: Embeddings) -> Searches:
+        return BatchingIndex(VectorIndex(embeddings, device="cpu"))

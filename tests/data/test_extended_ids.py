@@ -52,6 +52,17 @@ def test_an_id_comes_once() -> None:
         ids.ids([3])
 
 
+def test_ids_of_any_length_are_told_apart() -> None:
+    names = ["a", "b", "ab", "xab", "12345678", "12345679", "x12345678", "yx12345678", "红", "x红", "红色连衣裙" * 40]
+    for place, name in enumerate(names):
+        others = names[:place] + names[place + 1 :]
+        ids = extend_ids(IdMap(IdMap.of(["first", *others]).array[1:]), IdMap.of([name]))
+        same(ids, [*others, name], ["", "c", "2345678"])
+        for known in others:
+            with pytest.raises(DataError, match="1 of 1 ids are there already"):
+                extend_ids(IdMap.of(others), IdMap.of([known]))
+
+
 def test_a_changed_map_travels_to_other_processes() -> None:
     ids = keep_ids(extend_ids(IdMap.of(["a", "b"]), IdMap.of(["c"])), np.array([False, True, True]))
     same(pickle.loads(pickle.dumps(ids)), ["b", "c"], ["a"])
@@ -59,11 +70,11 @@ def test_a_changed_map_travels_to_other_processes() -> None:
 
 def test_one_more_id_costs_no_copy_of_a_million() -> None:
     ids = IdMap.of([f"sku-{row}" for row in range(1_000_000)])
-    ids.rows(["sku-1"])  # the table of ids, made once
+    ids = extend_ids(ids, IdMap.of(["first"]))  # which looks at each once
     seconds = []
     for number in range(20):
         start = perf_counter()
         ids = extend_ids(ids, IdMap.of([f"new-{number}"]))
         seconds.append(perf_counter() - start)
-    assert np.median(seconds) < 0.001
-    assert ids.rows(["new-19", "sku-7"]).tolist() == [1_000_019, 7]
+    assert np.median(seconds) < 0.005
+    assert ids.rows(["new-19", "sku-7"]).tolist() == [1_000_020, 7]

@@ -1,5 +1,8 @@
 """An index that changes answers like one built anew, and whoever holds the old one is not disturbed."""
 
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +13,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError, UnknownIdError
-from mmreco.index import segments
+from mmreco.index import item_vectors, segments
 from mmreco.index.vector import VectorIndex
 
 DIM = 16
@@ -192,3 +195,54 @@ def test_poor_new_items_do_not_stand_in_for_good_ones_a_shopper_excludes_the_bes
     exclude = Interactions.from_events(users, index.embeddings.ids, np.repeat(np.arange(10), 40), order[:, :40].ravel())
     found = index.search(queries, 10, exclude=exclude).rows
     assert np.mean([np.isin(a, b).mean() for a, b in zip(order[:, 40:50], found, strict=True)]) >= 0.9
+
+
+@pytest.mark.parametrize("dim", [64, 384])
+def test_one_more_item_copies_nothing_of_a_large_index(quality: str, dim: int) -> None:
+    """A copy of the vectors or a pass over the ids would take as long as the index is large."""
+    n = 300_000 if quality == "exact" else 20_000
+    large = Embeddings(IdMap.of(named("i", n)), np.zeros((n, dim), dtype=np.float32) + clustered(1, dim=dim))
+    if quality != "exact":
+        large = Embeddings(large.ids, clustered(n, dim=dim))
+    index = VectorIndex(large, quality="exact" if quality == "exact" else "IVF32,SQ8", device="cpu")
+    seconds = []
+    for number in range(21):
+        new = Embeddings(IdMap.of([f"new{number}"]), clustered(1, seed=number, dim=dim))
+        start = perf_counter()
+        index = index.add(new)
+        seconds.append(perf_counter() - start)
+        assert index.ids.ids([n + number]) == [f"new{number}"]
+    assert np.median(seconds) < 0.005
+    assert index._items._scan.vectors is large.vectors
+    assert index.embeddings.vectors.shape == (n + 21, dim)
+    np.testing.assert_array_equal(index.embeddings.vectors[-1:], clustered(1, seed=20, dim=dim))
+
+
+def test_many_threads_grow_one_index_without_loss_or_mixture() -> None:
+    first = VectorIndex(some(named("i", 100)), device="cpu")
+
+    def grown(thread: int) -> VectorIndex:
+        index = first
+        for number in range(30):
+            index = index.add(some([f"{thread}-{number}"], seed=100 * thread + number))
+        return index
+
+    with ThreadPoolExecutor(8) as pool:
+        values = list(pool.map(grown, range(8)))
+    for thread, index in enumerate(values):
+        assert index.ids.ids(range(100, 130)) == [f"{thread}-{number}" for number in range(30)]
+        expected = np.concatenate([clustered(1, seed=100 * thread + number) for number in range(30)])
+        np.testing.assert_array_equal(index.embeddings.vectors[100:], expected)
+
+
+def test_what_has_changed_much_is_copied_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_vectors, "_TAIL_MOST", 50)
+    index = VectorIndex(some(named("i", 100)), device="cpu")
+    for number in range(4):
+        index = index.add(some(named(f"n{number}-", 30), seed=number))
+    assert len(index._items._scan.vectors) >= 151
+    index = index.remove(named("i", 100)[:95])
+    assert len(index._items._scan.vectors) == 125
+    queries = clustered(10, seed=3)
+    there = dict(zip(index.ids.ids(range(len(index))), index.embeddings.vectors, strict=True))
+    assert answers(index, queries) == brute_force(there, queries, 10)
