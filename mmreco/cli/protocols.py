@@ -125,7 +125,7 @@ def demo(folder: Path, seed: int, *, n_items: int = 1_200, n_users: int = 3_000)
 
 def movies(folder: Path, seed: int) -> Contest:
     """MovieLens-1M from the folder it lies in."""
-    from mmreco.datasets.formats import movielens
+    from mmreco.datasets.movielens import movielens
 
     return Contest("MovieLens-1M", *movielens(folder), seed=seed)
 
