@@ -16,16 +16,17 @@ __all__ = ["clean_markup", "without_markup"]
 
 _log = logging.getLogger(__name__)
 
-_BLOCKS = frozenset(
-    "address article aside audio area base blockquote body br button canvas caption center col colgroup dd details "
-    "div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html iframe "
-    "img input legend li link main map meta nav noscript object ol option p param path pre script section select source "
-    "style summary svg table tbody td textarea tfoot th thead title tr track ul video".split()
-)
-_INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp small span strike strong "
-    "sub sup time tt u var wbr".split()
-)
+_BLOCKS = """
+address article aside audio area base blockquote body br button canvas caption center col colgroup dd details div dl dt
+embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html iframe img input
+legend li link main map meta nav noscript object ol option p param path pre script section select source style summary
+svg table tbody td textarea tfoot th thead title tr track ul video
+"""
+_INLINE = """
+a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp small span strike strong sub
+sup time tt u var wbr
+"""
+_STANDS_FOR = {**dict.fromkeys(_BLOCKS.split(), "\n"), **dict.fromkeys(_INLINE.split(), "")}
 _SUSPECT = r"<[a-zA-Z/!?]|&[#a-zA-Z][0-9a-zA-Z]*;"
 _LONGEST = 4_000  # characters of a tag
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)\s*(/?|[a-zA-Z_:@][\w:.-]*\s*=.*)>", re.DOTALL)
@@ -101,9 +102,7 @@ def _tag_end(text: str, at: int, never: set[str]) -> tuple[int, str]:
     name = match[1].lower() if match else ""
     if name in _DROPPED and text[at + 1] != "/":
         return max(_behind(f"</{name}>", text, close, never), close + 1), " "
-    if name in _BLOCKS:
-        return close + 1, "\n"
-    return (close + 1, "") if name in _INLINE else (-1, "")
+    return (close + 1, _STANDS_FOR[name]) if name in _STANDS_FOR else (-1, "")
 
 
 def _behind(end: str, text: str, at: int, never: set[str]) -> int:
