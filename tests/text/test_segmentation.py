@@ -32,8 +32,8 @@ from mmreco.text.segmentation import STOP_WORDS, is_chinese, segment, segment_al
         ("café Straße", ["café", "straße"]),
         ("_-'. \n☺", []),
         ("\ud800red", ["red"]),
-        ("手機殼", ["手机壳"]),
-        ("紅色的連衣裙，這件T恤", ["红色", "连衣裙", "件", "t恤"]),
+        ("手機殼", ["手机", "壳"]),
+        ("紅色的連衣裙，這件T恤", ["红色", "连衣裙", "这件", "t恤"]),
         ("한국어 원피스", ["한국어", "원피스"]),
         ("ꀀꀁ ꂰ", ["ꀀꀁ", "ꂰ"]),
         ("हिन्दी की साड़ी", ["हिन्दी", "की", "साड़ी"]),
@@ -150,19 +150,21 @@ def test_compatibility_forms_are_chinese() -> None:
     assert is_chinese("\ufa70")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a" + "\u0301" * 80_000,
-        "\u0301\u0327" * 500_000,
-        " " * 2_000_000 + "red",
-        "'" * 1_000_000,
-        "a'" * 500_000,
-        "红" * 200_000,
-    ]
-    + ["a-" * 500_000, "1." * 500_000, "\u200d" * 1_000_000, "ş\u0327" * 100_000],
-    ids=range(10),
-)
+HOSTILE = [
+    "a" + "\u0301" * 80_000,
+    "\u0301\u0327" * 500_000,
+    " " * 2_000_000 + "red",
+    "'" * 1_000_000,
+    "a'" * 500_000,
+    "红" * 200_000,
+    "a-" * 500_000,
+    "1." * 500_000,
+    "\u200d" * 1_000_000,
+    "ş\u0327" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_any_text_takes_linear_time(text: str) -> None:
     segment("红 é")  # loads the dictionary
     start = time.perf_counter()
@@ -172,8 +174,7 @@ def test_any_text_takes_linear_time(text: str) -> None:
 
 
 def test_traditional_and_simplified_texts_meet() -> None:
-    encoder = LexicalEncoder(dim=4).fit(
-        ["手机壳 透明", "红色连衣裙", "皮革手提包", "白色衬衫", "手機殼 防摔", "紅色裙子"]
-    )
+    titles = ["手机壳 透明", "红色连衣裙", "皮革手提包", "白色衬衫", "手機殼 防摔", "紅色裙子"]
+    encoder = LexicalEncoder(dim=4).fit(titles)
     first, second = encoder.encode(["手機殼", "手机壳"])
     assert float(first @ second) == pytest.approx(1, abs=1e-6)
