@@ -27,7 +27,8 @@ from sklearn.linear_model import Ridge
 
 from mmreco import MODELS, Dataset, leave_last_out
 from mmreco.data.request import Request
-from mmreco.datasets.formats import movielens, s3rec_interactions
+from mmreco.datasets.movielens import movielens
+from mmreco.datasets.s3rec import s3rec_interactions
 from mmreco.explain import explain
 from mmreco.explain.leave_out import LeaveOut, every_unit
 

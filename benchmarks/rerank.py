@@ -26,7 +26,8 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
-from mmreco.datasets.formats import movielens, s3rec_attributes, s3rec_interactions
+from mmreco.datasets.movielens import movielens
+from mmreco.datasets.s3rec import s3rec_attributes, s3rec_interactions
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.models.ease import EASE
 from mmreco.rerank import Calibration, Exploration, RerankOptions, rerank

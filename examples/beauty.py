@@ -28,7 +28,7 @@ from mmreco import (
     leave_last_out,
     with_title_tokens,
 )
-from mmreco.datasets.formats import s3rec_attributes, s3rec_interactions
+from mmreco.datasets.s3rec import s3rec_attributes, s3rec_interactions
 
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("--data", default=os.environ.get("MMRECO_DATA"), help="folder of the data sets (or MMRECO_DATA)")
@@ -43,7 +43,7 @@ folder = Path(given.data) / "amazon_beauty"
 catalogue = Catalogue.read(folder / "Beauty_titles.tsv")
 events = s3rec_interactions(folder / "Beauty.txt", items=catalogue.items)
 attributes = s3rec_attributes(folder / "Beauty_item2attributes.json", catalogue.items)
-attributes = attributes.joined(Attributes.from_catalogue(with_title_tokens(catalogue), columns=["title_word"]))
+attributes = attributes.add(Attributes.from_catalogue(with_title_tokens(catalogue), columns=["title_word"]))
 train, test = leave_last_out(events)
 train, validation = leave_last_out(train)
 print(f"{len(train)} users, {len(catalogue)} items, {train.n_events} training events")

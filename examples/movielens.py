@@ -33,7 +33,7 @@ from mmreco import (
     leave_last_out,
     with_title_tokens,
 )
-from mmreco.datasets.formats import movielens
+from mmreco.datasets.movielens import movielens
 
 Told = tuple[Mapping[str, Embeddings], Attributes | None]
 """What is known of the films: vectors by modality, and genres with the words of titles."""

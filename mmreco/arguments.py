@@ -1,14 +1,25 @@
-"""Checks of what a caller gives: lists of strings, a width. Done once, at the door."""
+"""Checks of what a caller gives: lists of strings, a width, row numbers. Done once, at the door."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmreco.arrays import I64, Bool
 from mmreco.errors import DataError
 
-__all__ = ["listed", "require_share", "require_whole", "require_width", "strings"]
+__all__ = [
+    "id_strings",
+    "listed",
+    "require_mask",
+    "require_share",
+    "require_whole",
+    "require_width",
+    "row_numbers",
+    "strings",
+    "whole_numbers",
+]
 
 _WIDEST = 1_000_000
 
@@ -34,11 +45,74 @@ def strings(what: str, given: Sequence[str]) -> list[str]:
     DataError
         `given` is a single string, or something in it is no string (the place is named).
     """
-    asked = listed(what, given)
-    for place, one in enumerate(asked):
-        if not isinstance(one, str):
-            raise DataError(f"{what}: {one!r} at place {place} is no string; give {str(one)!r}")
-    return asked
+    texts = listed(what, given)
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"{what}: {text!r} at place {place} is no string; give {str(text)!r}")
+    return texts
+
+
+def id_strings(what: str, given: Iterable[Any]) -> list[str]:
+    """`given` as ids: strings as they are, whole numbers written out, as tables are read.
+
+    Raises
+    ------
+    DataError
+        Something in it is neither (the place is named).
+    """
+    ids = []
+    for place, one in enumerate(given):
+        if isinstance(one, (bool, np.bool_)) or not isinstance(one, (str, int, np.integer)):
+            raise DataError(f"{what}: {one!r} at place {place} is no id; expected text or whole numbers")
+        ids.append(one if isinstance(one, str) else str(int(one)))
+    return ids
+
+
+def whole_numbers(what: str, given: Any) -> I64:
+    """`given` as an array of int64; masks, fractions and times are not turned into numbers.
+
+    Raises
+    ------
+    DataError
+        It holds something else than whole numbers, or one beyond 64 bits.
+    """
+    array = np.asarray(given)
+    if array.dtype == np.bool_:
+        raise DataError(f"{what}: a mask of truth values; expected whole numbers, e.g. np.flatnonzero(mask)")
+    if array.size and array.dtype.kind not in "iu":
+        first = array.ravel()[0]
+        raise DataError(f"{what}: {first!r} and others of {array.dtype}; expected whole numbers")
+    if array.dtype == np.uint64 and array.size and int(array.max()) >= 2**63:
+        raise DataError(f"{what}: {int(array.max())} is beyond 64 bits; expected whole numbers below 2**63")
+    return array.astype(np.int64, copy=False)
+
+
+def row_numbers(what: str, given: Any, n: int) -> I64:
+    """`given` as rows of something that has `n` of them.
+
+    Raises
+    ------
+    DataError
+        As `whole_numbers`, or a row is below 0 or not below `n`.
+    """
+    rows = whole_numbers(what, given)
+    if np.count_nonzero(rows.view(np.uint64) >= n):  # below 0 is very far up
+        raise DataError(f"{what}: {int(rows.min())}..{int(rows.max())} asked of {n}; expected 0..{n - 1}")
+    return rows
+
+
+def require_mask(what: str, given: Any, n: int) -> Bool:
+    """`given` as a mask over `n` things.
+
+    Raises
+    ------
+    DataError
+        It does not hold truth values, or another number of them.
+    """
+    mask = np.asarray(given)
+    if mask.dtype != np.bool_ or mask.shape != (n,):
+        raise DataError(f"{what}: {mask.dtype} of shape {mask.shape}; expected a mask, bool of shape ({n},)")
+    return mask
 
 
 def require_whole(name: str, given: object, *, least: int = 1) -> int:

@@ -26,7 +26,7 @@ from of_rechub import passes as rechub
 
 from mmreco import MODELS, Interactions, evaluate, leave_last_out
 from mmreco.data.ranking import Ranking
-from mmreco.datasets.formats import movielens
+from mmreco.datasets.movielens import movielens
 from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.splitting import Holdout
 

@@ -26,7 +26,8 @@ from mmreco import (
     with_title_tokens,
 )
 from mmreco.data.attributes import Attributes
-from mmreco.datasets.formats import movielens, s3rec_attributes, s3rec_interactions
+from mmreco.datasets.movielens import movielens
+from mmreco.datasets.s3rec import s3rec_attributes, s3rec_interactions
 
 CUTOFFS = (5, 10)
 NAMES = ("recall@5", "ndcg@5", "recall@10", "ndcg@10")
@@ -57,7 +58,7 @@ class Given:
         """What `SharedSpace.fit` is told of the items."""
         facts = self.attributes if self.attributes is not None else self.words
         if self.attributes is not None and self.words is not None:
-            facts = self.attributes.joined(self.words)
+            facts = self.attributes.add(self.words)
         return {"content": self.content, "attributes": facts}
 
 

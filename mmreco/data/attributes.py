@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from mmreco.arguments import id_strings, listed, row_numbers, whole_numbers
 from mmreco.arrays import I64, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
@@ -64,8 +65,9 @@ class Attributes:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
-        object.__setattr__(self, "starts", frozen(self.starts, np.int64))
-        object.__setattr__(self, "flat", frozen(self.flat, np.int64))
+        for name in ("starts", "flat"):
+            rows = whole_numbers(f"attributes: {name}", getattr(self, name))
+            object.__setattr__(self, name, frozen(rows, np.int64))
         n, e = len(self.items), len(self.flat)
         starts = self.starts
         if starts.shape != (n + 1,) or starts[0] != 0 or starts[-1] != e or (np.diff(starts) < 0).any():
@@ -102,9 +104,9 @@ class Attributes:
         """
         if price_bins < 1 or at_least < 1:
             raise DataError(f"price_bins={price_bins}, at_least={at_least}: expected 1 or more")
-        asked = [c for c in _USUAL if catalogue.has(c)] if columns is None else list(columns)
-        cuts = {c: _cuts(_column(catalogue, c), price_bins) for c in asked if _ranged(catalogue, c)}
-        return _bags(catalogue.items, [_named(catalogue, c, cuts.get(c)) for c in asked], at_least, cuts=cuts)
+        names = [c for c in _USUAL if catalogue.has(c)] if columns is None else listed("columns", columns)
+        cuts = {c: _cuts(_column(catalogue, c), price_bins, c) for c in names if _ranged(catalogue, c)}
+        return _bags(catalogue.items, [_named(catalogue, c, cuts.get(c)) for c in names], at_least, cuts=cuts)
 
     @classmethod
     def from_lists(
@@ -124,7 +126,7 @@ class Attributes:
             A list is a string, holds something else than strings, or there is another number of lists than items.
         """
         if isinstance(lists, Mapping):
-            rows = items.rows(list(lists), missing="mark")
+            rows = items.rows(id_strings("attributes: items", lists), missing="mark")
             pairs = [(int(r), bag) for r, bag in zip(rows, lists.values(), strict=True) if r >= 0]
         else:
             if len(lists) != len(items):
@@ -141,7 +143,7 @@ class Attributes:
         owner = np.asarray(owners, dtype=np.int64)
         return _bags(items, [(owner, pa.array(words, pa.large_string()))], at_least, cuts={})
 
-    def joined(self, more: "Attributes") -> "Attributes":
+    def add(self, more: "Attributes") -> "Attributes":
         """These attributes of the same items, and those of `more` as well.
 
         Raises
@@ -170,8 +172,8 @@ class Attributes:
         DataError
             As `from_catalogue`; a column that `catalogue` lacks is merely unknown.
         """
-        known = [c for c in dict.fromkeys(name.partition("=")[0] for name in self.names) if catalogue.has(c)]
-        named = [_named(catalogue, c, self.cuts.get(c)) for c in known]
+        columns = [c for c in dict.fromkeys(name.partition("=")[0] for name in self.names) if catalogue.has(c)]
+        named = [_named(catalogue, c, self.cuts.get(c)) for c in columns]
         return _bags(catalogue.items, named, 1, cuts=self.cuts, names=self.names)
 
     # ---- asked
@@ -193,9 +195,15 @@ class Attributes:
         return sp.csr_array((ones, self.flat.copy(), self.starts.copy()), shape=(len(self), len(self.names)))
 
     def take(self, rows: Sequence[int] | I64) -> "Attributes":
-        """The items at these rows, renumbered from 0; the names stay."""
-        asked = np.asarray(rows, dtype=np.int64)
-        return self._gathered(self.items.take(asked), asked)
+        """The items at these rows, renumbered from 0; the names stay.
+
+        Raises
+        ------
+        DataError
+            The rows are a mask or fractions, or a row is below 0, beyond the items, or asked for twice.
+        """
+        chosen = row_numbers("rows", rows, len(self))
+        return self._gathered(self.items.take(chosen), chosen)
 
     def aligned(self, items: IdMap) -> "Attributes":
         """The attributes in the order of `items`; an item that is unknown here has none."""
@@ -212,18 +220,18 @@ class Attributes:
     def _write(self, path: Path) -> None:
         lists = pa.LargeListArray.from_arrays(pa.array(self.starts), pa.array(self.flat))
         pq.write_table(pa.table({"item_id": self.items.array, "attributes": lists}), path / "attributes.parquet")
-        said = {"names": self.names, "cuts": {c: list(cuts) for c, cuts in self.cuts.items()}}
-        (path / "attributes.json").write_text(json.dumps(said), encoding="utf-8")
+        about = {"names": self.names, "cuts": {c: list(cuts) for c, cuts in self.cuts.items()}}
+        (path / "attributes.json").write_text(json.dumps(about), encoding="utf-8")
 
     @classmethod
     def _read(cls, path: Path) -> "Attributes":
         table = pq.read_table(path / "attributes.parquet").combine_chunks()
-        said = json.loads((path / "attributes.json").read_text(encoding="utf-8"))
+        about = json.loads((path / "attributes.json").read_text(encoding="utf-8"))
         lists = table["attributes"].combine_chunks()
         lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        cuts = {c: tuple(values) for c, values in said["cuts"].items()}
-        return cls(IdMap(table["item_id"]), tuple(said["names"]), starts, lists.flatten().to_numpy(), cuts)
+        cuts = {c: tuple(values) for c, values in about["cuts"].items()}
+        return cls(IdMap(table["item_id"]), tuple(about["names"]), starts, lists.flatten().to_numpy(), cuts)
 
 
 Named = tuple[I64, pa.Array]  # item rows (e,), and what each has, as large strings (e,)
@@ -240,20 +248,20 @@ def _bags(
     owner = np.concatenate([rows for rows, _ in named] or [np.zeros(0, dtype=np.int64)])
     words = pa.chunked_array([w for _, w in named], pa.large_string()).combine_chunks()
     if names is None:
-        known = pc.unique(words)
-        known = known.take(pc.array_sort_indices(known))
+        vocabulary = pc.unique(words)
+        vocabulary = vocabulary.take(pc.array_sort_indices(vocabulary))
     else:
-        known = pa.array(names, pa.large_string())
-    found = pc.index_in(words, value_set=known).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    pairs = np.unique(np.stack([owner[found >= 0], found[found >= 0]], axis=1), axis=0)  # (e, 2), by item, then name
+        vocabulary = pa.array(names, pa.large_string())
+    places = pc.index_in(words, value_set=vocabulary).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    pairs = np.unique(np.stack([owner[places >= 0], places[places >= 0]], axis=1), axis=0)  # (e, 2), by item, then name
     if names is None:
-        often = np.bincount(pairs[:, 1], minlength=len(known)) >= at_least
+        often = np.bincount(pairs[:, 1], minlength=len(vocabulary)) >= at_least
         pairs = pairs[often[pairs[:, 1]]]
         pairs[:, 1] = (np.cumsum(often) - 1)[pairs[:, 1]]
-        known = known.filter(pa.array(often))
+        vocabulary = vocabulary.filter(pa.array(often))
     starts = np.zeros(len(items) + 1, dtype=np.int64)
     np.cumsum(np.bincount(pairs[:, 0], minlength=len(items)), out=starts[1:])
-    return Attributes(items, tuple(known.to_pylist()), starts, pairs[:, 1], dict(cuts))
+    return Attributes(items, tuple(vocabulary.to_pylist()), starts, pairs[:, 1], dict(cuts))
 
 
 def _column(catalogue: Catalogue, name: str) -> pa.Array:
@@ -279,8 +287,8 @@ def _numbers(array: pa.Array, name: str) -> Any:
     return values
 
 
-def _cuts(array: pa.Array, bins: int) -> tuple[float, ...]:
-    values = _numbers(array, "price")
+def _cuts(array: pa.Array, bins: int, name: str) -> tuple[float, ...]:
+    values = _numbers(array, name)
     values = values[~np.isnan(values)]
     if not values.size:
         return ()
@@ -300,11 +308,11 @@ def _named(catalogue: Catalogue, name: str, cuts: tuple[float, ...] | None) -> N
         array = array.flatten()
     if not _plain(array.type):
         raise DataError(f"attributes: column {name!r} holds {array.type}; expected text, numbers or lists of them")
-    known = array.is_valid().to_numpy(zero_copy_only=False)
-    words = array.filter(pa.array(known)).cast(pa.large_string())
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    words = array.filter(pa.array(valid)).cast(pa.large_string())
     prefix = pa.scalar(f"{name}=", pa.large_string())
     joined = pc.binary_join_element_wise(prefix, words, pa.scalar("", pa.large_string()))
-    return rows[known], joined.cast(pa.large_string())
+    return rows[valid], joined.cast(pa.large_string())
 
 
 def _plain(kind: pa.DataType) -> bool:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
+from mmreco.arguments import row_numbers
 from mmreco.arrays import I64
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError
 from mmreco.tables.files import read_table
-from mmreco.tables.items import id_columns, item_columns
+from mmreco.tables.items import item_columns, text_columns
 
 __all__ = ["Catalogue"]
 
@@ -91,7 +91,7 @@ class Catalogue:
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        table = read_table(path, text=id_columns(columns))
+        table = read_table(path, text=text_columns(columns))
         return cls.from_frame(table, images=images, columns=columns)
 
     def __len__(self) -> int:
@@ -129,11 +129,17 @@ class Catalogue:
         return [None if path is None else Path(path) for path in self.column("image")]
 
     def take(self, rows: Sequence[int] | I64) -> "Catalogue":
-        """The items at these rows, renumbered from 0."""
-        asked = np.asarray(rows, dtype=np.int64)
-        return Catalogue(self.items.take(asked), self.table.take(pa.array(asked)))
+        """The items at these rows, renumbered from 0.
 
-    def joined(self, more: "Catalogue") -> "Catalogue":
+        Raises
+        ------
+        DataError
+            The rows are a mask or fractions, or a row is below 0, beyond the items, or asked for twice.
+        """
+        chosen = row_numbers("rows", rows, len(self))
+        return Catalogue(self.items.take(chosen), self.table.take(pa.array(chosen)))
+
+    def add(self, more: "Catalogue") -> "Catalogue":
         """These items, then those of `more`; columns that only one of the two has are null in the other's rows.
 
         Raises
@@ -141,10 +147,10 @@ class Catalogue:
         DataError
             An item is in both, or a column holds another type there than here.
         """
-        known = self.items.rows(more.items.array, missing="mark") >= 0
-        if known.any():
-            first = more.items.ids([int(known.argmax())])[0]
-            raise DataError(f"catalogue: {int(known.sum())} of {len(more)} items are known already, first {first!r}")
+        present = self.items.rows(more.items.array, missing="mark") >= 0
+        if present.any():
+            first = more.items.ids([int(present.argmax())])[0]
+            raise DataError(f"catalogue: {int(present.sum())} of {len(more)} items are known already, first {first!r}")
         try:
             table = pa.concat_tables([self.table, more.table], promote_options="permissive")
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmreco.arguments import row_numbers
 from mmreco.arrays import I64, frozen
 from mmreco.errors import DataError, UnknownIdError
 
@@ -76,15 +77,15 @@ class IdMap:
         """
         if isinstance(ids, str):
             raise DataError(f"ids: the string {ids!r}; expected a list of ids")
-        given = ids if isinstance(ids, list) else list(ids)
+        texts = ids if isinstance(ids, list) else list(ids)
         try:
-            return cls(pa.array(given, type=pa.large_string()))
+            return cls(pa.array(texts, type=pa.large_string()))
         except UnicodeEncodeError as error:
-            row = next(r for r, text in enumerate(given) if not _encodable(text))
+            row = next(r for r, text in enumerate(texts) if not _encodable(text))
             raise DataError(f"ids: row {row} cannot be written as UTF-8 ({error.reason})") from error
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
-            row = next((r for r, text in enumerate(given) if not isinstance(text, str)), 0)
-            raise DataError(f"ids: row {row} is {given[row]!r}; expected a string") from error
+            row = next((r for r, text in enumerate(texts) if not isinstance(text, str)), 0)
+            raise DataError(f"ids: row {row} is {texts[row]!r}; expected a string") from error
 
     def __len__(self) -> int:
         return len(self.array)
@@ -125,13 +126,13 @@ class IdMap:
         if missing not in ("raise", "mark"):
             raise DataError(f"missing={missing!r}: expected 'raise' or 'mark'")
         if isinstance(ids, (pa.Array, pa.ChunkedArray)) or len(ids) > _SMALL:
-            asked = ids if isinstance(ids, (pa.Array, pa.ChunkedArray)) else IdMap._asked(ids)
-            found = pc.index_in(asked.cast(pa.large_string()), value_set=self.array, skip_nulls=True)
-            flat = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+            column = ids if isinstance(ids, (pa.Array, pa.ChunkedArray)) else IdMap._column(ids)
+            places = pc.index_in(column.cast(pa.large_string()), value_set=self.array, skip_nulls=True)
+            flat = places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places
             rows: I64 = flat.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         else:
-            known = self._lookup
-            rows = np.fromiter((known.get(i, -1) if isinstance(i, str) else -1 for i in ids), np.int64, len(ids))
+            lookup = self._lookup
+            rows = np.fromiter((lookup.get(i, -1) if isinstance(i, str) else -1 for i in ids), np.int64, len(ids))
         if missing == "raise" and (rows < 0).any():
             first = int((rows < 0).argmax())
             offender = ids[first].as_py() if isinstance(ids, (pa.Array, pa.ChunkedArray)) else ids[first]
@@ -162,10 +163,7 @@ class IdMap:
         return IdMap(self.array.take(pa.array(self._inside(rows))))
 
     def _inside(self, rows: Sequence[int] | I64) -> I64:
-        asked = np.asarray(rows, dtype=np.int64)
-        if np.count_nonzero(asked.view(np.uint64) >= len(self)):  # below 0 is very far up
-            raise DataError(f"rows {int(asked.min())}..{int(asked.max())} asked of a map of {len(self)} ids")
-        return asked
+        return row_numbers("rows", rows, len(self))
 
     @cached_property
     def _texts(self) -> npt.NDArray[np.object_]:
@@ -177,7 +175,7 @@ class IdMap:
         return {text: row for row, text in enumerate(self._texts.tolist())}
 
     @staticmethod
-    def _asked(ids: Sequence[str]) -> pa.Array:
+    def _column(ids: Sequence[str]) -> pa.Array:
         try:
             return pa.array(ids, type=pa.large_string())
         except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError, TypeError):

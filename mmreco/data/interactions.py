@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from mmreco.arguments import id_strings, require_mask, row_numbers, whole_numbers
 from mmreco.arrays import F32, F64, I64, Bool, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
@@ -16,7 +17,7 @@ from mmreco.data.matching import match_items, numbered
 from mmreco.errors import DataError
 from mmreco.tables.events import event_columns
 from mmreco.tables.files import read_table
-from mmreco.tables.items import id_columns
+from mmreco.tables.items import text_columns
 
 __all__ = ["Interactions"]
 
@@ -42,7 +43,7 @@ class Interactions:
     event_names : one name a kind of event
         E.g. `("view", "cart", "purchase")`; `("event",)` where the log does not say.
     weights : shape `(e,)`, float32
-        How much an event counts; finite, 0 or more.
+        How much an event counts; finite, and negative where it speaks against the item (a return, a dislike).
     times : shape `(e,)`, int64, or None
         Milliseconds since 1970-01-01 UTC, not decreasing inside a user; None where only the order is known.
     dropped : optional
@@ -51,13 +52,14 @@ class Interactions:
     Raises
     ------
     DataError
-        Shapes disagree, a row lies outside its map, a weight is negative or not finite, or times decrease.
+        Shapes disagree, rows or times are no whole numbers, a row lies outside its map, a weight is not finite, or
+        times decrease.
 
     Examples
     --------
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
-    >>> asked = Interactions.from_histories([["hat", "coat"], []], items=shop)
-    >>> asked.history(0)
+    >>> requests = Interactions.from_histories([["hat", "coat"], []], items=shop)
+    >>> requests.history(0)
     array([0, 2])
     """
 
@@ -72,16 +74,12 @@ class Interactions:
     dropped: int = 0
 
     def __post_init__(self) -> None:
-        for name, dtype in (
-            ("starts", np.int64),
-            ("items_flat", np.int64),
-            ("event_types", np.int64),
-            ("weights", np.float32),
-        ):
-            with np.errstate(over="ignore"):  # a weight too large for float32 turns infinite and is refused below
-                object.__setattr__(self, name, frozen(getattr(self, name), dtype))
-        if self.times is not None:
-            object.__setattr__(self, "times", frozen(self.times, np.int64))
+        for name in ("starts", "items_flat", "event_types", "times"):
+            if getattr(self, name) is not None:
+                rows = whole_numbers(f"interactions: {name}", getattr(self, name))
+                object.__setattr__(self, name, frozen(rows, np.int64))
+        with np.errstate(over="ignore"):  # a weight too large for float32 turns infinite and is refused below
+            object.__setattr__(self, "weights", frozen(self.weights, np.float32))
         n, e = len(self.users), len(self.items_flat)
         if self.starts.shape != (n + 1,) or self.starts[0] != 0 or self.starts[-1] != e or (self.lengths < 0).any():
             raise DataError(f"interactions: starts must be {n + 1} numbers rising from 0 to {e}")
@@ -91,12 +89,10 @@ class Interactions:
                 raise DataError(f"interactions: {name} has shape {array.shape}; expected ({e},)")
         _inside("item row", self.items_flat, len(self.items))
         _inside("event", self.event_types, len(self.event_names))
-        bad = ~np.isfinite(self.weights) | (self.weights < 0)
+        bad = ~np.isfinite(self.weights)
         if bad.any():
             first = int(bad.argmax())
-            raise DataError(
-                f"interactions: weight {self.weights[first]} at event {first}; expected finite and 0 or more"
-            )
+            raise DataError(f"interactions: weight {self.weights[first]} at event {first}; expected a finite number")
         if self.times is not None and e > 1:
             falls = np.diff(self.times) < 0
             inside = self.starts[1:-1]
@@ -122,22 +118,25 @@ class Interactions:
     ) -> "Interactions":
         """The interactions of a flat log, shape `(e,)` each; sorted by user, then time, then order given.
 
+        Times are milliseconds since 1970 UTC, or `datetime64` of any unit, which sort by all that they hold.
+
         Raises
         ------
         DataError
-            As the constructor, and when a user row lies outside `users` or the arrays differ in length.
+            As the constructor, and when a user row lies outside `users`, the arrays differ in length, or a time is NaT.
         """
-        user_rows = np.asarray(user_rows, dtype=np.int64)
-        for name, given in (
+        user_rows = whole_numbers("interactions: user_rows", user_rows)
+        for name, values in (
             ("item_rows", item_rows),
             ("times", times),
             ("event_types", event_types),
             ("weights", weights),
         ):
-            if given is not None and len(given) != len(user_rows):
-                raise DataError(f"interactions: {len(given)} {name} for {len(user_rows)} user rows; expected as many")
+            if values is not None and len(values) != len(user_rows):
+                raise DataError(f"interactions: {len(values)} {name} for {len(user_rows)} user rows; expected as many")
         _inside("user row", user_rows, len(users))
-        order = np.argsort(user_rows, kind="stable") if times is None else np.lexsort((times, user_rows))
+        moments, exact = (None, None) if times is None else _milliseconds(times)
+        order = np.argsort(user_rows, kind="stable") if exact is None else np.lexsort((exact, user_rows))
         starts = np.zeros(len(users) + 1, dtype=np.int64)
         np.cumsum(np.bincount(user_rows, minlength=len(users)), out=starts[1:])
         e = len(user_rows)
@@ -151,7 +150,7 @@ class Interactions:
             event_types=np.zeros(e, dtype=np.int64) if event_types is None else np.asarray(event_types)[order],
             event_names=event_names,
             weights=worth,
-            times=None if times is None else np.asarray(times)[order],
+            times=None if moments is None else moments[order],
             dropped=dropped,
         )
 
@@ -161,7 +160,8 @@ class Interactions:
     ) -> "Interactions":
         """Requests of strangers: one list of item ids a user, oldest first.
 
-        Unknown items are dropped and counted in `dropped`; a list may be empty.
+        Unknown items are dropped and counted in `dropped`; a list may be empty. Ids that are whole numbers are written
+        out, as in tables.
 
         Parameters
         ----------
@@ -171,7 +171,8 @@ class Interactions:
         Raises
         ------
         DataError
-            A history is a string (wrap it in a list) or None, or `users` has another length.
+            A history is a string (wrap it in a list) or None, or holds what is neither text nor a whole number, or
+            `users` has another length.
         """
         for row, history in enumerate(histories):
             if history is None or isinstance(history, str):
@@ -179,15 +180,15 @@ class Interactions:
         if users is not None and len(users) != len(histories):
             raise DataError(f"{len(users)} users for {len(histories)} histories; expected as many")
         lengths = np.fromiter((len(h) for h in histories), dtype=np.int64, count=len(histories))
-        rows = items.rows([i for h in histories for i in h], missing="mark")
+        rows = items.rows(id_strings("histories", (i for h in histories for i in h)), missing="mark")
         owner = np.repeat(np.arange(len(histories)), lengths)
-        known = rows >= 0
+        in_map = rows >= 0
         return cls.from_events(
-            IdMap.of([str(u) for u in range(len(histories))] if users is None else users),
+            IdMap.of([str(u) for u in range(len(histories))] if users is None else id_strings("users", users)),
             items,
-            owner[known],
-            rows[known],
-            dropped=int((~known).sum()),
+            owner[in_map],
+            rows[in_map],
+            dropped=int((~in_map).sum()),
         )
 
     @classmethod
@@ -204,7 +205,9 @@ class Interactions:
         Parameters
         ----------
         frame : columns `user_id`, `item_id`, and where known `timestamp`, `event`, `weight`
-            `timestamp` is a datetime, or a number of seconds or milliseconds since 1970 UTC.
+            `timestamp` is a datetime, or a number of seconds or milliseconds since 1970 UTC. Events inside one
+            millisecond are in the order of their finest times. An unknown event is of the kind "unknown", an unknown
+            weight 1, an unknown time that of the user's row before it, or else after.
         catalogue : optional
             The items there are; events on others are dropped and counted. Without it, the items seen are all.
         columns : optional
@@ -217,18 +220,24 @@ class Interactions:
         DataError
             A column is missing, or holds a value it must not; column and row are named.
         """
-        given = event_columns(frame, columns=columns, weights=weights)
-        matched = match_items(given.item_ids, given.item_column, None if catalogue is None else catalogue.items)
-        users, user_rows = numbered(matched.narrow_column(given.user_ids))
+        table = event_columns(frame, columns=columns, weights=weights)
+        matched = match_items(table.item_ids, table.item_column, None if catalogue is None else catalogue.items)
+        users, user_rows = numbered(matched.narrow_column(table.user_ids))
+        below = matched.narrow(table.below)
+        order = np.arange(len(user_rows)) if below is None else np.argsort(below, kind="stable")
+
+        def sorted_finely(values: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+            return None if values is None else matched.narrow(values)[order]  # type: ignore[index]
+
         return cls.from_events(
             users,
             matched.items,
-            user_rows,
-            matched.rows,
-            times=matched.narrow(given.times),
-            event_types=matched.narrow(given.event_types),
-            event_names=given.event_names,
-            weights=matched.narrow(given.weights),
+            user_rows[order],
+            matched.rows[order],
+            times=sorted_finely(table.times),
+            event_types=sorted_finely(table.event_types),
+            event_names=table.event_names,
+            weights=sorted_finely(table.weights),
             dropped=matched.dropped,
         )
 
@@ -248,7 +257,7 @@ class Interactions:
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        table = read_table(path, text=id_columns(columns))
+        table = read_table(path, text=text_columns(columns))
         return cls.from_frame(table, catalogue=catalogue, columns=columns, weights=weights)
 
     # ---- asked
@@ -298,14 +307,14 @@ class Interactions:
         Raises
         ------
         DataError
-            A row is below 0, beyond the users, or asked for twice.
+            The rows are a mask or fractions, or a row is below 0, beyond the users, or asked for twice.
         """
-        asked = np.asarray(rows, dtype=np.int64)
-        users = self.users.take(asked)
-        lengths = self.lengths[asked]
-        starts = np.zeros(len(asked) + 1, dtype=np.int64)
+        chosen = row_numbers("users", rows, len(self))
+        users = self.users.take(chosen)
+        lengths = self.lengths[chosen]
+        starts = np.zeros(len(chosen) + 1, dtype=np.int64)
         np.cumsum(lengths, out=starts[1:])
-        where = np.arange(starts[-1]) + np.repeat(self.starts[asked] - starts[:-1], lengths)
+        where = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
         return self._with(users, starts, where)
 
     def keep(self, chosen: Bool) -> "Interactions":
@@ -314,10 +323,9 @@ class Interactions:
         Raises
         ------
         DataError
-            `chosen` is not `(e,)`.
+            `chosen` is not a mask of shape `(e,)`.
         """
-        if chosen.shape != (self.n_events,):
-            raise DataError(f"keep: mask of shape {chosen.shape}; expected ({self.n_events},)")
+        chosen = require_mask("keep", chosen, self.n_events)
         starts = np.zeros(len(self) + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.users_flat[chosen], minlength=len(self)), out=starts[1:])
         return self._with(self.users, starts, np.flatnonzero(chosen))
@@ -358,6 +366,17 @@ class Interactions:
             times=None if self.times is None else self.times[where],
             dropped=self.dropped,
         )
+
+
+def _milliseconds(times: Any) -> tuple[I64, npt.NDArray[Any]]:
+    """Times in milliseconds, and what they are sorted by."""
+    array = np.asarray(times)
+    if array.dtype.kind != "M":
+        whole = whole_numbers("interactions: times", array)
+        return whole, whole
+    if np.isnat(array).any():
+        raise DataError(f"interactions: time NaT at event {int(np.isnat(array).argmax())}; expected a time")
+    return array.astype("datetime64[ms]").astype(np.int64), array
 
 
 def _inside(what: str, rows: I64, n: int) -> None:

@@ -48,8 +48,8 @@ def match_items(ids: pa.Array, column: str, items: IdMap | None) -> MatchedItems
         There are rows, and none is of a known item; the column and the first unknown id are named.
     """
     if items is None:
-        found, rows = numbered(ids)
-        return MatchedItems(found, rows, np.ones(len(rows), dtype=np.bool_), 0)
+        distinct, rows = numbered(ids)
+        return MatchedItems(distinct, rows, np.ones(len(rows), dtype=np.bool_), 0)
     rows = items.rows(ids, missing="mark")
     known = rows >= 0
     dropped = int((~known).sum())

@@ -6,8 +6,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from mmreco.arguments import whole_numbers
 from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
@@ -15,7 +17,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.matching import match_items, numbered
 from mmreco.errors import DataError
 from mmreco.tables.files import read_table
-from mmreco.tables.items import id_columns
+from mmreco.tables.items import text_columns
 from mmreco.tables.reviews import review_columns
 
 __all__ = ["Reviews"]
@@ -56,8 +58,8 @@ class Reviews:
     Examples
     --------
     >>> shop = IdMap.of(["hat", "coat"])
-    >>> said = Reviews.from_rows(shop, [1, 0, 1], ["warm", "red", "too long"], ratings=[5, 4, 2])
-    >>> said.of(1)
+    >>> reviews = Reviews.from_rows(shop, [1, 0, 1], ["warm", "red", "too long"], ratings=[5, 4, 2])
+    >>> reviews.of(1)
     ('warm', 'too long')
     """
 
@@ -72,11 +74,12 @@ class Reviews:
     dropped: int = 0
 
     def __post_init__(self) -> None:
-        for name, dtype in (("items_flat", np.int64), ("ratings", np.float32), ("helpful", np.float32)):
-            object.__setattr__(self, name, frozen(getattr(self, name), dtype))
-        for name in ("times", "users_flat"):
+        for name in ("ratings", "helpful"):
+            object.__setattr__(self, name, frozen(getattr(self, name), np.float32))
+        for name in ("items_flat", "times", "users_flat"):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, frozen(getattr(self, name), np.int64))
+                rows = whole_numbers(f"reviews: {name}", getattr(self, name))
+                object.__setattr__(self, name, frozen(rows, np.int64))
         object.__setattr__(self, "texts", tuple(self.texts))
         r = len(self.texts)
         for name in ("items_flat", "ratings", "times", "helpful", "users_flat"):
@@ -119,22 +122,22 @@ class Reviews:
         DataError
             As the constructor.
         """
-        rows = np.asarray(item_rows, dtype=np.int64)
-        said = list(texts)
-        for name, values in (("ratings", ratings), ("times", times), ("helpful", helpful), ("texts", said)):
+        rows = whole_numbers("reviews: item_rows", item_rows)
+        written = list(texts)
+        for name, values in (("ratings", ratings), ("times", times), ("helpful", helpful), ("texts", written)):
             if values is not None and len(values) != len(rows):
                 raise DataError(f"reviews: {len(values)} {name} for {len(rows)} item rows; expected as many")
-        moments = None if times is None else np.asarray(times, dtype=np.int64)
+        moments = None if times is None else whole_numbers("reviews: times", times)
         order = np.argsort(rows, kind="stable") if moments is None else np.lexsort((moments, rows))
         return cls(
             items=items,
             items_flat=rows[order],
-            texts=tuple([said[i] for i in order.tolist()]),
+            texts=tuple([written[i] for i in order.tolist()]),
             ratings=_sorted(ratings, order, np.nan),
             times=None if moments is None else moments[order],
             helpful=_sorted(helpful, order, 0),
             users=None if users is None else users[0],
-            users_flat=None if users is None else np.asarray(users[1], dtype=np.int64)[order],
+            users_flat=None if users is None else whole_numbers("reviews: users", users[1])[order],
             dropped=dropped,
         )
 
@@ -147,7 +150,8 @@ class Reviews:
         Parameters
         ----------
         frame : columns `item_id`, `text`, and where known `user_id`, `rating`, `timestamp`, `helpful`
-            A null text is an empty one, a null rating unknown, a null `helpful` 0.
+            A null text is an empty one, a null rating unknown, a null `helpful` 0, a null time that of the item's
+            review before it in the table, or else after. Markup and entities are taken out of the texts.
         catalogue : optional
             The items there are; reviews of others are dropped and counted. Without it, the items seen are all.
         columns : optional
@@ -158,16 +162,24 @@ class Reviews:
         DataError
             A column is missing, or holds a value it must not; column and row are named.
         """
-        given = review_columns(frame, columns=columns)
-        matched = match_items(given.item_ids, given.item_column, None if catalogue is None else catalogue.items)
+        table = review_columns(frame, columns=columns)
+        matched = match_items(table.item_ids, table.item_column, None if catalogue is None else catalogue.items)
+        users = None if table.user_ids is None else numbered(matched.narrow_column(table.user_ids))
+        texts = matched.narrow_column(table.texts)
+        below = matched.narrow(table.below)
+        order = np.arange(len(matched.rows)) if below is None else np.argsort(below, kind="stable")
+
+        def sorted_finely(values: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+            return None if values is None else matched.narrow(values)[order]  # type: ignore[index]
+
         return cls.from_rows(
             matched.items,
-            matched.rows,
-            matched.narrow_column(given.texts).to_pylist(),
-            ratings=matched.narrow(given.ratings),
-            times=matched.narrow(given.times),
-            helpful=matched.narrow(given.helpful),
-            users=None if given.user_ids is None else numbered(matched.narrow_column(given.user_ids)),
+            matched.rows[order],
+            texts.take(pa.array(order)).to_pylist(),
+            ratings=sorted_finely(table.ratings),
+            times=sorted_finely(table.times),
+            helpful=sorted_finely(table.helpful),
+            users=None if users is None else (users[0], users[1][order]),
             dropped=matched.dropped,
         )
 
@@ -182,7 +194,7 @@ class Reviews:
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        table = read_table(path, text=id_columns(columns))
+        table = read_table(path, text=text_columns(columns))
         return cls.from_frame(table, catalogue=catalogue, columns=columns)
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from mmreco.arrays import I64
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError
 from mmreco.tables.files import read_table
-from mmreco.tables.items import id_columns, item_columns
+from mmreco.tables.items import item_columns, text_columns
 
 __all__ = ["Users"]
 
@@ -80,7 +80,7 @@ class Users:
         DataError
             The file is missing, damaged, of another kind, or its table is unusable.
         """
-        return cls.from_frame(read_table(path, text=id_columns(columns)), columns=columns)
+        return cls.from_frame(read_table(path, text=text_columns(columns)), columns=columns)
 
     def __len__(self) -> int:
         return len(self.ids)

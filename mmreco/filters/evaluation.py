@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from mmreco.arrays import Bool
 from mmreco.data.catalogue import Catalogue
+from mmreco.filters.comparison import compare, compare_columns, is_one_of, kind_of, nanoseconds, plain
 
 __all__ = [
     "Always",
@@ -96,15 +97,7 @@ Node = Always | Unknown | Comparison | Membership | Not | Junction
 Fail = Callable[[int, str], NoReturn]
 
 _TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_COMPARE = {
-    "==": pc.equal,
-    "!=": pc.not_equal,
-    "<": pc.less,
-    "<=": pc.less_equal,
-    ">": pc.greater,
-    ">=": pc.greater_equal,
-}
-_LARGEST = 2**63
+_NULL = pa.scalar(None, pa.bool_())
 
 
 def evaluate(tree: Node, catalogue: Catalogue, fail: Fail) -> Bool:
@@ -132,14 +125,13 @@ class _Evaluation:
             array = self._column(node.column)
             return array.is_valid() if node.negated else array.is_null()
         if isinstance(node, Membership):
-            found = self._member(node)
-            return pc.invert(found) if node.negated else found
+            member = self._member(node)
+            return pc.invert(member) if node.negated else member
         if isinstance(node, Always):
             array = self._column(node.column)
-            if _kind(array.type) not in ("truth", "null"):
-                self.fail(
-                    node.column.place, f"{node.column.name} holds {_kind(array.type)}; expected a comparison after it"
-                )
+            kind = kind_of(array.type)
+            if kind not in ("truth", "null"):
+                self.fail(node.column.place, f"{node.column.name} holds {kind}; expected a comparison after it")
             return array.cast(pa.bool_())
         return self._test(node)
 
@@ -151,8 +143,8 @@ class _Evaluation:
             elif name.name == "item_id":
                 array = self.catalogue.items.array
             else:
-                self.fail(name.place, f"no column {name.name!r}; there are {', '.join(table.column_names)}")
-            self.columns[name.name] = _plain(array)
+                self.fail(name.place, f"no column {name.name!r}; there are {', '.join(table.column_names[:50])}")
+            self.columns[name.name] = plain(array)
         return self.columns[name.name]
 
     def _test(self, node: Comparison) -> pa.BooleanArray:
@@ -163,96 +155,59 @@ class _Evaluation:
             self.fail(node.place, "two values and no column to compare")
         array = self._column(left)
         if isinstance(right, Literal):
-            return self._against(sign, left, array, [right], node.place)
+            return self._against(sign, left, array, right, node.place)
         other = self._column(right)
-        kinds = _kind(array.type), _kind(other.type)
+        kinds = kind_of(array.type), kind_of(other.type)
         if "null" in kinds:
             return pa.nulls(len(array), pa.bool_())
         if kinds[0] != kinds[1] or kinds[0] in ("lists", "other"):
             self.fail(node.place, f"{left.name} holds {kinds[0]}, {right.name} {kinds[1]}; cannot compare them")
-        if kinds[0] == "number" and array.type != other.type:
-            array, other = array.cast(pa.float64(), safe=False), other.cast(pa.float64(), safe=False)
-        return _COMPARE[sign](array, other)
+        return compare_columns(sign, array, other)
 
     def _member(self, node: Membership) -> pa.BooleanArray:
-        array = self._column(node.column)
-        if not node.values:
-            return pc.if_else(array.is_valid(), False, pa.scalar(None, pa.bool_()))
-        return self._against("==", node.column, array, list(node.values), node.column.place)
+        return self._any_of(node.column, self._column(node.column), node.values)
 
-    def _against(self, sign: str, name: Name, array: pa.Array, values: list[Literal], place: int) -> pa.BooleanArray:
-        """Each item's `sign` to the value; with "==", to any of the values."""
-        kind = _kind(array.type)
+    def _any_of(self, name: Name, array: pa.Array, literals: tuple[Literal, ...]) -> pa.BooleanArray:
+        """Whether each value is one of the literals."""
+        kind = kind_of(array.type)
+        if kind == "lists":
+            return self._any_element(array, lambda values: self._any_of(name, values, literals))
+        values = [self._value(name, kind, literal) for literal in literals]
+        if kind == "null":
+            return pa.nulls(len(array), pa.bool_())
+        member = is_one_of(array, values)
+        return pc.if_else(array.is_valid(), member, _NULL)
+
+    def _against(self, sign: str, name: Name, array: pa.Array, literal: Literal, place: int) -> pa.BooleanArray:
+        """Each item's `sign` to the value."""
+        kind = kind_of(array.type)
         if kind == "null":
             return pa.nulls(len(array), pa.bool_())
         if kind == "lists":
             if sign not in ("==", "!="):
                 self.fail(place, f"{name.name} holds lists; expected ==, != or in")
-            inner = self._against("==", name, _plain(array.flatten()), values, place).fill_null(False)
-            owners = pc.list_parent_indices(array).filter(inner).to_numpy().astype(np.int64)
-            any_is = pa.array(np.bincount(owners, minlength=len(array)) > 0)
-            found = pc.if_else(array.is_valid(), any_is, pa.scalar(None, pa.bool_()))
-            return pc.invert(found) if sign == "!=" else found
-        scalars = [self._scalar(name, array.type, kind, value) for value in values]
-        if len(scalars) == 1:
-            return _COMPARE[sign](array, scalars[0])
-        same = [s for s in scalars if s.type == array.type]
-        told = pc.is_in(array, value_set=pa.array([s.as_py() for s in same], array.type)) if same else None
-        tests = [_COMPARE[sign](array, s) for s in scalars if s.type != array.type]
-        told = None if told is None else pc.if_else(array.is_valid(), told, pa.scalar(None, pa.bool_()))
-        return reduce(pc.or_kleene, tests if told is None else [told, *tests])
+            equal = self._any_of(name, array, (literal,))
+            return pc.invert(equal) if sign == "!=" else equal
+        return compare(sign, array, self._value(name, kind, literal))
 
-    def _scalar(self, name: Name, given: pa.DataType, kind: str, literal: Literal) -> pa.Scalar:
+    def _any_element(self, array: pa.Array, test: Callable[[pa.Array], pa.BooleanArray]) -> pa.BooleanArray:
+        """Whether the test is true of any element of each list; null where there is no list."""
+        inner = test(plain(array.flatten())).fill_null(False).to_numpy(zero_copy_only=False)
+        lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+        owners = np.repeat(np.arange(len(array)), lengths)[inner]
+        return pc.if_else(array.is_valid(), pa.array(np.bincount(owners, minlength=len(array)) > 0), _NULL)
+
+    def _value(self, name: Name, kind: str, literal: Literal) -> Any:
+        """What a column of this kind is compared with: text, a truth value, a number, or nanoseconds since 1970."""
         value = literal.value
         if kind == "time" and isinstance(value, str):
-            return self._moment(given, literal)
+            moment = nanoseconds(value)
+            if moment is None:
+                self.fail(literal.place, f"{value!r} is no time; expected one like '2026-01-31'")
+            return moment
         matches: tuple[type, ...] = {"truth": (bool,), "number": (int, float), "text": (str,)}.get(kind, ())
+        if kind == "null":  # elements of empty lists
+            return value
         if not isinstance(value, matches) or (kind == "number" and isinstance(value, bool)):
             self.fail(literal.place, f"{name.name} holds {kind}; cannot be compared with {value!r}")
-        if kind == "truth":
-            return pa.scalar(value, pa.bool_())
-        if kind == "text":
-            return pa.scalar(value, pa.large_string())
-        exact = isinstance(value, int) and -_LARGEST <= value < _LARGEST and pa.types.is_integer(given)
-        return pa.scalar(value, pa.int64()) if exact else pa.scalar(float(literal.value), pa.float64())
-
-    def _moment(self, given: pa.DataType, literal: Literal) -> pa.Scalar:
-        text = pa.scalar(literal.value, pa.string())
-        for kind in (pa.timestamp("ms", tz="UTC"), pa.timestamp("ms")):
-            try:
-                return text.cast(kind).cast(pa.int64()).cast(pa.timestamp("ms"))
-            except pa.ArrowInvalid:
-                continue
-        return self.fail(literal.place, f"{literal.value!r} is no time; expected one like '2026-01-31'")
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    """The same values in the one type a kind is compared in."""
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    kind = _kind(array.type)
-    if kind == "text":
-        return array.cast(pa.large_string())
-    if kind == "time":
-        return array.cast(pa.timestamp("ms"), safe=False)  # UTC inside, whatever the zone
-    if kind != "number":
-        return array
-    if not pa.types.is_integer(array.type):
-        return array.cast(pa.float64(), safe=False)
-    try:
-        return array.cast(pa.int64())
-    except pa.ArrowInvalid:  # unsigned and beyond
-        return array.cast(pa.float64(), safe=False)
-
-
-def _kind(given: pa.DataType) -> str:
-    types = pa.types
-    if types.is_string(given) or types.is_large_string(given) or types.is_string_view(given):
-        return "text"
-    if types.is_integer(given) or types.is_floating(given) or types.is_decimal(given):
-        return "number"
-    if types.is_list(given) or types.is_large_list(given):
-        return "lists"
-    if types.is_timestamp(given) or types.is_date(given):
-        return "time"
-    return "truth" if types.is_boolean(given) else "null" if types.is_null(given) else "other"
+        return value

@@ -48,7 +48,7 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
         back = update(_revived(state, rows[removed]), catalogue.take(np.flatnonzero(removed)))
         rest = np.flatnonzero(~removed)
         return add(back, catalogue.take(rest), None if reviews is None else reviews) if len(rest) else back
-    state.catalogue.joined(catalogue)  # refuses what is known, before any work
+    state.catalogue.add(catalogue)  # refuses what is known, before any work
     encoders = {name: index.encoder for name, index in state.content.items()}
     own_reviews = None if reviews is None else reviews.over(catalogue.items)
     content, refused = encode_content(encoders, catalogue, own_reviews)
@@ -60,7 +60,7 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
         refused = pa.concat_tables([refused, _refused(catalogue.items.take(lost), _NOTHING_KNOWN)])
         catalogue = catalogue.take(np.sort(there))
         found, _ = placed.aligned(catalogue.items)
-    grown = state.catalogue.joined(catalogue)
+    grown = state.catalogue.add(catalogue)
     content = {name: _those_of(own, catalogue.items) for name, own in content.items()}
     index = state.index
     if isinstance(state.model, PlacesItems) and vectors is not None:

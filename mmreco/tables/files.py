@@ -1,7 +1,10 @@
 """Tables on disk: parquet, csv, tsv, jsonl; whole and readable, or refused with the file's name."""
 
+import codecs
+import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import pyarrow.json as pajson
 import pyarrow.parquet as pq
 
 from mmreco.errors import DataError
+from mmreco.tables.inference import inferred
+from mmreco.tables.nesting import Shallow
 
 __all__ = ["read_table"]
 
@@ -19,13 +24,14 @@ _BLOCK = 1 << 20  # bytes; the least a parser looks at together
 _LARGEST_BLOCK = 1 << 30  # bytes; types are told from the first block, so it is the whole file up to this size
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
+_MOST_VALUES = 100_000  # for each byte of a parquet file; a constant column of a real table has fewer
 
 
 def read_table(path: str | Path, *, text: Sequence[str] = ()) -> pa.Table:
     """The table in a `.parquet`, `.csv`, `.tsv`, `.jsonl` or `.ndjson` file.
 
     CSV and TSV have a header and are UTF-8; quoted fields may hold newlines; an empty field is null, and in
-    a column of numbers so are `NA`, `NaN` and `null`. JSONL holds one object a line.
+    a column of numbers so are `NA`, `NaN` and `null`. JSONL holds one object a line, and its strings are text.
 
     Parameters
     ----------
@@ -36,7 +42,8 @@ def read_table(path: str | Path, *, text: Sequence[str] = ()) -> pa.Table:
     Raises
     ------
     DataError
-        The file is missing, empty, damaged, of another kind, not UTF-8, or has two columns of one name.
+        The file is missing, empty, damaged, of another kind, not UTF-8, holds far more than its size can, or has two
+        columns of one name.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -49,7 +56,7 @@ def read_table(path: str | Path, *, text: Sequence[str] = ()) -> pa.Table:
         if size == 0:
             raise DataError(f"{path}: empty (0 bytes); expected a table")
         if kind == ".parquet":
-            table = pq.ParquetFile(path).read()
+            table = _parquet(path, size)
         elif kind in _SEPARATORS:
             table = _delimited(path, _SEPARATORS[kind], size, text)
         else:
@@ -57,30 +64,66 @@ def read_table(path: str | Path, *, text: Sequence[str] = ()) -> pa.Table:
         table.validate(full=True)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
         raise DataError(f"{path}: {_place(error)}; the {kind} file is damaged or not what its name says") from error
-    names = table.column_names
-    if len(set(names)) < len(names):
-        repeated = next(n for n in names if names.count(n) > 1)
-        raise DataError(f"{path}: column {repeated!r} appears {names.count(repeated)} times; rename all but one")
+    _require_distinct(path, table.column_names)
     return table
 
 
+def _require_distinct(path: Path, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        name, count = Counter(names).most_common(1)[0]
+        raise DataError(f"{path}: column {name!r} appears {count} times; rename all but one")
+
+
+def _parquet(path: Path, size: int) -> pa.Table:
+    file = pq.ParquetFile(path)
+    values = file.metadata.num_rows * max(1, file.metadata.num_columns)
+    if values > _MOST_VALUES * size:
+        raise DataError(f"{path}: says it holds {values} values in {size} bytes; that is no table")
+    return file.read()
+
+
 def _delimited(path: Path, separator: str, size: int, text: Sequence[str]) -> pa.Table:
+    names = _header(path, separator)
+    _require_distinct(path, names)
     table = pacsv.read_csv(
         path,
         read_options=pacsv.ReadOptions(use_threads=False, block_size=_block(size)),  # one thread: errors name the row
         parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(text, pa.string())),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False, check_utf8=False
+        ),
     )
-    for place, name in enumerate(table.column_names):
-        column = table.column(place)
-        if pa.types.is_binary(column.type):
-            row = next(r for r, value in enumerate(column.to_pylist()) if value is not None and not _utf8(value))
-            raise DataError(f"{path}: column {name!r}, row {row} is not UTF-8; save the file as UTF-8")
-        if pa.types.is_string(column.type):
-            table = table.set_column(place, name, pc.if_else(pc.equal(column, ""), None, column))
-    return table
+    kept_as_text = set(text)
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        _require_utf8(path, name, column)
+        columns[name] = pc.if_else(pc.equal(column, ""), None, column) if name in kept_as_text else inferred(column)
+    return pa.table(columns) if columns else table
+
+
+def _header(path: Path, separator: str) -> list[str]:
+    """The names in the first line that is not empty; quoted ones may hold separators and newlines."""
+    with path.open("rb") as file:
+        start = file.read(len(codecs.BOM_UTF8))
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise DataError(f"{path}: UTF-16; save the file as UTF-8")
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        names = next((row for row in csv.reader(file, delimiter=separator) if row), [])
+    for place, name in enumerate(names):
+        if not name.isascii() and any("\udc80" <= letter <= "\udcff" for letter in name):
+            raise DataError(f"{path}: the name of column {place} is not UTF-8; save the file as UTF-8")
+    return names
+
+
+def _require_utf8(path: Path, name: str, column: pa.ChunkedArray) -> None:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        values = enumerate(column.cast(pa.large_binary()).to_pylist())
+        row = next(row for row, value in values if value is not None and not _is_utf8(value))
+        raise DataError(f"{path}: column {name!r}, row {row} is not UTF-8; save the file as UTF-8") from None
 
 
 def _json_lines(path: Path, size: int) -> pa.Table:
@@ -88,14 +131,31 @@ def _json_lines(path: Path, size: int) -> pa.Table:
         head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"["):
         raise DataError(f"{path}: one JSON array; expected one object a line (jq -c '.[]' makes it so)")
-    return pajson.read_json(path, read_options=pajson.ReadOptions(use_threads=False, block_size=_block(size)))
+    options = pajson.ReadOptions(use_threads=False, block_size=_block(size))
+    with path.open("rb") as file:
+        table = pajson.read_json(Shallow(path, file), read_options=options)
+    schema = pa.schema([pa.field(field.name, _with_text(field.type)) for field in table.schema])
+    if schema.types == table.schema.types or len(set(table.column_names)) < table.num_columns:
+        return table
+    parse = pajson.ParseOptions(explicit_schema=schema)  # strings that Arrow took for times are strings
+    return pajson.read_json(path, read_options=options, parse_options=parse)
+
+
+def _with_text(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_with_text(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, _with_text(field.type)) for field in kind])
+    return kind
 
 
 def _block(size: int) -> int:
     return min(max(size + 1, _BLOCK), _LARGEST_BLOCK)
 
 
-def _utf8(value: bytes) -> bool:
+def _is_utf8(value: bytes) -> bool:
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -105,5 +165,5 @@ def _utf8(value: bytes) -> bool:
 
 def _place(error: Exception) -> str:
     """What a parser said, on one line of bearable length."""
-    said = re.sub(r"\s+", " ", str(error))
-    return json.dumps(said[:200], ensure_ascii=False)[1:-1]
+    words = re.sub(r"\s+", " ", str(error))
+    return json.dumps(words[:200], ensure_ascii=False)[1:-1]

@@ -11,12 +11,16 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmreco.tables.columns import columns_of, ids_of, moments_of, numbers_of, texts_of
+from mmreco.tables.columns import Column, columns_of
+from mmreco.tables.markup import without_markup
 from mmreco.tables.pictures import picture_paths
+from mmreco.tables.times import moments_of
+from mmreco.tables.values import ids_of, labels_of, numbers_of, texts_of, widened
 
-__all__ = ["ItemColumns", "id_columns", "item_columns"]
+__all__ = ["ItemColumns", "item_columns", "text_columns"]
 
-_TEXTS = ("title", "text", "image")
+_IDS = ("item_id", "user_id")
+_TEXTS = ("title", "text", "category", "brand", "image", "event")
 
 
 class ItemColumns(NamedTuple):
@@ -27,10 +31,10 @@ class ItemColumns(NamedTuple):
     table: pa.Table
 
 
-def id_columns(columns: Mapping[str, str] | None) -> tuple[str, ...]:
-    """The names of the columns of ids in a file, so that "007" is not read as 7."""
+def text_columns(columns: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The names of the columns in a file that hold text whatever it looks like: "007" is no 7, and 1984 a title."""
     own = columns or {}
-    return tuple(own.get(name, name) for name in ("item_id", "user_id"))
+    return tuple(own.get(name, name) for name in (*_IDS, *_TEXTS))
 
 
 def item_columns(
@@ -42,8 +46,10 @@ def item_columns(
 ) -> ItemColumns:
     """The columns of a dataframe with a row an item (or, with another `id_name`, a row a user).
 
-    `title`, `text` and `image` must be text (or whole numbers, read as text), `price` numbers, `created` times.
-    NaN in any column is a null. A column with a name that `columns` maps to another is left out.
+    `title`, `text` and `image` must be text (or whole numbers, read as text), `category` and `brand` text or lists of
+    it, `price` numbers, `created` times. Markup and entities are taken out of `title` and `text`. NaN in any column is
+    a null. A 32-bit number stands for the shortest decimal that is nearest to it. A column with a name that `columns`
+    maps to another is left out.
 
     Raises
     ------
@@ -53,22 +59,28 @@ def item_columns(
     given = columns_of(frame, columns, needed=(id_name,), wanted=None)
     id_column = given.pop(id_name)
     ids = ids_of(id_column)
-    table = {}
-    for name, column in given.items():
-        array = column.array
-        if name in _TEXTS:
-            array = texts_of(column)
-        elif name == "price":
-            numbers_of(column)
-        elif name == "created":
-            array = moments_of(column)
-        table[name] = _without_nan(array)
+    table = {name: _without_nan(_typed(name, column)) for name, column in given.items()}
     if images is not None:
         paths = picture_paths(ids, given.get("image"), table.get("image"), Path(images))
         table["image"] = pa.array(paths, pa.large_string())
     if not table:  # an Arrow table without columns has no rows
         table = {"title": pa.nulls(len(ids), pa.large_string())}
     return ItemColumns(ids, id_column.name, pa.table(table))
+
+
+def _typed(name: str, column: Column) -> pa.Array:
+    """The column as what its name promises; as it is where the name promises nothing."""
+    if name in ("title", "text"):
+        return without_markup(column.name, texts_of(column))
+    if name == "image":
+        return texts_of(column)
+    if name in ("category", "brand"):
+        return labels_of(column)
+    if name == "created":
+        return moments_of(column)
+    if name == "price":
+        numbers_of(column)
+    return widened(column.array)
 
 
 def _without_nan(array: pa.Array) -> pa.Array:

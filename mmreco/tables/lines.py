@@ -4,6 +4,7 @@ import ast
 import gzip
 import io
 import json
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,12 +15,45 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from mmreco.errors import DataError
+from mmreco.tables.nesting import DEEPEST, depth
 
 __all__ = ["delimited", "json_objects", "lines", "of_file", "opened"]
 
 _UNIT = "\x1f"  # a separator no table holds; MovieLens's :: is two characters, the CSV reader takes one
 
+_LONGEST_LINE = 64 << 20  # bytes
+_ODD_LITERAL = re.compile(r"[([{+~-]{65}|(?:\bnot\s+){65}")  # what Python's own parser would recurse on
+_LONGEST_LITERAL = 1 << 20  # bytes of a line that is parsed as Python: slow, and by a parser that recurses
+_MOST_UNPACKED = 200  # times the size of a packed file; tables pack some 3 to 30 times
+_ALWAYS_UNPACKED = 256 << 20  # bytes that any packed file may unpack to
+
 T = TypeVar("T")
+
+
+class _Unpacked(io.RawIOBase):
+    """What a `.gz` file unpacks to, refused beyond what a table of its size can be."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = gzip.GzipFile(path)
+        self._path = path
+        self._left = max(_ALWAYS_UNPACKED, _MOST_UNPACKED * os.stat(path).st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(min(len(buffer), 1 << 20))
+        self._left -= len(data)
+        if self._left < 0:
+            raise DataError(
+                f"{self._path}: unpacks to more than {_MOST_UNPACKED} times its size; unpack it yourself if it is right"
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def opened(path: str | Path) -> BinaryIO:
@@ -31,7 +65,9 @@ def opened(path: str | Path) -> BinaryIO:
         It is missing or cannot be opened.
     """
     try:
-        return cast("BinaryIO", gzip.open(path)) if str(path).endswith(".gz") else open(path, "rb")
+        if str(path).endswith(".gz"):
+            return cast("BinaryIO", io.BufferedReader(_Unpacked(path), 1 << 20))
+        return open(path, "rb")
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
@@ -44,12 +80,15 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
     Raises
     ------
     DataError
-        A line is not UTF-8, or the archive is damaged.
+        A line is not UTF-8 or longer than 64 MiB, the archive is damaged, or it unpacks to far more than its size.
     """
     number = 0
     try:
         with opened(path) as file:
-            for number, line in enumerate(file, start=1):
+            while line := file.readline(_LONGEST_LINE + 1):
+                number += 1
+                if len(line) > _LONGEST_LINE:
+                    raise DataError(f"{path}, line {number}: more than {_LONGEST_LINE >> 20} MiB long")
                 text = line.decode()
                 if text.strip():
                     yield number, text
@@ -68,6 +107,8 @@ def json_objects(path: str | Path, *, literals: bool = False) -> Iterator[tuple[
         A line holds something else.
     """
     for number, line in lines(path):
+        if line.count("[") + line.count("{") > DEEPEST and depth(line.encode()) > DEEPEST:
+            raise DataError(f"{path}, line {number}: lists in lists more than {DEEPEST} deep")
         try:
             row = _literal(line) if literals else json.loads(line)
         except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
@@ -82,6 +123,8 @@ def _literal(line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError:
+        if len(line) > _LONGEST_LITERAL or _ODD_LITERAL.search(line):
+            raise ValueError("too long or too deep for a Python literal") from None
         return ast.literal_eval(line.strip())
 
 

@@ -7,7 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from mmreco.arrays import F64, I64
-from mmreco.tables.columns import columns_of, ids_of, numbers_of, texts_of, times_of
+from mmreco.tables.columns import columns_of
+from mmreco.tables.events import known_times
+from mmreco.tables.markup import without_markup
+from mmreco.tables.values import ids_of, numbers_of, texts_of
 
 __all__ = ["ReviewColumns", "review_columns"]
 
@@ -23,11 +26,15 @@ class ReviewColumns(NamedTuple):
     user_ids: pa.Array | None
     ratings: F64 | None
     times: I64 | None
+    below: I64 | None
     helpful: F64 | None
 
 
 def review_columns(frame: Any, *, columns: Mapping[str, str] | None = None) -> ReviewColumns:
     """The columns of a dataframe with a row a review; a null text is an empty one, a null `helpful` is 0.
+
+    Markup and entities are taken out of the texts. An unknown time is that of the item's review before it in the
+    table, or else after it.
 
     Raises
     ------
@@ -35,12 +42,15 @@ def review_columns(frame: Any, *, columns: Mapping[str, str] | None = None) -> R
         A column is missing or holds a value it must not; column and row are named.
     """
     given = columns_of(frame, columns, needed=("item_id", "text"), wanted=_WANTED)
+    item_ids = ids_of(given["item_id"])
+    times = known_times(given["timestamp"], item_ids) if "timestamp" in given else None
     return ReviewColumns(
-        item_ids=ids_of(given["item_id"]),
+        item_ids=item_ids,
         item_column=given["item_id"].name,
-        texts=texts_of(given["text"]).fill_null(""),
+        texts=without_markup(given["text"].name, texts_of(given["text"])).fill_null(""),
         user_ids=ids_of(given["user_id"]) if "user_id" in given else None,
         ratings=numbers_of(given["rating"], least=1, most=5) if "rating" in given else None,
-        times=times_of(given["timestamp"]) if "timestamp" in given else None,
+        times=None if times is None else times.milliseconds,
+        below=None if times is None else times.below,
         helpful=np.nan_to_num(numbers_of(given["helpful"], least=0), nan=0) if "helpful" in given else None,
     )

@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 
 from mmreco.errors import MissingExtraError
+from mmreco.text.bounds import bounded
 
 __all__ = ["fold", "to_simplified"]
 
 
 def fold(text: str) -> str:
-    """The text in one width (Unicode NFKC), one case and simplified characters.
+    """The first 100,000 characters of a text in one width (Unicode NFKC), one case and simplified characters.
 
     Raises
     ------
@@ -28,7 +29,7 @@ def fold(text: str) -> str:
     >>> fold("紅色連衣裙 Ｔ－Shirt")
     '红色连衣裙 t-shirt'
     """
-    return to_simplified(unicodedata.normalize("NFKC", text).casefold())
+    return to_simplified(unicodedata.normalize("NFKC", bounded(text)).casefold())
 
 
 def to_simplified(text: str) -> str:

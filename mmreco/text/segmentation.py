@@ -1,4 +1,4 @@
-"""Words of a text: jieba for Chinese, letters and digits for the rest, stop words left out.
+"""Words of a text: jieba for Chinese, letters, their marks and digits for the rest, stop words left out.
 
 Chinese is cut by jieba (Sun, 2012: a prefix dictionary, the most likely path through it, and a hidden
 Markov model for words it does not hold), or by rjieba, the same algorithm in Rust, when that is
@@ -15,9 +15,10 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from mmreco.errors import DataError
+from mmreco.text.bounds import bounded, marks_class
 from mmreco.text.folding import to_simplified
 
 __all__ = ["STOP_WORDS", "Segmenter", "is_chinese", "segment", "segment_all"]
@@ -36,11 +37,16 @@ why will with would you your yours
 """
 STOP_WORDS: frozenset[str] = frozenset(_STOP.split())
 
-_HAN = re.compile("[㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
-# Letters and digits of any script, with an apostrophe inside a word, a point inside a number, and the hyphen
-# after a first letter that stands alone (t-shirt, v-neck), which is dropped later: T-shirt and tshirt are one word.
-_WORD = re.compile(r"(?:(?<![^\W_])[A-Za-z]-(?=[A-Za-z]{2}))?[^\W_]+(?:(?:['’](?=[^\W\d_])|(?<=\d)\.(?=\d))[^\W_]+)*")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# Points and vowel signs of Hebrew and Arabic, which most writers leave out, and what only shapes letters: soft hyphens,
+# joiners, the Arabic bar, variation selectors. A word is the same with and without them.
+_UNWRITTEN = (
+    *((0x0591, 0x05BD), (0x05BF, 0x05BF), (0x05C1, 0x05C2), (0x05C4, 0x05C5), (0x05C7, 0x05C7)),
+    *((0x0610, 0x061A), (0x064B, 0x0652), (0x0656, 0x065F), (0x0670, 0x0670), (0x06D6, 0x06DC), (0x06DF, 0x06E8)),
+    *((0x06EA, 0x06ED), (0x0640, 0x0640), (0x00AD, 0x00AD), (0x200C, 0x200D), (0x20E3, 0x20E3), (0xFE00, 0xFE0F)),
+)
 _DROPPED = str.maketrans({"’": "'", "-": None})
+_SHAPING = {code: None for first, last in _UNWRITTEN for code in range(first, last + 1)}
 _POSSESSIVE = re.compile(r"['’]s$")
 
 _Cut = Callable[[str], Iterable[str]]
@@ -50,9 +56,11 @@ _dictionary: list[tuple[dict[str, int], int]] = []  # jieba's own words, how oft
 
 
 def segment(text: str) -> list[str]:
-    """The words of `text` in order, folded to one width and case, stop words left out.
+    """The words of `text` in order, folded to one width, case and spelling, stop words left out.
 
-    Full-width letters and other compatibility forms are folded first (Unicode NFKC).
+    Full-width letters and other compatibility forms are folded first (Unicode NFKC), traditional Chinese characters to
+    simplified ones, and the points of Hebrew and Arabic are left out. Marks that make a letter (Hindi, Thai) stay. Of
+    a text the first 100,000 characters count (see `mmreco.text.bounds`).
 
     Raises
     ------
@@ -70,19 +78,41 @@ def segment(text: str) -> list[str]:
 
 
 def _words(text: str, cut: "_Cut") -> list[str]:
-    found: list[str] = []
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
+    words: list[str] = []
+    pattern = _word(text.isascii())
+    for match in pattern.finditer(_in_one_form(text)):
         run = match.group()
         if _HAN.search(run):
             for piece in cut(run.upper()):  # the dictionary writes T恤, U盘 and K歌 with capitals
                 word = piece.lower()
                 if word.isalnum():
-                    found.append(word)
+                    words.append(word)
                 else:  # 1.5, or the apostrophe that jieba hands on
-                    found.extend(_WORD.findall(word))
+                    words.extend(pattern.findall(word))
         else:
-            found.append(_POSSESSIVE.sub("", run.lower()).translate(_DROPPED))
-    return [word for word in found if word not in STOP_WORDS]
+            words.append(_POSSESSIVE.sub("", run.lower()).translate(_DROPPED))
+    return [word for word in words if word not in STOP_WORDS]
+
+
+def _in_one_form(text: str) -> str:
+    """The text in one width and one spelling: simplified characters, no points, nothing that only shapes letters."""
+    if text.isascii():
+        return bounded(text)
+    folded = unicodedata.normalize("NFKC", bounded(text)).translate(_SHAPING)
+    return to_simplified(folded) if _HAN.search(folded) else folded
+
+
+@cache
+def _word(ascii_only: bool) -> re.Pattern[str]:
+    """Letters and digits of any script with the marks they carry, an apostrophe inside a word, a point inside a number.
+
+    Also the hyphen after a first letter that stands alone (t-shirt, v-neck), which is dropped later: T-shirt and tshirt
+    are one word.
+    """
+    marks = "" if ascii_only else f"{marks_class()}*"
+    letters = rf"(?:[^\W_]{marks})+" if marks else r"[^\W_]+"
+    inside = rf"(?:['’](?=[^\W\d_])|(?<=\d)\.(?=\d)){letters}"
+    return re.compile(rf"(?:(?<![^\W_])[A-Za-z]-(?=[A-Za-z]{{2}}))?{letters}(?:{inside})*")
 
 
 def segment_all(texts: Sequence[str]) -> list[list[str]]:
@@ -107,7 +137,7 @@ def segment_all(texts: Sequence[str]) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """The words of texts where a shop's own words are not cut, and simplified and traditional Chinese are one.
+    """The words of texts where a shop's own words are not cut.
 
     Parameters
     ----------
@@ -123,11 +153,11 @@ class Segmenter:
     words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        folded = (to_simplified(unicodedata.normalize("NFKC", word)).strip() for word in self.words)
+        folded = (_in_one_form(word).strip() for word in self.words)
         object.__setattr__(self, "words", tuple(dict.fromkeys(word for word in folded if word)))
 
     def segment(self, text: str) -> list[str]:
-        """As `segment`, with the shop's words and simplified characters.
+        """As `segment`, with the shop's words.
 
         Raises
         ------
@@ -136,7 +166,7 @@ class Segmenter:
         """
         if not isinstance(text, str):
             raise DataError(f"segment: expected a text, given {type(text).__name__} {str(text)[:40]!r}")
-        return _words(to_simplified(text), self._cut)
+        return _words(text, self._cut)
 
     @cached_property
     def _cut(self) -> "_Cut":

@@ -167,8 +167,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_joined_holds_what_both_say() -> None:
     one = Attributes.from_lists(SHOP.items, {"a": ["x", "y"], "c": ["y"]})
     other = Attributes.from_lists(IdMap.of(["c", "a", "z"]), {"a": ["w"], "c": ["v", "w"], "z": ["w"]})
-    both = one.joined(other)
+    both = one.add(other)
     assert both.names == ("x", "y", "v", "w")
     assert bags(both) == [("x", "y", "w"), (), ("y", "v", "w"), ()]
     with pytest.raises(DataError, match=r"1 names are in both, e\.g\. 'y'"):
-        one.joined(Attributes.from_lists(SHOP.items, {"a": ["y"]}))
+        one.add(Attributes.from_lists(SHOP.items, {"a": ["y"]}))

@@ -92,7 +92,7 @@ def test_what_is_no_history_is_refused(histories: Any, users: Any, said: str) ->
         ({"items_flat": [-1, 0]}, "item row -1 at event 0"),
         ({"event_types": [0, 1]}, "event 1 at event 1"),
         ({"event_types": [0]}, "event_types has shape"),
-        ({"weights": [1, -1]}, "weight -1.0 at event 1"),
+        ({"weights": [1, np.nan]}, "weight nan at event 1"),
         ({"weights": [np.nan, 1]}, "weight nan at event 0"),
         ({"weights": [1, np.inf]}, "weight inf"),
         ({"weights": [1, 1e300]}, "weight inf at event 1"),
@@ -132,9 +132,9 @@ def test_its_arrays_are_read_only() -> None:
 
 def test_rows_and_lengths_that_do_not_fit_are_refused() -> None:
     events = made([(0, 0, 9, 0)])
-    with pytest.raises(DataError, match="of a map of 3 ids"):
+    with pytest.raises(DataError, match="asked of 3"):
         events.take([3])
-    with pytest.raises(DataError, match=r"expected \(1,\)"):
+    with pytest.raises(DataError, match=r"bool of shape \(1,\)"):
         events.keep(np.zeros(2, dtype=bool))
     with pytest.raises(DataError, match="user row 7"):
         Interactions.from_events(USERS, ITEMS, np.array([7]), np.array([0]))

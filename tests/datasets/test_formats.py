@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmreco.data.ids import IdMap
-from mmreco.datasets import amazon, formats
+from mmreco.datasets import amazon, movielens, recbole, s3rec
 from mmreco.errors import DataError
 
 OLD = {
@@ -57,7 +57,7 @@ class TestAmazon:
         ],
     )
     def test_reviews(self, tmp_path: Path, year: Any, first: Any, second: Any, times: Any, stars: Any) -> None:
-        said = formats.amazon_reviews(put(tmp_path / "r.json.gz", first, "", second), year)
+        said = amazon.amazon_reviews(put(tmp_path / "r.json.gz", first, "", second), year)
         assert said.items.ids([0]) == ["B01"]
         assert said.texts == ("Good\ngreat", "Good\ngreat")
         assert (said.ratings.tolist(), said.helpful.tolist()) == (stars, [2, 0])
@@ -79,7 +79,7 @@ class TestAmazon:
 
     def test_votes_of_2018_are_text_with_commas_and_words_may_lack(self, tmp_path: Path) -> None:
         bare = {k: OLD[k] for k in ("reviewerID", "asin", "overall", "unixReviewTime")}
-        said = formats.amazon_reviews(put(tmp_path / "r.json", {**bare, "vote": "1,234"}, bare), 2018)
+        said = amazon.amazon_reviews(put(tmp_path / "r.json", {**bare, "vote": "1,234"}, bare), 2018)
         assert (said.helpful.tolist(), said.texts) == ([1234, 0], ("", ""))
 
     def test_metadata_of_2014_are_python_literals(self, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ class TestAmazon:
             "{'asin': 'B01', 'title': \"It's\", 'price': 12.5, 'categories': [['Beauty', 'Hair']], "
             "'brand': 'Acme', 'imUrl': 'http://x/1.jpg', 'description': 'd', 'salesRank': {'Beauty': 5}}"
         )
-        shop = formats.amazon_catalogue(put(tmp_path / "meta.json", line, "{'asin': 'B02'}", "{'asin': 'B01'}"), 2014)
+        shop = amazon.amazon_catalogue(put(tmp_path / "meta.json", line, "{'asin': 'B02'}", "{'asin': 'B01'}"), 2014)
         assert shop.items.ids([0, 1]) == ["B01", "B02"]
         assert shop.table.to_pylist()[0] == {
             "title": "It's",
@@ -101,13 +101,13 @@ class TestAmazon:
 
     def test_metadata_of_2018_and_2023(self, tmp_path: Path) -> None:
         old = {"asin": "B", "title": "T", "description": ["a", "b"], "category": ["x"], "price": "$1,012.50"}
-        shop = formats.amazon_catalogue(
+        shop = amazon.amazon_catalogue(
             put(tmp_path / "a.json", {**old, "imageURL": ["u"]}, {**old, "asin": "C", "price": "$1 - $2"}), 2018
         )
         assert shop.texts() == ["T\na\nb"] * 2
         assert (shop.column("price"), shop.column("image")) == ([1012.5, None], ["u", None])
         new = {"parent_asin": "B", "title": "T", "description": [], "categories": ["x"], "price": 3, "store": "S"}
-        shop = formats.amazon_catalogue(
+        shop = amazon.amazon_catalogue(
             put(tmp_path / "b.jsonl", {**new, "images": [{"large": "v", "thumb": "w"}]}), 2023
         )
         assert [shop.column(c)[0] for c in ("price", "image", "brand", "category")] == [3.0, "v", "S", ["x"]]
@@ -128,29 +128,29 @@ class TestAmazon:
     )
     def test_bad_lines_are_refused_by_number(self, tmp_path: Path, line: Any, said: str) -> None:
         with pytest.raises(DataError, match=rf"r\.json.*{said}"):
-            formats.amazon_reviews(put(tmp_path / "r.json", OLD, line), 2014)
+            amazon.amazon_reviews(put(tmp_path / "r.json", OLD, line), 2014)
 
     @pytest.mark.parametrize(
         "line", ["__import__('os').system('x')", "{'asin': open('x')}", "(" * 5_000, "{'asin': 1}"]
     )
     def test_literals_are_never_evaluated(self, tmp_path: Path, line: str) -> None:
         with pytest.raises(DataError, match="line 1"):
-            formats.amazon_catalogue(put(tmp_path / "m.json", line), 2014)
+            amazon.amazon_catalogue(put(tmp_path / "m.json", line), 2014)
 
     def test_other_years_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="year=2020: expected one of 2014, 2018, 2023"):
-            formats.amazon_reviews(tmp_path / "r.json", 2020)  # type: ignore[arg-type]
+            amazon.amazon_reviews(tmp_path / "r.json", 2020)  # type: ignore[arg-type]
 
     def test_a_damaged_archive_is_refused(self, tmp_path: Path) -> None:
         path = put(tmp_path / "r.json.gz", *[OLD] * 100)
         path.write_bytes(path.read_bytes()[:-20])
         with pytest.raises(DataError, match="the archive is damaged"):
-            formats.amazon_reviews(path, 2014)
+            amazon.amazon_reviews(path, 2014)
 
     def test_fifty_thousand_reviews_take_a_moment(self, tmp_path: Path) -> None:
         path = put(tmp_path / "r.json", *[json.dumps({**NEW, "user_id": f"u{i % 997}"}) for i in range(50_000)])
         start = time.perf_counter()
-        assert len(formats.amazon_reviews(path, 2023)) == 50_000
+        assert len(amazon.amazon_reviews(path, 2023)) == 50_000
         assert time.perf_counter() - start < 10  # about 0.1 seconds on an idle core
 
 
@@ -160,7 +160,7 @@ class TestMovieLens:
     def test_a_folder_of_its_own_files(self, tmp_path: Path) -> None:
         put(tmp_path / "movies.dat", *self.FILMS)
         put(tmp_path / "ratings.dat", "1::2::5::30", "1::1::3::20", "2::1::4::10", "2::3::4::11", "3::2::1::9")
-        films, events = formats.movielens(tmp_path, at_least=2)
+        films, events = movielens.movielens(tmp_path, at_least=2)
         assert films.items.ids([0, 1]) == ["1", "2"]
         assert films.column("category") == [["Action", "Crime"], ["Animation"]]
         assert events.items == films.items
@@ -168,7 +168,7 @@ class TestMovieLens:
         assert events.times is not None
         assert events.times.tolist() == [20_000, 30_000, 10_000, 9_000]
         assert events.weights.tolist() == [1] * 4
-        assert len(formats.movielens(tmp_path, at_least=1)[0]) == 3
+        assert len(movielens.movielens(tmp_path, at_least=1)[0]) == 3
 
     def test_ratings_in_order_get_the_times_they_lack(self, tmp_path: Path) -> None:
         put(tmp_path / "movies.dat", *self.FILMS)
@@ -183,7 +183,7 @@ class TestMovieLens:
         pq.write_table(table, tmp_path / "ml1m_interactions.parquet")
         (tmp_path / "posters").mkdir()
         (tmp_path / "posters" / "2.jpg").write_bytes(b"a picture")
-        films, events = formats.movielens(tmp_path, at_least=1)
+        films, events = movielens.movielens(tmp_path, at_least=1)
         assert [events.items.ids(events.history(u)) for u in range(3)] == [["1", "2", "3", "2"], ["1", "2"], ["1"]]
         assert events.times is not None
         assert events.times.tolist() == [30_000] * 4 + [70_000] * 3  # of the one after, the one before, a neighbour
@@ -191,16 +191,16 @@ class TestMovieLens:
 
     def test_a_folder_without_them(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"movies\.dat"):
-            formats.movielens(tmp_path)
+            movielens.movielens(tmp_path)
         with pytest.raises(DataError, match="at_least=0"):
-            formats.movielens(tmp_path, at_least=0)
+            movielens.movielens(tmp_path, at_least=0)
         put(tmp_path / "movies.dat", *self.FILMS)
         with pytest.raises(DataError, match=r"ratings\.dat"):
-            formats.movielens(tmp_path)
+            movielens.movielens(tmp_path)
         empty = {name: pa.array([], pa.int64()) for name in ("user", "movie", "pos", "timestamp")}
         pq.write_table(pa.table(empty), tmp_path / "ml1m_interactions.parquet")
         with pytest.raises(DataError, match="no timestamp at all"):
-            formats.movielens(tmp_path)
+            movielens.movielens(tmp_path)
 
     def test_dat_and_csv_are_the_same_ratings(self, tmp_path: Path) -> None:
         dat = put(tmp_path / "ratings.dat", "1::1193::5::978300760", "1::661::3::978302109", "2::661::4::978300000")
@@ -212,7 +212,7 @@ class TestMovieLens:
             "2,661,4.0,978300000",
         )
         for path in (dat, csv):
-            events = formats.movielens_interactions(path)
+            events = movielens.movielens_interactions(path)
             assert events.items.ids(events.history(0)) == ["1193", "661"]
             assert events.weights.tolist() == [5, 3, 4]
             assert events.times is not None
@@ -228,7 +228,7 @@ class TestMovieLens:
             '1,"Été, L\' (1995)",Drama|Comedy',
             '2,"""Quoted""",(no genres listed)',
         )
-        first, second = formats.movielens_catalogue(dat), formats.movielens_catalogue(csv)
+        first, second = movielens.movielens_catalogue(dat), movielens.movielens_catalogue(csv)
         assert first.column("title") == second.column("title") == ["Été, L'", '"Quoted"']
         assert (first.column("year"), second.column("year")) == ([1995, 1999], [1995, None])
         assert first.column("category") == [["Drama", "Comedy"], ["Drama"]]
@@ -247,7 +247,7 @@ class TestMovieLens:
     )
     def test_bad_files_are_refused(self, tmp_path: Path, name: str, lines: list[str], said: str) -> None:
         with pytest.raises(DataError, match=f"{name}.*{said}"):
-            formats.movielens_interactions(put(tmp_path / name, *lines))
+            movielens.movielens_interactions(put(tmp_path / name, *lines))
 
 
 class TestRecBole:
@@ -258,7 +258,7 @@ class TestRecBole:
             "u\t007\t4.5\t978300760",
             "u\t8\t2\t978300000",
         )
-        events = formats.recbole_interactions(inter)
+        events = recbole.recbole_interactions(inter)
         assert events.items.ids(events.history(0)) == ["8", "007"]
         assert events.weights.tolist() == [2, 4.5]
         item = put(
@@ -267,7 +267,7 @@ class TestRecBole:
             '007\tThe "Hat\tA B\t1.5\t0.5 1',
             "8\t\t\t\t",
         )
-        shop = formats.recbole_catalogue(item)
+        shop = recbole.recbole_catalogue(item)
         assert shop.table.to_pylist()[0] == {
             "title": 'The "Hat',
             "class": ["A", "B"],
@@ -288,29 +288,29 @@ class TestRecBole:
     )
     def test_bad_files_are_refused(self, tmp_path: Path, lines: list[str], said: str) -> None:
         with pytest.raises(DataError, match=f"x.inter.*{said}"):
-            formats.recbole_interactions(put(tmp_path / "x.inter", *lines))
+            recbole.recbole_interactions(put(tmp_path / "x.inter", *lines))
 
 
 class TestS3Rec:
     def test_sequences_and_attributes(self, tmp_path: Path) -> None:
         path = put(tmp_path / "s.txt", "1 10 11 10", "2 12", "3")
-        events = formats.s3rec_interactions(path)
+        events = s3rec.s3rec_interactions(path)
         assert [events.items.ids(events.history(u)) for u in range(3)] == [["10", "11", "10"], ["12"], []]
         assert events.times is None
-        facts = formats.s3rec_attributes(put(tmp_path / "a.json", {"10": [3, 4], "12": [3], "99": [5]}), events.items)
+        facts = s3rec.s3rec_attributes(put(tmp_path / "a.json", {"10": [3, 4], "12": [3], "99": [5]}), events.items)
         assert [facts.of(r) for r in range(3)] == [("3", "4"), (), ("3",)]
 
     def test_unknown_items_are_dropped_and_counted(self, tmp_path: Path) -> None:
-        events = formats.s3rec_interactions(put(tmp_path / "s.txt", "1 10 11"), items=IdMap.of(["11"]))
+        events = s3rec.s3rec_interactions(put(tmp_path / "s.txt", "1 10 11"), items=IdMap.of(["11"]))
         assert (events.history(0).tolist(), events.dropped) == ([0], 1)
 
     @pytest.mark.parametrize(
         ("made", "said"),
         [
-            (lambda p: formats.s3rec_interactions(put(p, "1 2", "1 3")), "line 2: user '1' again, first in line 1"),
-            (lambda p: formats.s3rec_interactions(p / "none"), "no such file|cannot be read"),
-            (lambda p: formats.s3rec_attributes(put(p, "{"), IdMap.of(["1"])), "no JSON"),
-            (lambda p: formats.s3rec_attributes(put(p, {"1": 3}), IdMap.of(["1"])), "object of lists"),
+            (lambda p: s3rec.s3rec_interactions(put(p, "1 2", "1 3")), "line 2: user '1' again, first in line 1"),
+            (lambda p: s3rec.s3rec_interactions(p / "none"), "no such file|cannot be read"),
+            (lambda p: s3rec.s3rec_attributes(put(p, "{"), IdMap.of(["1"])), "no JSON"),
+            (lambda p: s3rec.s3rec_attributes(put(p, {"1": 3}), IdMap.of(["1"])), "object of lists"),
         ],
     )
     def test_bad_files_are_refused(self, tmp_path: Path, made: Callable[[Path], Any], said: str) -> None:
@@ -321,8 +321,8 @@ class TestS3Rec:
     @pytest.mark.skipif("MMRECO_DATA" not in os.environ, reason="MMRECO_DATA is not set")
     def test_the_real_thing(self) -> None:
         folder = Path(os.environ["MMRECO_DATA"]) / "amazon_beauty"
-        events = formats.s3rec_interactions(folder / "Beauty.txt")
+        events = s3rec.s3rec_interactions(folder / "Beauty.txt")
         assert (len(events), len(events.items), events.n_events) == (22_363, 12_101, 198_502)
-        facts = formats.s3rec_attributes(folder / "Beauty_item2attributes.json", events.items)
+        facts = s3rec.s3rec_attributes(folder / "Beauty_item2attributes.json", events.items)
         assert len(facts.names) == 637
         assert np.diff(facts.starts).min() > 0

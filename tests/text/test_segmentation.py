@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import unicodedata
+import time
 from types import ModuleType
 
 import pytest
@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mmreco.text.segmentation as module
+from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError
+from mmreco.text.folding import fold
 from mmreco.text.segmentation import STOP_WORDS, is_chinese, segment, segment_all
 
 
@@ -30,6 +32,19 @@ from mmreco.text.segmentation import STOP_WORDS, is_chinese, segment, segment_al
         ("café Straße", ["café", "straße"]),
         ("_-'. \n☺", []),
         ("\ud800red", ["red"]),
+        ("手機殼", ["手机", "壳"]),
+        ("紅色的連衣裙，這件T恤", ["红色", "连衣裙", "这件", "t恤"]),
+        ("한국어 원피스", ["한국어", "원피스"]),
+        ("ꀀꀁ ꂰ", ["ꀀꀁ", "ꂰ"]),
+        ("हिन्दी की साड़ी", ["हिन्दी", "की", "साड़ी"]),
+        ("กางเกงสีแดง", ["กางเกงสีแดง"]),
+        ("שִׂמְלָה שמלה", ["שמלה", "שמלה"]),
+        ("فُسْتَانٌ فستان فســتان", ["فستان", "فستان", "فستان"]),
+        ("می‌خواهم", ["میخواهم"]),
+        ("வெள்ளை சட்டை", ["வெள்ளை", "சட்டை"]),
+        ("dis\u00adcount 1\ufe0f\u20e3", ["discount", "1"]),
+        ("cafe\u0301 x\u0302y", ["café", "x\u0302y"]),
+        ("\u200b", []),
         ("", []),
     ],
 )
@@ -66,7 +81,7 @@ def test_words_come_from_the_text(text: str) -> None:
     words = segment(text)
     assert all(words)
     assert not STOP_WORDS.intersection(words)
-    held = unicodedata.normalize("NFKC", text).upper().lower()
+    held = module._in_one_form(text).upper().lower()
     plain = held.replace("-", "").replace("’", "'")
     assert all(word in plain or word.upper().lower() in plain for word in words)
 
@@ -123,3 +138,43 @@ def test_jieba_is_lazy_silent_and_leaves_no_file(tmp_path) -> None:  # type: ign
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
     assert (tmp_path / "jieba.cache").read_bytes() == b"planted"
+
+
+@pytest.mark.parametrize("text", ["한국어", "ꀀ", "가나다", "ﷺ", "हिन्दी"])
+def test_hangul_yi_and_others_are_not_chinese(text: str) -> None:
+    assert not is_chinese(text)
+
+
+def test_compatibility_forms_are_chinese() -> None:
+    assert is_chinese("\uf900")
+    assert is_chinese("\ufa70")
+
+
+HOSTILE = [
+    "a" + "\u0301" * 80_000,
+    "\u0301\u0327" * 500_000,
+    " " * 2_000_000 + "red",
+    "'" * 1_000_000,
+    "a'" * 500_000,
+    "红" * 200_000,
+    "a-" * 500_000,
+    "1." * 500_000,
+    "\u200d" * 1_000_000,
+    "ş\u0327" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_any_text_takes_linear_time(text: str) -> None:
+    segment("红 é")  # loads the dictionary
+    start = time.perf_counter()
+    segment(text)
+    fold(text)
+    assert time.perf_counter() - start < 10
+
+
+def test_traditional_and_simplified_texts_meet() -> None:
+    titles = ["手机壳 透明", "红色连衣裙", "皮革手提包", "白色衬衫", "手機殼 防摔", "紅色裙子"]
+    encoder = LexicalEncoder(dim=4).fit(titles)
+    first, second = encoder.encode(["手機殼", "手机壳"])
+    assert float(first @ second) == pytest.approx(1, abs=1e-6)
