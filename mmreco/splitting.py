@@ -169,10 +169,10 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     """
     events = _events(dataset, "leave_last_out")
     n = require_whole("n", n)
-    left = _moments_left(events)
-    moments = np.zeros(len(events), dtype=np.int64)
-    np.maximum.at(moments, events.users_flat, left)
-    held = (left <= n) & (moments > n)[events.users_flat]
+    left = baskets_left(events)
+    baskets = np.zeros(len(events), dtype=np.int64)
+    np.maximum.at(baskets, events.users_flat, left)
+    held = (left <= n) & (baskets > n)[events.users_flat]
     return _split(dataset, ~held, _test(events, held))
 
 
@@ -367,13 +367,16 @@ def missing_modality(content: Embeddings, *, share: float = 0.5, seed: int = 0) 
 
 
 def last_events(events: Interactions, n: int) -> Bool:
-    """Which events are of their user's last `n` moments, shape `(e,)`; without times every event is a moment."""
-    last: Bool = _moments_left(events) <= n
+    """Which events are among their user's last `n`, shape `(e,)`."""
+    last: Bool = np.repeat(events.starts[1:], events.lengths) - np.arange(events.n_events) <= n
     return last
 
 
-def _moments_left(events: Interactions) -> I64:
-    """How many moments of its user each event is from the end, shape `(e,)`; 1 for all events of the last moment."""
+def baskets_left(events: Interactions) -> I64:
+    """How many baskets of its user each event is from the end, shape `(e,)`; 1 for all events of the last moment.
+
+    Without times every event is a basket of its own.
+    """
     if events.times is None or not events.n_events:
         return np.repeat(events.starts[1:], events.lengths) - np.arange(events.n_events)
     users, times = events.users_flat, events.times

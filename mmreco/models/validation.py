@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmreco.data.interactions import Interactions
-from mmreco.splitting import Holdout, drawn_events, last_events
+from mmreco.splitting import Holdout, baskets_left, drawn_events
 
 __all__ = ["held_out", "validations_per_epoch"]
 
@@ -21,7 +21,7 @@ def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[I
     ordered : optional
         Whether it is the last event, or basket, of each, or a fifth of his events whenever they were.
     """
-    last = last_events(train, 1)
+    last = baskets_left(train) == 1
     left = train.lengths - (np.bincount(train.users_flat[last], minlength=len(train)) if ordered else 1)
     able = np.flatnonzero(left > 1)  # whoever is held out still has two events to learn from
     count = min(_VALIDATORS, len(able) // 10)
@@ -30,7 +30,7 @@ def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[I
     chosen = np.sort(np.random.default_rng(seed).choice(able, count, replace=False))
     part = train.take(chosen)
     held = np.zeros(train.n_events, dtype=np.bool_)
-    held[np.isin(train.users_flat, chosen)] = last_events(part, 1) if ordered else drawn_events(part, _SHARE, seed)
+    held[np.isin(train.users_flat, chosen)] = baskets_left(part) == 1 if ordered else drawn_events(part, _SHARE, seed)
     rest, targets = train.keep(~held), train.keep(held)
     return rest, Holdout(rest.take(chosen), targets.take(chosen))
 
