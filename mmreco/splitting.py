@@ -141,13 +141,14 @@ class Split:
 def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     """Training on all but each user's last `n` events, which are the targets.
 
-    A user with `n` events or fewer stays wholly in training and is not tested. Used once more on the
+    What a user did at one time is a set, e.g. the lines of an invoice, and counts as one: the last basket is held out
+    as a whole. A user with `n` events or fewer stays wholly in training and is not tested. Used once more on the
     training part it gives the validation set.
 
     Parameters
     ----------
     n : 1 or more
-        Targets a user.
+        Targets a user, or baskets where several events have one time.
 
     Raises
     ------
@@ -156,7 +157,7 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
 
     Notes
     -----
-    "Last" is by time and, where times are equal or unknown, by the order of the log. Training may hold
+    "Last" is by time and, where times are unknown, by the order of the log. Training may hold
     events of other users that are later than a target: use `by_time` where that matters.
 
     Examples
@@ -168,7 +169,10 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     """
     events = _events(dataset, "leave_last_out")
     n = require_whole("n", n)
-    held = last_events(events, n) & (events.lengths > n)[events.users_flat]
+    left = baskets_left(events)
+    baskets = np.zeros(len(events), dtype=np.int64)
+    np.maximum.at(baskets, events.users_flat, left)
+    held = (left <= n) & (baskets > n)[events.users_flat]
     return _split(dataset, ~held, _test(events, held))
 
 
@@ -364,8 +368,24 @@ def missing_modality(content: Embeddings, *, share: float = 0.5, seed: int = 0) 
 
 def last_events(events: Interactions, n: int) -> Bool:
     """Which events are among their user's last `n`, shape `(e,)`."""
-    last: Bool = np.repeat(events.starts[1:], events.lengths) - np.arange(events.n_events) <= n  # (e,)
+    last: Bool = np.repeat(events.starts[1:], events.lengths) - np.arange(events.n_events) <= n
     return last
+
+
+def baskets_left(events: Interactions) -> I64:
+    """How many baskets of its user each event is from the end, shape `(e,)`; 1 for all events of the last moment.
+
+    Without times every event is a basket of its own.
+    """
+    if events.times is None or not events.n_events:
+        return np.repeat(events.starts[1:], events.lengths) - np.arange(events.n_events)
+    users, times = events.users_flat, events.times
+    first = np.ones(events.n_events, dtype=np.bool_)
+    first[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
+    number = np.cumsum(first)
+    latest = np.zeros(len(events), dtype=np.int64)
+    np.maximum.at(latest, users, number)
+    return latest[users] - number + 1
 
 
 def drawn_events(events: Interactions, share: float, seed: int) -> Bool:

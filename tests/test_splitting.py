@@ -63,6 +63,15 @@ def lists(part: Dataset | Interactions) -> dict[str, list[int]]:
     return {u: events.history(r).tolist() for r, u in enumerate(events.users.array.to_pylist())}
 
 
+def times_of(events: Interactions) -> dict[str, list[int]]:
+    assert events.times is not None
+    lines = zip(events.starts[:-1], events.starts[1:], strict=True)
+    return {
+        user: events.times[start:stop].tolist()
+        for user, (start, stop) in zip(events.users.array.to_pylist(), lines, strict=True)
+    }
+
+
 def bag(*parts: Dataset | Interactions) -> list[tuple[str, int, int]]:
     """Every event of the parts as (user, item, time), sorted."""
     found = []
@@ -102,10 +111,17 @@ class TestLeaveLastOut:
         events = dataset.interactions
         train, test = parts(leave_last_out(dataset, n=n))
         assert bag(train, test.targets) == bag(events)
-        assert (test.targets.lengths == n).all()
         assert (test.histories.lengths > 0).all()
+        assert all(len(set(times)) == n for times in times_of(test.targets).values())
+        last = times_of(test.histories)
+        assert all(max(last[user]) < min(times) for user, times in times_of(test.targets).items())
         mine = train.take(train.users.rows(test.histories.users.array))
         assert lists(mine) == lists(test.histories)
+
+    def test_the_last_basket_is_held_out_as_a_whole(self) -> None:
+        train, test = parts(leave_last_out(made([[1, 2, 3, 4], [5, 6]], [[10, 20, 30, 30], [10, 10]])))
+        assert lists(test.targets) == {"u0": [3, 4]}
+        assert lists(train) == {"u0": [1, 2], "u1": [5, 6]}
 
     def test_no_target_is_refused(self) -> None:
         with pytest.raises(DataError, match="n=0"):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmreco.data.interactions import Interactions
-from mmreco.splitting import Holdout, drawn_events, last_events
+from mmreco.splitting import Holdout, baskets_left, drawn_events
 
 __all__ = ["held_out", "validations_per_epoch"]
 
@@ -19,18 +19,20 @@ def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[I
     Parameters
     ----------
     ordered : optional
-        Whether it is the last event of each, or a fifth of his events whenever they were.
+        Whether it is the last event, or basket, of each, or a fifth of his events whenever they were.
     """
-    able = np.flatnonzero(train.lengths > 2)  # whoever is held out still has two events to learn from
+    last = baskets_left(train) == 1
+    left = train.lengths - (np.bincount(train.users_flat[last], minlength=len(train)) if ordered else 1)
+    able = np.flatnonzero(left > 1)  # whoever is held out still has two events to learn from
     count = min(_VALIDATORS, len(able) // 10)
     if count < _ENOUGH:
         return train, None
     chosen = np.sort(np.random.default_rng(seed).choice(able, count, replace=False))
     part = train.take(chosen)
-    asked = last_events(part, 1) if ordered else drawn_events(part, _SHARE, seed)
     held = np.zeros(train.n_events, dtype=np.bool_)
-    held[np.isin(train.users_flat, chosen)] = asked
-    return train.keep(~held), Holdout(part.keep(~asked), part.keep(asked))
+    held[np.isin(train.users_flat, chosen)] = baskets_left(part) == 1 if ordered else drawn_events(part, _SHARE, seed)
+    rest, targets = train.keep(~held), train.keep(held)
+    return rest, Holdout(rest.take(chosen), targets.take(chosen))
 
 
 def validations_per_epoch(train: Interactions) -> int:

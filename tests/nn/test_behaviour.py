@@ -18,7 +18,8 @@ def tower(request):
 def history(b=2, length=5):
     torch.manual_seed(1)
     vectors = torch.nn.functional.normalize(torch.randn(b, length, 8), dim=-1)
-    return vectors, torch.randint(3, (b, length)), torch.rand(b, length) * 1e4
+    kinds = torch.nn.functional.one_hot(torch.randint(3, (b, length)), 3).float()
+    return vectors, kinds, torch.rand(b, length) * 1e4
 
 
 def test_a_step_does_not_see_what_comes_after(tower):
@@ -38,7 +39,7 @@ def test_the_last_step_alone_is_that_of_the_whole(tower):
 def test_items_events_and_gaps_all_matter(tower, which):
     given = list(history())
     before = tower(*given)[:, -1]
-    changed = {0: given[0].flip(1), 1: (given[1] + 1) % 3, 2: given[2] * 100}[which]
+    changed = {0: given[0].flip(1), 1: given[1].roll(1, dims=-1), 2: given[2] * 100}[which]
     given[which] = changed
     assert (tower(*given)[:, -1] - before).abs().max() > 1e-3
 
@@ -53,4 +54,6 @@ def test_any_gap_has_a_class(tower):
 def test_events_and_gaps_say_nothing_before_training():
     module = BehaviourTower("gru", 8, depth=1, heads=1, dropout=0.0, n_events=3)
     vectors, events, minutes = history()
-    torch.testing.assert_close(module(vectors, events, minutes), module(vectors, events * 0, minutes * 0 - 1))
+    torch.testing.assert_close(
+        module(vectors, events, minutes), module(vectors, events.roll(1, dims=-1), minutes * 0 - 1)
+    )

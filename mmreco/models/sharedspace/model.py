@@ -136,6 +136,8 @@ class SharedSpace(Trained[Towers], VectorModel):
     max_length: int = 200
     target: Target = "auto"
 
+    _horizon = None  # milliseconds; told by the log when it is fitted
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("dim", "depth", "max_length"):

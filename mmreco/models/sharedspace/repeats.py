@@ -12,20 +12,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from mmreco.arrays import F32, F64, I64, Bool
+from mmreco.arrays import F32, F64, I64
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.encoders.baskets import Baskets
-from mmreco.models.sharedspace.blend import Pool
+from mmreco.models.sharedspace.blend import Pool, likeliest
 
 __all__ = ["Owned", "Repeats", "merged", "owned"]
 
 _ENOUGH = 20  # targets had before, from which there is something to learn
-_L2 = 1e-3
-_ITERATIONS = 60
 
 
 class Owned(NamedTuple):
@@ -89,10 +86,9 @@ class Repeats:
         base = np.einsum("f,fnp->np", weights.astype(np.float32), pool.features)
         spread = np.float32(max(float(base[pool.rows >= 0].std()), 1e-9))
         asked = np.flatnonzero(pool.right.any(axis=1))
-        scale, *found = _softmax_weights(
-            base[asked] / spread, features[asked], pool.right[asked], pool.rows[asked] >= 0
-        )
-        return cls(tuple(w * spread / scale for w in found)) if scale > 1e-3 else None
+        both = np.concatenate([base[asked, :, None] / spread, features[asked]], axis=2)
+        scale, *found = (float(w) for w in likeliest(both, pool.right[asked], pool.rows[asked] >= 0))
+        return cls(tuple(w * float(spread) / scale for w in found)) if scale > 1e-3 else None
 
     def added(self, had: Owned) -> F32:
         """What is added to the score of each pair, shape `(p,)`."""
@@ -123,23 +119,3 @@ def _found(rows: I64, had: Owned) -> tuple[I64, I64]:
     order = np.argsort(keys, kind="stable")
     place = order[np.searchsorted(keys, line * n_items + had.items, sorter=order)]
     return line, place - line * rows.shape[1]
-
-
-def _softmax_weights(base: F32, features: F32, right: Bool, there: Bool) -> list[float]:
-    """The weight of the base and of each feature under which the targets are likeliest, each user counting alike."""
-    x = torch.cat([torch.from_numpy(base)[..., None], torch.from_numpy(features)], dim=2)  # (n, p, 1 + 3)
-    barred = torch.zeros(base.shape).masked_fill(~torch.from_numpy(there), float("-inf"))
-    wanted = torch.from_numpy(right).float()
-    wanted = wanted / wanted.sum(dim=1, keepdim=True)
-    weights = torch.zeros(x.shape[2], requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
-
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        logs = torch.log_softmax(x @ weights + barred, dim=1)
-        value = -(wanted * logs.masked_fill(wanted == 0, 0)).sum(dim=1).mean() + _L2 * (weights**2).sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
-    return [float(w) for w in weights.detach()]

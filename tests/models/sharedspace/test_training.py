@@ -5,6 +5,7 @@ import torch
 from mmreco.data.attributes import Attributes
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.encoders.baskets import Baskets
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.sharedspace.content import item_content
 from mmreco.models.sharedspace.training import batch_loss, id_dropout, optimiser
@@ -51,7 +52,9 @@ def test_a_hidden_id_teaches_as_if_the_item_were_new(given):
     def loss(known, share):
         hidden = None if share is None else torch.full((5,), share)
         negatives = Negatives(torch.arange(5), 8)
-        return batch_loss(towers, known, log, windows(log.starts, 10), negatives, hidden).item()
+        return batch_loss(
+            towers, known, Baskets.of(log), windows(log.starts, 10), negatives, hidden, np.random.default_rng(0)
+        ).item()
 
     assert loss(known, 0.0) == loss(known, None)
     assert loss(known, 1.0) == pytest.approx(loss(known.without_ids(), None))
