@@ -6,7 +6,7 @@ history, the page's with a little of the history's lent to it (alpha 0.01). Devi
 
 import numpy as np
 
-from mmreco.arrays import F32, F64, I64
+from mmreco.arrays import F32, F64, I64, Bool
 
 __all__ = ["Mix"]
 
@@ -26,10 +26,10 @@ class Mix:
 
     def __init__(self, wanted: F64, values: I64) -> None:
         n, m, _ = values.shape
-        there = values >= 0
+        there: Bool = np.asarray(values >= 0)
         self.values = np.maximum(values, 0)
         self.part = there / np.maximum(there.sum(axis=2, keepdims=True), 1)  # (n, m, w)
-        self.known = there.any(axis=2)  # (n, m)
+        self.known: Bool = np.asarray(there.any(axis=2))  # (n, m)
         self.wanted = wanted
         self.given = np.zeros_like(wanted)
         self.size = np.zeros(n)

@@ -164,8 +164,10 @@ class _Pages:
     def _choose(self, columns: I64, live: Bool, place: int) -> None:
         lines = self.lines[live]
         self.open[self.lines, columns] = False
-        for limit in (*self.caps, *self.minimums):
-            limit.choose(lines, columns[live])
+        for cap in self.caps:
+            cap.choose(lines, columns[live])
+        for minimum in self.minimums:
+            minimum.choose(lines, columns[live])
         if self.mix is not None:
             self.mix.choose(lines, columns[live])
         if self.vectors is None or (place + 1 == self.options.k and self.options.duplicates is None):
