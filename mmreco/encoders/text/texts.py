@@ -1,8 +1,8 @@
 """What every text encoder asks of its texts, and what it does to them first: checks, blanks and bounds.
 
-A text that shows nothing (blanks, zero-width characters, fillers) says nothing. Texts and queries come from strangers, so
-their length is bounded before anything is normalised: ordering the combining marks of one letter takes time quadratic in
-their number, and Unicode's Stream-Safe Text Format (UAX #15, section 13) allows 30 of them.
+A text that shows nothing (blanks, zero-width characters, fillers) says nothing. Texts and queries come from strangers,
+so their length is bounded before anything is normalised: ordering the combining marks of one letter takes time
+quadratic in their number, and Unicode's Stream-Safe Text Format (UAX #15, section 13) allows 30 of them.
 """
 
 import re
