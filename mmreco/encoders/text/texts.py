@@ -8,7 +8,7 @@ quadratic in their number, and Unicode's Stream-Safe Text Format (UAX #15, secti
 import re
 import sys
 import unicodedata
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from functools import cache
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ LONGEST: Final = 100_000
 _MARKS: Final = 30  # of one letter
 _HUGE: Final = 1_000_000  # characters looked at for blanks to be left out
 _FILLERS: Final = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and signs by category, yet blank
-_INVISIBLE: Final = ("C", "Z", "M")  # controls and formats, blanks, marks without a letter
+_BLANKS: Final = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))  # controls, formats and separators
+_INVISIBLE: Final = _BLANKS | {"Mn", "Me"}  # and marks without a letter
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -53,9 +54,7 @@ def require_texts(texts: Any) -> list[str]:
 
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing: no character, or only blanks, zero-width characters and fillers."""
-    return not any(
-        character not in _FILLERS and unicodedata.category(character)[0] not in _INVISIBLE for character in text
-    )
+    return all(unicodedata.category(character) in _INVISIBLE or character in _FILLERS for character in text)
 
 
 def bounded(text: str, longest: int = LONGEST) -> str:
@@ -72,21 +71,21 @@ def bounded(text: str, longest: int = LONGEST) -> str:
 
 @cache
 def _many_marks() -> re.Pattern[str]:
-    marks = _class_of(
-        character for character in map(chr, range(sys.maxunicode + 1)) if unicodedata.combining(character)
-    )
+    marks = _class_of(character for character in _every_character() if unicodedata.combining(character))
     return re.compile(f"({marks}{{{_MARKS}}}){marks}+")
 
 
 @cache
 def _invisible_runs() -> re.Pattern[str]:
-    blanks = [
-        c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) in ("Cc", "Cf", "Zs", "Zl", "Zp")
-    ]
+    blanks = [character for character in _every_character() if unicodedata.category(character) in _BLANKS]
     return re.compile(f"{_class_of([*blanks, *_FILLERS])}{{2,}}")
 
 
-def _class_of(characters: Any) -> str:
+def _every_character() -> Iterator[str]:
+    return map(chr, range(sys.maxunicode + 1))
+
+
+def _class_of(characters: Iterable[str]) -> str:
     """A character class of a regular expression, as ranges."""
     ranges: list[list[int]] = []
     for code in sorted(map(ord, characters)):
