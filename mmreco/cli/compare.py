@@ -150,7 +150,7 @@ def _demo(folder: Path, seed: int) -> "Dataset":
 
 def _movielens(folder: Path) -> "Dataset":
     from mmreco.data.dataset import Dataset
-    from mmreco.datasets.formats import movielens
+    from mmreco.datasets.movielens import movielens
 
     return Dataset(*movielens(folder))
 

@@ -10,7 +10,7 @@ from mmreco.errors import DataError
 
 __all__ = ["Decompressed", "is_compressed"]
 
-_PIECE: Final = 1 << 20  # bytes
+_PIECE: Final = 1 << 16  # bytes
 _MEMORY: Final = 256 << 20  # bytes an xz stream may ask for
 _FREE: Final = 64 << 20  # bytes that may come out before the ratio counts
 _RATIO: Final = 200  # bytes out of one; texts give some 10, headers of small members 30
@@ -58,7 +58,7 @@ class Decompressed:
         head = file.read(6)
         make = _kind(head)
         self._pieces = iter(self._plain(head)) if make is None else self._unpacked(make, head)
-        self._rest = b""
+        self._rest, self._start = b"", 0  # what was unpacked, and where it was read to
 
     def read(self, n: int, /) -> bytes:
         """At most `n` bytes; none at the end.
@@ -69,8 +69,8 @@ class Decompressed:
             The stream is damaged, cut off, or far larger than what it was packed into.
         """
         try:
-            while not self._rest:
-                self._rest = next(self._pieces)
+            while self._start == len(self._rest):
+                self._rest, self._start = next(self._pieces), 0
         except StopIteration:
             return b""
         except EOFError as error:
@@ -79,7 +79,8 @@ class Decompressed:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"damaged ({type(error).__name__}: {str(error)[:120]})") from error
-        data, self._rest = self._rest[:n], self._rest[n:]
+        data = self._rest[self._start : self._start + n]
+        self._start += len(data)
         return data
 
     def _plain(self, head: bytes) -> Iterator[bytes]:

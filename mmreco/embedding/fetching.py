@@ -6,21 +6,22 @@ be a public one, and the connection goes to just the address that was looked at.
 """
 
 import http.client
-import ipaddress
+import math
 import socket
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
+from mmreco.embedding.deadline import Deadline, DeadlineSocket, resolve
+from mmreco.embedding.public_addresses import is_public
 from mmreco.errors import DataError
 
 __all__ = ["Fetcher", "WebFile"]
 
 _PORTS: Final = {"https": 443, "http": 80}
-_PIECE: Final = 1 << 16  # bytes read between two looks at the clock
+_PIECE: Final = 1 << 16  # bytes read at a time
 _TRIED: Final = 4  # addresses of a host
 
 
@@ -36,7 +37,7 @@ class Fetcher:
         "https", and "http" where it must be.
     largest : bytes of a file, 1 or more, optional
     seconds : above 0, optional
-        For a file in all, from the connection to the last byte.
+        For a file in all, from resolving the name to the last byte.
 
     Raises
     ------
@@ -65,8 +66,10 @@ class Fetcher:
             )
         if not set(self.schemes) <= _PORTS.keys() or not self.schemes:
             raise DataError(f"Fetcher: schemes={self.schemes}; expected 'https', 'http' or both")
-        if self.largest < 1 or not self.seconds > 0:
-            raise DataError(f"Fetcher: largest={self.largest}, seconds={self.seconds}; expected both above 0")
+        if self.largest < 1 or not 0 < self.seconds < math.inf:
+            raise DataError(
+                f"Fetcher: largest={self.largest}, seconds={self.seconds}; expected both above 0, and finite"
+            )
         object.__setattr__(self, "_allowed", allowed)
 
     def fetch(self, address: str) -> bytes:
@@ -78,17 +81,19 @@ class Fetcher:
             The address is not allowed (nothing is connected to then), the host does not answer, answers with
             anything but 200 (a redirect, say), with no or too many bytes, or too slowly.
         """
-        scheme, host, target = self._judged(address)
-        until = monotonic() + self.seconds
+        scheme, host, target = self._allowed_parts(address)
+        deadline = Deadline.of(self.seconds, host)
         last: OSError | http.client.HTTPException | None = None
-        for found in _public(host, _PORTS[scheme])[:_TRIED]:
+        for one in _public(host, _PORTS[scheme], deadline)[:_TRIED]:
             try:
-                return self._got(scheme, host, found, target, until)
+                return self._exchange(scheme, host, one, target, deadline)
+            except DataError:
+                raise
             except (OSError, http.client.HTTPException) as error:
                 last = error
         raise DataError(f"{host}: no answer ({type(last).__name__}: {str(last)[:120]})") from last
 
-    def _judged(self, address: str) -> tuple[str, str, str]:
+    def _allowed_parts(self, address: str) -> tuple[str, str, str]:
         """Scheme, host and what to ask it for, of an address that is allowed."""
         shown = repr(address)[:80]
         if not isinstance(address, str) or not address.isascii() or not address.isprintable() or " " in address:
@@ -110,29 +115,27 @@ class Fetcher:
             raise DataError(f"address {shown}: port {port}; expected {_PORTS[parts.scheme]}")
         return parts.scheme, host, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
-    def _got(self, scheme: str, host: str, found: str, target: str, until: float) -> bytes:
+    def _exchange(self, scheme: str, host: str, address: str, target: str, deadline: Deadline) -> bytes:
         connection = http.client.HTTPConnection(host, _PORTS[scheme])
-        with socket.create_connection((found, _PORTS[scheme]), timeout=_left(until, host)) as plain:
+        with socket.create_connection((address, _PORTS[scheme]), timeout=deadline.left()) as plain:
             wire = plain
             if scheme == "https":
                 wire = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
             with wire:
-                connection.sock = wire
+                connection.sock = DeadlineSocket(wire, deadline)
                 connection.request(
                     "GET", target, headers={"User-Agent": "mmreco", "Accept": "image/*", "Connection": "close"}
                 )
-                wire.settimeout(_left(until, host))
                 with connection.getresponse() as response:
-                    return self._read(response, wire, host, until)
+                    return self._content(response, host)
 
-    def _read(self, response: http.client.HTTPResponse, wire: socket.socket, host: str, until: float) -> bytes:
+    def _content(self, response: http.client.HTTPResponse, host: str) -> bytes:
         if response.status != 200:
             raise DataError(f"{host}: status {response.status}; expected 200 (redirects are not followed)")
         if (response.length or 0) > self.largest:
             raise DataError(f"{host}: {response.length:,} bytes announced; the limit is {self.largest:,}")
         data = bytearray()
         while len(data) <= self.largest:
-            wire.settimeout(_left(until, host))
             piece = response.read1(min(_PIECE, self.largest + 1 - len(data)))
             if not piece:
                 break
@@ -179,33 +182,10 @@ def _is_name(host: str) -> bool:
     )
 
 
-def _public(host: str, port: int) -> list[str]:
+def _public(host: str, port: int, deadline: Deadline) -> list[str]:
     """The host's addresses, all of which must be public."""
-    try:
-        found = [entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"{host}: no such host ({error})") from error
-    addresses = list(dict.fromkeys(str(address) for address in found))
-    inside = [address for address in addresses if not _is_public(address)]
+    addresses = resolve(host, port, deadline)
+    inside = [address for address in addresses if not is_public(address)]
     if inside or not addresses:
         raise DataError(f"{host}: resolves to {inside[0] if inside else 'nothing'}; expected public addresses only")
     return addresses
-
-
-def _is_public(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:  # with a zone, say
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if inner is not None or found in ipaddress.ip_network("64:ff9b::/96"):
-            return False  # an IPv4 address in disguise
-    return found.is_global and not found.is_multicast
-
-
-def _left(until: float, host: str) -> float:
-    left = until - monotonic()
-    if left <= 0:
-        raise DataError(f"{host}: took too long")
-    return left

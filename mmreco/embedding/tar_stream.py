@@ -1,4 +1,4 @@
-"""Members of tar archives as a stream that misses nothing: what is damaged, cut off or too large is an error, never an end.
+"""Members of tar archives as a stream: what is damaged, cut off or too large is an error, never an end.
 
 Python's `tarfile` ends in silence at a damaged header, at a block of zeros and where a file is cut between two members,
 and reads extended headers whole, however large they claim to be. This reader knows the formats ustar, GNU and pax

@@ -321,10 +321,20 @@ def test_unusable_folders_are_said_by_name(tmp_path: Path) -> None:
         folder_pictures(tmp_path / "none")
     with pytest.raises(DataError, match="no files in it"):
         folder_pictures(tmp_path)
-    (tmp_path / "a.jpg").write_bytes(b"")
-    (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"'a.jpg' and 'a.png' both have the id 'a'"):
-        folder_pictures(tmp_path)
-    (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))
-    with pytest.raises(DataError, match=r"'\\udcff.jpg' is not Unicode"):
-        folder_pictures(tmp_path)
+
+
+class Lengths(Fake):
+    def encode(self, contents: Sequence[Any], *, batch_size: int = 64) -> np.ndarray:
+        return np.ones((len(contents), self.dim), dtype=np.float32)
+
+
+def test_names_that_can_be_no_id_cost_their_file_alone(tmp_path: Path) -> None:
+    for name in (b"a.jpg", b"a.png", b"a.png.jpg", b"b.jpg", b"\xff.jpg"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(name)
+    ids, contents = folder_pictures(tmp_path)
+    assert ids.array.to_pylist() == ["a", "a.png", "b", "a.png'", "\\udcff.jpg"]
+    done = embed(Lengths(), ids, contents)
+    assert done.embeddings.ids.array.to_pylist() == ["a", "a.png", "b"]
+    reasons = dict(zip(done.refused["id"].to_pylist(), done.refused["reason"].to_pylist(), strict=True))
+    assert "'a.jpg' and 'a.png' both have the id 'a'" in reasons["a.png'"]
+    assert "is not Unicode" in reasons["\\udcff.jpg"]

@@ -15,6 +15,7 @@ from mmreco.data.ids import IdMap
 from mmreco.embedding import fetching as fetch
 from mmreco.embedding.embed import embed
 from mmreco.embedding.fetching import Fetcher, WebFile
+from mmreco.embedding.public_addresses import is_public
 from mmreco.errors import DataError
 
 
@@ -84,6 +85,32 @@ FORGED = [
 ]
 INSIDE = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1"]
 INSIDE += ["fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "::", "240.0.0.1"]
+INSIDE += ["168.63.129.16", "192.0.0.192", "::10.0.0.1", "64:ff9b:1::a00:1", "fec0::1", "fec0::a:b", "100.100.100.200"]
+INSIDE += [
+    "::ffff:8.8.8.8",
+    "::ffff:0:10.0.0.1",
+    "64:ff9b::808:808",
+    "2001::1",
+    "2001:db8::1",
+    "2002:808:808::1",
+    "ff0e::1",
+]
+INSIDE += ["100::1", "3fff::1", "5f00::1", "fe80::1", "192.0.2.1", "198.18.0.1", "192.88.99.1", "255.255.255.255"]
+INSIDE += ["2a00:1450:4001::5efe:a00:1", "2a00:1450:4001::200:5efe:a00:1", "fd00:ec2::254", "1::1", "4000::1", "", "x"]
+PUBLIC = [
+    "93.184.216.34",
+    "8.8.8.8",
+    "1.1.1.1",
+    "172.15.0.1",
+    "192.0.1.1",
+    "2a00:1450:4001:81b::200e",
+    "2606:4700::1111",
+]
+
+
+def test_public_addresses_are_told_from_all_others() -> None:
+    assert [address for address in INSIDE if is_public(address)] == []
+    assert [address for address in PUBLIC if not is_public(address)] == []
 
 
 @pytest.fixture
@@ -114,7 +141,7 @@ def test_forged_addresses_connect_to_nothing(
     assert connections == []
 
 
-@pytest.mark.parametrize("inside", INSIDE)
+@pytest.mark.parametrize("inside", [address for address in INSIDE if address])
 def test_a_listed_name_that_resolves_inside_connects_to_nothing(
     inside: str, connections: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +241,77 @@ def test_hosts_are_plain_names(hosts: list[str]) -> None:
 
 
 def test_options() -> None:
-    for options in ({"hosts": "img.shop.example"}, {"schemes": ("file",)}, {"largest": 0}, {"seconds": 0}):
+    wrong = [{"schemes": ("file",)}, {"largest": 0}, {"seconds": 0}, {"seconds": float("inf")}]
+    for options in ({"hosts": "img.shop.example"}, *wrong):
         with pytest.raises(DataError, match="Fetcher"):
             Fetcher(**{"hosts": ["img.shop.example"], **options})  # type: ignore[arg-type]
+
+
+# ---- servers that drip
+
+
+def dripping(first: bytes, drip: bytes) -> tuple[socket.socket, threading.Thread]:
+    """A server that sends `first`, then `drip` ten times a second, for ever."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        try:
+            wire, _ = server.accept()
+            with wire:
+                wire.sendall(first)
+                for _ in range(600):
+                    wire.sendall(drip)
+                    time.sleep(0.1)
+        except OSError:
+            return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return server, thread
+
+
+DRIPS = {
+    "status": (b"", b"H"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Drip: 1\r\n"),
+    "one header": (b"HTTP/1.1 200 OK\r\nX-Drip: ", b"1"),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "content": (b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"x"),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "a chunk's size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    "trailers": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", b"X: 1\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_a_dripping_server_is_left_at_the_deadline(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, thread = dripping(*DRIPS[kind])
+    monkeypatch.setattr(fetch, "_PORTS", {"http": server.getsockname()[1], "https": 1})
+    monkeypatch.setattr(fetch, "_public", lambda *_: ["127.0.0.1"])
+    started = time.monotonic()
+    with pytest.raises(DataError):
+        Fetcher(hosts=["img.shop.example"], schemes=("http",), seconds=0.5).fetch("http://img.shop.example/x")
+    assert time.monotonic() - started < 3
+    thread.join(5)
+    server.close()
+
+
+def test_a_dripping_handshake_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, thread = dripping(b"\x16\x03\x03\x40\x00", b"\x00")
+    monkeypatch.setattr(fetch, "_PORTS", {"https": server.getsockname()[1]})
+    monkeypatch.setattr(fetch, "_public", lambda *_: ["127.0.0.1"])
+    started = time.monotonic()
+    with pytest.raises(DataError):
+        Fetcher(hosts=["img.shop.example"], seconds=0.5).fetch("https://img.shop.example/x")
+    assert time.monotonic() - started < 3
+    thread.join(5)
+    server.close()
+
+
+def test_a_resolver_that_hangs_is_left_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [] if free.wait(20) else [])
+    started = time.monotonic()
+    with pytest.raises(DataError, match="took too long to be resolved"):
+        Fetcher(hosts=["img.shop.example"], seconds=0.3).fetch("https://img.shop.example/x")
+    assert time.monotonic() - started < 3
+    free.set()

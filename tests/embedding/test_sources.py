@@ -85,7 +85,7 @@ def test_a_damaged_archive_ends_and_the_next_goes_on(tmp_path: Path) -> None:
     assert good == ["1", "2", "3", "last"]
     bad = {Path(name).name: str(content) for name, content in found if not isinstance(content, bytes)}
     assert bad["cut.tar"].startswith("archive unreadable after 4 members")
-    assert "FileNotFoundError" in bad["none.tar"]
+    assert "no such file" in bad["none.tar"]
 
 
 def test_a_long_archive_takes_no_memory(tmp_path: Path) -> None:
@@ -155,8 +155,9 @@ def test_an_object_store_without_files_or_with_doubles(bucket: Any) -> None:
     with pytest.raises(DataError, match="memory://photos/b: no files there"):
         stored_contents("memory://photos/b")
     bucket.pipe("/photos/b/x.png", b"2")
-    with pytest.raises(DataError, match="both have the id 'x'"):
-        stored_contents("memory://photos")
+    ids, contents = stored_contents("memory://photos")
+    assert ids.array.to_pylist() == ["x", "x.png"]
+    assert "both have the id 'x'" in str(contents[1])
 
 
 # ---- parts

@@ -1,4 +1,4 @@
-"""Tar archives: nothing is lost in silence, whatever happened to the file, and nothing takes memory or time without end."""
+"""Tar archives: nothing is lost in silence, whatever happened to the file; memory and time are bounded."""
 
 import gzip
 import io
@@ -212,10 +212,10 @@ def spoilt(chance: random.Random) -> bytes:
         names = [name.replace("long/", "") for name in names]
     data = bytearray(packed(dict(zip(names, MEMBERS.values(), strict=True)), form=form))
     for _ in range(chance.randrange(1, 4)):
-        place = chance.randrange(len(data)) if chance.random() < 0.5 else 512 * chance.randrange(len(data) // 512)
+        place = chance.randrange(len(data)) if chance.random() < 0.5 else 512 * chance.randrange(len(data) // 512 + 1)
         act = chance.randrange(6)
         if act == 0:
-            data[place] ^= 1 << chance.randrange(8)
+            data[min(place, len(data) - 1)] ^= 1 << chance.randrange(8)
         elif act == 1:
             del data[place:]
             data += b"x" * (not data)

@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageFile, UnidentifiedImageError, features
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError, features
 
 from mmreco.encoders.image.rgb import to_rgb, upright
 from mmreco.errors import DataError
@@ -30,6 +30,8 @@ _ORIENTATION: Final = 0x0112  # the EXIF tag
 _WHITE: Final = (255, 255, 255)
 _SCANS: Final = 100  # of a JPEG; encoders make some ten
 _SCAN: Final = b"\xff\xda"  # the marker a scan begins with
+_STRIPS: Final = 273  # the tags of a TIFF that list its parts
+_TILES: Final = 324
 _PIECE: Final = 1 << 20  # bytes looked at together
 
 # What Pillow's readers were seen to raise on damaged files. `Warning` is here for those who turn warnings into errors.
@@ -171,7 +173,8 @@ def _require_few_scans(opened: ImageFile.ImageFile) -> None:
         scans += (last + piece).count(_SCAN)
         last = piece[-1:]
     opened.fp.seek(place)
-    most = _SCANS + len(getattr(opened, "tile", ()))  # a TIFF has one scan or more a strip
+    tags = opened.tag_v2 if isinstance(opened, TiffImagePlugin.TiffImageFile) else {}
+    most = _SCANS + len(tags.get(_STRIPS) or tags.get(_TILES) or ())  # each strip of a TIFF is a JPEG
     if scans > most:
         raise DataError(f"a JPEG of {scans:,} scans; at most {most}")
 

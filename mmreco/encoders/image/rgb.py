@@ -1,4 +1,4 @@
-"""Pictures of any mode turned upright and made RGB of 8 bits, strip by strip, so that memory stays near the picture's own."""
+"""Pictures of any mode turned upright and made RGB of 8 bits, strip by strip, to spare memory."""
 
 from collections.abc import Iterator
 from typing import Final

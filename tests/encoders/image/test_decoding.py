@@ -3,13 +3,14 @@ import os
 import struct
 import subprocess
 import sys
+import time
 import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mmreco.encoders.image.decoding import FORMATS, boxed, open_picture
 from mmreco.errors import DataError
@@ -271,3 +272,98 @@ def test_damaged_pictures_open_or_are_refused_and_nothing_else(kind: str) -> Non
         except DataError:
             refused += 1
     assert 0 < refused < n  # else the mutations are not worth their name
+
+
+# ---- what must not cost the picture, the memory or the time
+
+
+def test_a_rotated_photo_with_a_tag_that_cannot_be_written_is_turned() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = bytearray(stored(drawn(), "JPEG", exif=exif))
+    tags = data.index(b"Exif\0\0") + 6
+    entries = data.index(b"\x12\x01", tags) if data[tags : tags + 2] == b"II" else data.index(b"\x01\x12", tags)
+    order = "<" if data[tags : tags + 2] == b"II" else ">"
+    # a second entry: a rational of a tag Pillow knows, its numbers beyond what may be written
+    entry = struct.pack(order + "HHI", 0x011A, 5, 1) + struct.pack(order + "I", 38)
+    directory = struct.pack(order + "H", 2) + bytes(data[entries : entries + 12]) + entry + bytes(4)
+    block = bytes(data[tags : tags + 8]) + directory + struct.pack(order + "II", 0xFFFFFFFF, 0)
+    segment = b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block
+    start = data.index(b"\xff\xe1")
+    length = struct.unpack(">H", data[start + 2 : start + 4])[0]
+    whole = bytes(data[:start]) + segment + bytes(data[start + 2 + length :])
+    assert open_picture(whole).size == (60, 40)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_orientation_is_what_pillow_makes_of_it(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = stored(drawn(), "PNG", exif=exif)
+    right = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    assert open_picture(data).tobytes() == right.tobytes()
+
+
+def test_strips_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [drawn("RGBA"), drawn("LA"), drawn("P"), drawn("I"), drawn("F")]
+    pictures[0].putalpha(Image.linear_gradient("L").resize((40, 60)))
+    pictures.append(Image.fromarray(np.arange(2400, dtype=np.uint16).reshape(60, 40) * 27))
+    whole = [open_picture(picture).tobytes() for picture in pictures]
+    monkeypatch.setattr("mmreco.encoders.image.rgb._STRIP", 100)
+    assert [open_picture(picture).tobytes() for picture in pictures] == whole
+
+
+@pytest.mark.parametrize("kind", ["float TIFF", "16-bit PNG", "32-bit TIFF", "transparent PNG"])
+def test_memory_of_one_picture_is_bounded(kind: str, tmp_path: Path) -> None:
+    side = 5_000
+    made = {
+        "float TIFF": lambda: Image.fromarray(np.ones((side, side), np.float32)),
+        "16-bit PNG": lambda: Image.fromarray(np.full((side, side), 999, np.uint16)),
+        "32-bit TIFF": lambda: Image.fromarray(np.full((side, side), 70_000, np.int32)),
+        "transparent PNG": lambda: Image.new("RGBA", (side, side), (1, 2, 3, 4)),
+    }[kind]()
+    path = tmp_path / "large"
+    made.save(path, kind[-4:].strip(), **({"compress_level": 1} if "PNG" in kind else {"compression": "tiff_deflate"}))
+    script = (
+        "import sys, resource\nfrom mmreco.encoders.image.decoding import open_picture\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "open_picture(sys.argv[1])\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 320  # MB; 25 million pixels of RGB are 100 in Pillow, and twice that while converted
+
+
+def scans(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """A progressive JPEG's begin, its last scan, and its end."""
+    last = data.rindex(b"\xff\xda")
+    return data[:last], data[last:-2], data[-2:]
+
+
+@pytest.mark.parametrize("repeated", [200, 4_000])
+def test_a_jpeg_of_very_many_scans_is_refused_at_once(repeated: int, tmp_path: Path) -> None:
+    begin, scan, end = scans(stored(drawn(size=(1000, 1000)), "JPEG", progressive=True))
+    bomb = begin + scan * repeated + end
+    (tmp_path / "bomb.jpg").write_bytes(bomb)
+    for content in (bomb, tmp_path / "bomb.jpg"):
+        started = time.perf_counter()
+        with pytest.raises(DataError, match=r"a JPEG of .* scans; at most"):
+            open_picture(content)
+        assert time.perf_counter() - started < 5
+    assert open_picture(stored(drawn(), "JPEG", progressive=True)).size == (40, 60)
+
+
+def test_jpegs_inside_tiffs_are_counted_too() -> None:
+    picture = drawn(size=(2_000, 2_000))
+    assert open_picture(stored(picture, "TIFF", compression="jpeg")).size == (2_000, 2_000)
+
+
+def test_avif_is_opened_and_its_bombs_are_refused() -> None:
+    if "AVIF" not in FORMATS:
+        pytest.skip("this Pillow reads no AVIF")
+    data = bytearray(stored(drawn(), "AVIF"))
+    assert open_picture(bytes(data)).size == (40, 60)
+    place = data.index(b"ispe") + 8
+    data[place : place + 8] = struct.pack(">II", 65_000, 65_000)
+    with pytest.raises(DataError):
+        open_picture(bytes(data))

@@ -22,7 +22,7 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.embedding.embed import Prepares, embed
 from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.encoders.image.networks import Preprocessing
+from mmreco.encoders.image.networks import _HEADS, Preprocessing
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.protocols import Encoder
 
@@ -218,6 +218,21 @@ def test_weights_of_another_network_are_refused(squeezenet: tuple[torch.nn.Modul
         save_file(changed, tmp_path / "w.safetensors")
         with pytest.raises(IncompatibleError, match=reason):
             ImageEncoder("torchvision/squeezenet1_1", weights=tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("name", ["mnasnet0_5", "mnasnet1_0", "densenet121", "googlenet", "shufflenet_v2_x0_5"])
+def test_weights_saved_by_torchvision_are_read(name: str, tmp_path: Path) -> None:
+    if not any(name.startswith(family) for family in _HEADS):
+        pytest.skip("a family without pooled features")
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        module = torchvision.models.get_model(name, weights=None)
+    save_file({key: value.contiguous() for key, value in module.state_dict().items()}, tmp_path / "net.safetensors")
+    encoder = ImageEncoder(f"torchvision/{name}", weights=tmp_path / "net.safetensors", size=64, device="cpu")
+    own = encoder.copied().module.state_dict()
+    shared = [key for key in own if key in module.state_dict()]
+    assert len(shared) > 50
+    assert all(torch.equal(own[key], module.state_dict()[key]) for key in shared)
 
 
 def test_the_classifying_head_does_not_count(squeezenet: tuple[torch.nn.Module, Path], tmp_path: Path) -> None:
