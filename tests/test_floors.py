@@ -46,8 +46,10 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "faiss": ("index",),
     "jieba": ("text.segmentation",),
+    "jinja2": ("pages",),
     "joblib": ("evaluation.benchmark",),  # its processes; its files are pickles and stay out
     "rjieba": ("text.segmentation",),
+    "markupsafe": ("pages",),
     "narwhals": ("tables", "data"),
     "optuna": ("evaluation",),
     "PIL": ("encoders.image", "datasets.synthetic", "demo", "report"),

@@ -232,7 +232,7 @@ class Reviews:
             users_flat=None if self.users_flat is None else self.users_flat[mask],
         )
 
-    def joined(self, more: "Reviews") -> "Reviews":
+    def add(self, more: "Reviews") -> "Reviews":
         """These reviews, and those of `more`, which are of the same items."""
         both, known = (self, more), self.times is not None and more.times is not None
         users = None

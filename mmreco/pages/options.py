@@ -1,0 +1,55 @@
+"""PageOptions: how large pages are and which rules of the shop they keep."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mmreco.errors import DataError
+from mmreco.pages.rules import Rules
+from mmreco.pages.words import require_language
+from mmreco.rerank import Exploration
+
+__all__ = ["PageOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """How large pages are and which rules of the shop they keep.
+
+    Parameters
+    ----------
+    shelves : 1 or more
+        A page has so many at most.
+    width : 1 or more
+        Items of a shelf at most.
+    fewest : 1 or more
+        A shelf with fewer items is left out, and its items may stand elsewhere; search results are always shown.
+    caps : column to number, e.g. `{"brand": 2}`
+        At most so many items of one value on a shelf. A cap always holds.
+    quotas : column to value to number, e.g. `{"label": {"own": 1}}`
+        At least so many items of the value on a shelf, as far as its candidates and the caps allow.
+    exploration : places of a shelf where an item is drawn by chance, and how often; optional
+        The chances are logged with the page.
+    language : "en" or "zh"
+
+    Raises
+    ------
+    DataError
+        A value lies outside its range.
+    """
+
+    shelves: int = 6
+    width: int = 10
+    fewest: int = 3
+    caps: Mapping[str, int] = field(default_factory=dict)
+    quotas: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    exploration: Exploration | None = None
+    language: str = "en"
+    rules: Rules = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("shelves", "width", "fewest"):
+            given = getattr(self, name)
+            if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+                raise DataError(f"{name}={given!r}: expected a whole number of 1 or more")
+        require_language(self.language)
+        object.__setattr__(self, "rules", Rules(caps=self.caps, quotas=self.quotas, exploration=self.exploration))
