@@ -25,7 +25,7 @@ __all__ = ["HybridSearch", "Meaning", "QueryEncoder", "Reader"]
 
 _BACKGROUND = 512  # items that say what a cosine is usually like for a query
 _READ = 30  # first answers that a reader reads
-_CUT = 500  # characters of an item that a reader reads
+_CUT = 300  # characters of an item that a reader reads
 
 
 class QueryEncoder(Protocol):
@@ -217,13 +217,7 @@ class HybridSearch:
         """The candidates with what the reader says of each; as they are where there is no reader."""
         if self.reader is None:
             return candidates
-        documents = [
-            [
-                f"{self._written('title', row)}\n{self._written('text', row)}"[:_CUT].strip()
-                for row in line[line >= 0].tolist()
-            ]
-            for line in candidates.rows
-        ]
+        documents = [[self._read(row) for row in line[line >= 0].tolist()] for line in candidates.rows]
         said = np.zeros(candidates.rows.shape, dtype=np.float32)
         for line, scores in enumerate(self.reader.score(list(queries), documents)):
             said[line, candidates.rows[line] >= 0] = scores
@@ -257,6 +251,10 @@ class HybridSearch:
                     if row >= 0:
                         out[line, place] = len(asked & trigrams(self._written("title", row))) / len(asked)
         return out
+
+    def _read(self, row: int) -> str:
+        """What a reader reads of an item: its title, or its text where it has none."""
+        return (self._written("title", row) or self._written("text", row))[:_CUT]
 
     def _written(self, column: str, row: int) -> str:
         if column not in self.catalogue.table.column_names:
