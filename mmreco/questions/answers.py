@@ -1,8 +1,8 @@
 """ItemQuestions: sentences of an item's reviews that answer a question, or word that they do not.
 
 McAuley, Yang, "Addressing complex and subjective product-related queries with customer reviews", 2016. Sentences are
-ranked by the words they share with the question (BM25), by what they mean where there is an encoder, and by a model that
-reads both where there is one. Deviates: nothing is generated; what is shown was written by a customer.
+ranked by the words they share with the question (BM25), by what they mean where there is an encoder, and by a model
+that reads both where there is one. Deviates: nothing is generated; what is shown was written by a customer.
 """
 
 from collections import Counter
@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from mmreco.arrays import F32
 from mmreco.data.reviews import Reviews
+from mmreco.encoders.queries import encode_query
 from mmreco.errors import DataError
+from mmreco.protocols import Encoder
 from mmreco.questions.privacy import scrub
 from mmreco.questions.sentences import sentence_spans
-from mmreco.retrieval.hybrid import QueryEncoder, Reader
+from mmreco.retrieval.hybrid import Reader
 from mmreco.retrieval.terms import pieces
 from mmreco.text.folding import to_simplified
 from mmreco.text.glossary import alike
@@ -117,7 +119,7 @@ class ItemQuestions:
     """
 
     reviews: Reviews
-    encoder: QueryEncoder | None = None
+    encoder: Encoder[str] | None = None
     reader: Reader | None = None
     least: float = 0.35
 
@@ -178,8 +180,8 @@ class ItemQuestions:
         order = np.argsort(-words, kind="stable")
         if self.encoder is not None:
             chosen = order[:_MEANT]
-            asked = self.encoder.encode_queries([question])[0]
-            vectors = self.encoder.encode_queries([texts[at] for at in chosen.tolist()])
+            asked = encode_query(self.encoder, [question])[0]
+            vectors = encode_query(self.encoder, [texts[at] for at in chosen.tolist()])
             out["meaning"] = np.zeros(len(texts), dtype=np.float32)
             out["meaning"][chosen] = vectors @ asked
             order = np.argsort(-(SIGNS["words"] * words + SIGNS["meaning"] * out["meaning"]), kind="stable")

@@ -1,14 +1,15 @@
 """Polarity: whether a sentence praises or complains, from its letters, words and meaning.
 
 A logistic regression over character and word n-grams (Wang, Manning, "Baselines and bigrams: simple, good sentiment and
-topic classification", 2012) and, where there is an encoder, the sentence's vector. Terms are hashed (Weinberger, Dasgupta,
-Langford, Smola, Attenberg, "Feature hashing for large scale multitask learning", 2009), so that there is no vocabulary
+topic classification", 2012) and, where there is an encoder, the sentence's vector. Terms are hashed (Weinberger,
+Dasgupta, Langford, Smola, Attenberg, "Feature hashing for large scale multitask learning", 2009), so that there is no vocabulary
 to keep. It is taught by labels, or by a shop's own stars.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,9 +19,10 @@ from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, Bool, frozen
 from mmreco.data.reviews import Reviews
+from mmreco.encoders.queries import encode_query
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
+from mmreco.protocols import Encoder
 from mmreco.questions.sentences import sentences
-from mmreco.retrieval.hybrid import QueryEncoder
 from mmreco.storage.artefact import publish, read_artefact
 from mmreco.text.folding import fold
 from mmreco.text.segmentation import is_chinese, segment
@@ -53,7 +55,7 @@ class Polarity:
     array([ True, False])
     """
 
-    encoder: QueryEncoder | None = None
+    encoder: Encoder[str] | None = None
     slope_: F32 | None = field(default=None, init=False, repr=False)
     idf_: F32 | None = field(default=None, init=False, repr=False)
     centre_: F32 | None = field(default=None, init=False, repr=False)
@@ -78,13 +80,14 @@ class Polarity:
         good = np.asarray(good, dtype=bool)
         if good.shape != (len(texts),) or not good.any() or good.all():
             raise DataError(
-                f"Polarity: {len(texts)} texts, {int(good.sum())} of {good.size} labels good; expected a label a text, and both"
+                f"Polarity: {len(texts)} texts, {int(good.sum())} of {good.size} labels good; "
+                "expected a label a text, and both kinds"
             )
         counts = _counts(texts)
         df = np.asarray((counts > 0).sum(axis=0)).ravel()
         self.idf_ = frozen(np.log((1 + len(texts)) / (1 + df)) + 1, np.float32)
         if self.encoder is not None:
-            vectors = self.encoder.encode_queries(list(texts))
+            vectors = encode_query(self.encoder, list(texts))
             self.centre_ = frozen(vectors.mean(axis=0), np.float32)
             lengths = np.linalg.norm(vectors - self.centre_, axis=1)
             self.spread_ = float(np.sqrt((lengths**2).mean())) or 1.0
@@ -149,7 +152,7 @@ class Polarity:
             self._write(path)
 
     @classmethod
-    def load(cls, folder: str | Path, *, encoder: QueryEncoder | None = None) -> "Polarity":
+    def load(cls, folder: str | Path, *, encoder: Encoder[str] | None = None) -> "Polarity":
         """What `save` wrote; `encoder` is the one it was fitted with, if there was one.
 
         Raises
@@ -171,7 +174,7 @@ class Polarity:
         (path / "polarity.json").write_text(json.dumps(about), encoding="utf-8")
 
     @classmethod
-    def _read(cls, path: Path, encoder: QueryEncoder | None) -> "Polarity":
+    def _read(cls, path: Path, encoder: Encoder[str] | None) -> "Polarity":
         arrays = load_file(path / "polarity.safetensors")
         about: dict[str, Any] = json.loads((path / "polarity.json").read_text(encoding="utf-8"))
         if not {"slope", "idf"} <= arrays.keys() or about.keys() != {"offset", "spread"}:
@@ -193,7 +196,7 @@ class Polarity:
         weighed.data /= np.repeat(np.maximum(lengths, 1e-9), np.diff(weighed.indptr))
         if self.encoder is None or self.centre_ is None:
             return weighed
-        vectors = (self.encoder.encode_queries(list(texts)) - self.centre_) * (_MEANING / self.spread_)
+        vectors = (encode_query(self.encoder, list(texts)) - self.centre_) * (_MEANING / self.spread_)
         return sp.csr_array(sp.hstack([weighed, sp.csr_array(vectors)], format="csr"))
 
     def _fitted(self) -> tuple[F32, F32]:
@@ -215,7 +218,7 @@ def _counts(texts: Sequence[str]) -> sp.csr_array:
 def _terms(text: str) -> list[str]:
     """Words and pairs of words; of Chinese also all runs of one to three characters."""
     words = segment(text)
-    found = [*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))]
+    found = [*words, *(f"{a} {b}" for a, b in pairwise(words))]
     folded = "".join(letter if letter.isalnum() else " " for letter in fold(text))
     if is_chinese(folded):
         runs = folded.split()

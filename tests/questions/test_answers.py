@@ -45,7 +45,9 @@ def test_the_sentence_that_answers_comes_first(question: str, text: str, stars: 
     assert len({quote.review for quote in answered.quotes}) == len(answered.quotes)
 
 
-@pytest.mark.parametrize(("item", "question"), [("mug", "Does the size run small?"), ("lamp", "Is it bright?"), ("hat", "")])
+@pytest.mark.parametrize(
+    ("item", "question"), [("mug", "Does the size run small?"), ("lamp", "Is it bright?"), ("hat", "")]
+)
 def test_what_the_reviews_do_not_say_is_said_so(item: str, question: str) -> None:
     answered = ItemQuestions(reviews()).ask(item, question)
     assert not answered.enough
@@ -59,11 +61,13 @@ class Likes:
     def __init__(self, word: str) -> None:
         self.word = word
 
-    def encode_queries(self, texts: Sequence[str], *, batch_size: int = 64) -> F32:
-        return np.array([[1, 0] if self.word in text or text.endswith("?") else [0, 1] for text in texts], np.float32)
+    dim = 2
+    fingerprint = "likes"
 
-    def known(self, texts: Sequence[str]) -> F32:
-        return np.ones(len(texts), dtype=np.float32)
+    def encode(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
+        return np.array(
+            [[1, 0] if self.word in text or text.endswith("?") else [0, 1] for text in contents], np.float32
+        )
 
     def score(self, queries: Sequence[str], documents: Sequence[Sequence[str]]) -> list[F32]:
         return [np.array([9.0 if self.word in text else -9.0 for text in texts], np.float32) for texts in documents]
@@ -129,13 +133,17 @@ def test_personal_data_is_taken_out(secret: str) -> None:
     assert scrubbed == "good, *** thanks"
 
 
-@pytest.mark.parametrize("account", ["微信：jo_bloggs88", "QQ 12345678", "加我微信号jobloggs1", "WhatsApp: +44 7700 900123"])
+@pytest.mark.parametrize(
+    "account", ["微信：jo_bloggs88", "QQ 12345678", "加我微信号jobloggs1", "WhatsApp: +44 7700 900123"]
+)
 def test_accounts_are_taken_out(account: str) -> None:
     scrubbed = scrub(account)
     assert "***" in scrubbed
     assert not any(part in scrubbed for part in ("bloggs", "12345678", "7700"))
 
 
-@pytest.mark.parametrize("plain", ["cost 1299.00 for 2", "size 38-40", "iPhone 14 Pro", "F9K1015", "2023-11-12", "350毫升", "10:30"])
+@pytest.mark.parametrize(
+    "plain", ["cost 1299.00 for 2", "size 38-40", "iPhone 14 Pro", "F9K1015", "2023-11-12", "350毫升", "10:30"]
+)
 def test_prices_sizes_dates_and_codes_stay(plain: str) -> None:
     assert scrub(plain) == plain

@@ -45,7 +45,10 @@ def test_praise_and_complaint_are_told_apart() -> None:
 def test_stars_teach_polarity() -> None:
     shop = synthetic_shop(n_items=128, n_users=400, seed=3)
     polarity = Polarity().fit_stars(shop.reviews)
-    good, bad = polarity.score(["Excellent quality.", "质量很好，很满意。"]), polarity.score(["Sent it back.", "做工粗糙。"])
+    good, bad = (
+        polarity.score(["Excellent quality.", "质量很好，很满意。"]),
+        polarity.score(["Sent it back.", "做工粗糙。"]),
+    )
     assert good.min() > 0.5 > bad.max()
 
 
@@ -73,11 +76,11 @@ def test_saved_and_loaded_it_judges_the_same(tmp_path: Path) -> None:
 
 def test_an_encoder_is_not_forgotten(tmp_path: Path) -> None:
     class Lengths:
-        def encode_queries(self, texts, *, batch_size=64):  # type: ignore[no-untyped-def]
-            return np.array([[len(text), 1.0] for text in texts], dtype=np.float32)
+        dim = 2
+        fingerprint = "lengths"
 
-        def known(self, texts):  # type: ignore[no-untyped-def]
-            return np.ones(len(texts), dtype=np.float32)
+        def encode(self, contents, *, batch_size=64):  # type: ignore[no-untyped-def]
+            return np.array([[len(text), 1.0] for text in contents], dtype=np.float32)
 
     polarity = Polarity(encoder=Lengths()).fit([*PRAISE, *BLAME], np.repeat([True, False], 6))
     polarity.save(tmp_path / "polarity")

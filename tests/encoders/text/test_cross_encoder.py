@@ -8,7 +8,7 @@ import pytest
 from mmreco.encoders.text.cross_encoder import CrossEncoder
 from mmreco.errors import DataError
 
-WORDS = "red blue dress shirt for women".split()
+WORDS = ["red", "blue", "dress", "shirt", "for", "women"]
 
 
 @pytest.fixture(scope="module")

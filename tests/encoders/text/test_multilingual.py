@@ -103,7 +103,7 @@ def test_it_encodes_with_its_prompts(installed: dict[str, np.ndarray]) -> None:
     encoder = TextEncoder("offline-multilingual", device="cpu")
     assert encoder.name == "offline-multilingual"
     assert encoder.dim == WIDTH
-    document, query = encoder.encode(["red dress"]), encoder.encode_queries(["red dress"])
+    document, query = encoder.encode_document(["red dress"]), encoder.encode_query(["red dress"])
     assert np.linalg.norm(document) == pytest.approx(1, abs=1e-5)
     assert abs(float(document[0] @ query[0])) < 0.9999
     assert encoder.fingerprint == TextEncoder("offline-multilingual", device="cpu").fingerprint
