@@ -2,8 +2,8 @@
 
 A logistic regression over character and word n-grams (Wang, Manning, "Baselines and bigrams: simple, good sentiment and
 topic classification", 2012) and, where there is an encoder, the sentence's vector. Terms are hashed (Weinberger,
-Dasgupta, Langford, Smola, Attenberg, "Feature hashing for large scale multitask learning", 2009), so that there is no vocabulary
-to keep. It is taught by labels, or by a shop's own stars.
+Dasgupta, Langford, Smola, Attenberg, "Feature hashing for large scale multitask learning", 2009), so that there is no
+vocabulary to keep. It is taught by labels, or by a shop's own stars.
 """
 
 import json

@@ -65,9 +65,8 @@ class Likes:
     fingerprint = "likes"
 
     def encode(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
-        return np.array(
-            [[1, 0] if self.word in text or text.endswith("?") else [0, 1] for text in contents], np.float32
-        )
+        liked = [self.word in text or text.endswith("?") for text in contents]
+        return np.array([[yes, not yes] for yes in liked], dtype=np.float32)
 
     def score(self, queries: Sequence[str], documents: Sequence[Sequence[str]]) -> list[F32]:
         return [np.array([9.0 if self.word in text else -9.0 for text in texts], np.float32) for texts in documents]
