@@ -2,8 +2,8 @@
 
     MMRECO_DATA=../shared/data python benchmarks/questions.py [--encoder offline] [--reader FOLDER] [--part dev]
 
-Reads `subjqa/electronics_*.parquet`: the sentences of all reviews of a product are ranked for a question that was asked of
-it; MRR@5 of the first that overlaps a human span, over the questions that have one; AUROC of "no answer", a question
+Reads `subjqa/electronics_*.parquet`: the sentences of all reviews of a product are ranked for a question that was asked
+of it; MRR@5 of the first that overlaps a human span, over the questions that have one; AUROC of "no answer", a question
 against the one review that it was asked of, by the confidence of its best sentence. And `aspects_zh/`: macro-F1 of the
 polarity of an aspect, trained on the train part, asked on the test part; needs `--aspects`. Last line: one JSON.
 """
@@ -36,17 +36,15 @@ NONE = "ANSWERNOTFOUND"
 class Cached:
     """An encoder that encodes each text once."""
 
-    def __init__(self, encoder: Any) -> None:
+    def __init__(self, encoder: TextEncoder) -> None:
         self._encoder, self._known = encoder, {}
+        self.dim, self.fingerprint = encoder.dim, encoder.fingerprint
 
-    def encode_queries(self, texts: list[str], *, batch_size: int = 64) -> F32:
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+    def encode(self, contents: list[str], *, batch_size: int = 64) -> F32:
+        new = [text for text in dict.fromkeys(contents) if text not in self._known]
         if new:
-            self._known.update(zip(new, self._encoder.encode_queries(new), strict=True))
-        return np.stack([self._known[text] for text in texts])
-
-    def known(self, texts: list[str]) -> F32:
-        return np.ones(len(texts), dtype=np.float32)
+            self._known.update(zip(new, self._encoder.encode_query(new), strict=True))
+        return np.stack([self._known[text] for text in contents])
 
 
 def subjqa(data: Path, part: str, encoder: Any, reader: Any) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Judged product search: words, meanings, both, both read again; the weights learnt on folds by query.
 
-    MMRECO_DATA=../shared/data python benchmarks/search_products.py [--encoder offline] [--encoder ...] [--reader FOLDER]
+    MMRECO_DATA=../shared/data python benchmarks/search_products.py [--encoder offline] [--reader FOLDER]
 
 Reads `product_search/`. *Pool* ranks the judged products of a query, *catalogue* all of them, unjudged ones counting 0.
-NDCG@10, gains 2^(r-1)-1. Learnt weights are fitted on four fifths of the queries and asked of the rest, the mean of three
-such divisions. Intervals: paired bootstrap over queries. Last line: one JSON.
+NDCG@10, gains 2^(r-1)-1. Learnt weights are fitted on four fifths of the queries and asked of the rest, the mean of
+three such divisions. Intervals: paired bootstrap over queries. Last line: one JSON.
 """
 
 import argparse
@@ -27,8 +27,9 @@ from mmreco.encoders.text.cross_encoder import CrossEncoder
 from mmreco.encoders.text.encoder import TextEncoder
 from mmreco.evaluation.significance import bootstrap
 from mmreco.index.vector import VectorIndex
+from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.fusion import Candidates, Fusion, reciprocal_ranks
-from mmreco.retrieval.hybrid import HybridSearch, Meaning
+from mmreco.retrieval.hybrid import HybridSearch
 from mmreco.retrieval.lexical import LexicalIndex
 
 FOLDS = 5
@@ -111,16 +112,15 @@ def main() -> None:
     judgements = Judgements(data, shop.items)
     queries, gains = judgements.queries, judgements.gains(judgements.relevance)
     lexical = LexicalIndex.build(shop)
-    meanings: list[Meaning] = []
+    meanings: list[ContentIndex] = []
     for name in options.encoder or ["offline"]:
         encoder = TextEncoder(name, device="cpu", max_length=96, backend="int8")
         for texts in (shop.texts(("title",)), shop.texts()):
             vectors = embed(encoder, shop.items, texts).embeddings
-            rows = shop.items.rows(vectors.ids.array)
-            meanings.append(Meaning(encoder, vectors, VectorIndex(vectors), rows))
+            meanings.append(ContentIndex("text", encoder, shop.items, VectorIndex(vectors)))
     search = HybridSearch(shop, lexical, tuple(meanings))
     pool = search.describe(queries, judgements.rows)
-    found = search.candidates(queries, 100)
+    found = search.retrieve(queries, 100)
     lines: dict[str, np.ndarray] = {}
 
     def note(name: str, values: np.ndarray) -> None:
@@ -134,7 +134,7 @@ def main() -> None:
         note(f"{place} both", judgements.ndcg(Fusion().rank(judged, 10).rows))
         got = [judgements.ndcg(learnt(search, pool, gains, judged, d)) for d in range(DIVISIONS)]
         note(f"{place} both, learnt", np.mean(got, axis=0))
-    sides = [lexical.search(queries, 100), *(_ranking(m, queries) for m in meanings)]
+    sides = [lexical.search(queries, 100), *(meaning.search(meaning.encode(queries), 100) for meaning in meanings)]
     note("catalogue reciprocal ranks", judgements.ndcg(reciprocal_ranks(sides, 10).rows))
     if options.reader:
         reading = replace(search, reader=CrossEncoder(options.reader, device="cpu", backend="int8"))
@@ -153,13 +153,6 @@ def main() -> None:
                 interval = bootstrap((lines[f"{place} {both}"] - lines[f"{place} {part}"])[None])[0]
                 result[f"{place} {both} - {part}"] = [round(float(end), 4) for end in interval]
     print(json.dumps({"search_products": result}))
-
-
-def _ranking(meaning: Meaning, queries: list[str]) -> Any:
-    from mmreco.data.ranking import Ranking
-
-    found = meaning.index.search(meaning.encoder.encode_queries(queries), 100)
-    return Ranking(np.where(found.rows >= 0, meaning.rows[np.maximum(found.rows, 0)], -1), found.scores)
 
 
 if __name__ == "__main__":

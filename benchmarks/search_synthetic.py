@@ -25,8 +25,9 @@ from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.evaluation.significance import bootstrap
 from mmreco.index.vector import VectorIndex
 from mmreco.models.als import ALS
+from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.fusion import Fusion
-from mmreco.retrieval.hybrid import HybridSearch, Meaning
+from mmreco.retrieval.hybrid import HybridSearch
 from mmreco.retrieval.lexical import LexicalIndex
 from mmreco.retrieval.personal import openness, with_taste
 from mmreco.splitting import leave_last_out
@@ -70,8 +71,8 @@ def languages(shop: SyntheticShop, multilingual: bool) -> dict[str, float]:
 
             encoder = TextEncoder("offline-multilingual", device="cpu", backend="int8")
             vectors = embed(encoder, part.items, part.texts(("title",))).embeddings
-            meaning = Meaning(encoder, vectors, VectorIndex(vectors), part.items.rows(vectors.ids.array))
-            out[f"{name}, multilingual"] = precision(meaning.nearest(encoder.encode_queries(queries), 10, None))
+            meaning = ContentIndex("text", encoder, part.items, VectorIndex(vectors))
+            out[f"{name}, multilingual"] = precision(meaning.search(meaning.encode(queries), 10).rows)
             out[f"{name}, both"] = precision(HybridSearch(part, lexical, (meaning,)).search(queries, 10).rows)
     return out
 
@@ -83,7 +84,7 @@ def taste(shop: SyntheticShop, weight: float) -> dict[str, object]:
     users = users / np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-9)
     encoder = LexicalEncoder().fit([text for text in shop.catalogue.texts() if text])
     vectors = embed(encoder, shop.catalogue.items, shop.catalogue.texts()).embeddings
-    meaning = Meaning(encoder, vectors, VectorIndex(vectors), shop.catalogue.items.rows(vectors.ids.array))
+    meaning = ContentIndex("text", encoder, shop.catalogue.items, VectorIndex(vectors))
     search = HybridSearch(shop.catalogue, LexicalIndex.build(shop.catalogue), (meaning,), Fusion({"taste": weight}))
     targets = split.test.targets.items_flat
     facts, titles = shop.truth.facts, shop.catalogue.column("title")
@@ -97,7 +98,7 @@ def taste(shop: SyntheticShop, weight: float) -> dict[str, object]:
         distinct = list(dict.fromkeys(queries))
         number = {query: at for at, query in enumerate(distinct)}
         asked = np.array([number[query] for query in queries])
-        plain = search.candidates(distinct, 200)
+        plain = search.retrieve(distinct, 200)
         found = type(plain)(plain.rows[asked], plain.features[asked], plain.names)
         rows = shop.catalogue.items.rows(items.ids.array)
         personal = with_taste(found, users, items, rows, n_items=len(shop.catalogue))

@@ -79,7 +79,7 @@ def _slip(words: list[str], rng: np.random.Generator) -> str:
 
 
 def traditional(seed: int = 0) -> dict[str, float]:
-    """Precision@10 of colour and category, asked in simplified and in traditional Chinese, on the synthetic catalogue."""
+    """Precision@10 of colour and category, asked in simplified and in traditional Chinese, on the synthetic shop."""
     from opencc import OpenCC  # type: ignore[import-untyped]
 
     from mmreco.datasets.synthetic.facts import CATEGORIES, COLOURS

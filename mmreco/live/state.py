@@ -23,7 +23,7 @@ from mmreco.live.popularity import Popularity
 from mmreco.models.base import VectorModel
 from mmreco.protocols import Recommends, Searches
 from mmreco.retrieval.content_index import ContentIndex
-from mmreco.retrieval.hybrid import HybridSearch, Meaning
+from mmreco.retrieval.hybrid import HybridSearch
 from mmreco.retrieval.lexical import LexicalIndex
 
 __all__ = ["Indexing", "State", "vectors_of"]
@@ -92,8 +92,7 @@ class State:
         """The search by what is written; None where nothing is."""
         if self.lexical is None:
             return None
-        reading = [one for one in self.content.values() if one.modality == "text"]
-        meanings = tuple(Meaning(one.encoder, one.embeddings, one.index, one.rows) for one in reading)
+        meanings = tuple(one for one in self.content.values() if one.modality == "text")
         return HybridSearch(self.catalogue, self.lexical, meanings)
 
     @cached_property

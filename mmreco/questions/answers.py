@@ -1,8 +1,8 @@
 """ItemQuestions: sentences of an item's reviews that answer a question, or word that they do not.
 
 McAuley, Yang, "Addressing complex and subjective product-related queries with customer reviews", 2016. Sentences are
-ranked by the words they share with the question (BM25), by what they mean where there is an encoder, and by a model that
-reads both where there is one. Deviates: nothing is generated; what is shown was written by a customer.
+ranked by the words they share with the question (BM25), by what they mean where there is an encoder, and by a model
+that reads both where there is one. Deviates: nothing is generated; what is shown was written by a customer.
 """
 
 from collections import Counter

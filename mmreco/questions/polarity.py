@@ -1,14 +1,15 @@
 """Polarity: whether a sentence praises or complains, from its letters, words and meaning.
 
 A logistic regression over character and word n-grams (Wang, Manning, "Baselines and bigrams: simple, good sentiment and
-topic classification", 2012) and, where there is an encoder, the sentence's vector. Terms are hashed (Weinberger, Dasgupta,
-Langford, Smola, Attenberg, "Feature hashing for large scale multitask learning", 2009), so that there is no vocabulary
-to keep. It is taught by labels, or by a shop's own stars.
+topic classification", 2012) and, where there is an encoder, the sentence's vector. Terms are hashed (Weinberger,
+Dasgupta, Langford, Smola, Attenberg, "Feature hashing for large scale multitask learning", 2009), so that there is no
+vocabulary to keep. It is taught by labels, or by a shop's own stars.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,7 +80,8 @@ class Polarity:
         good = np.asarray(good, dtype=bool)
         if good.shape != (len(texts),) or not good.any() or good.all():
             raise DataError(
-                f"Polarity: {len(texts)} texts, {int(good.sum())} of {good.size} labels good; expected a label a text, and both"
+                f"Polarity: {len(texts)} texts, {int(good.sum())} of {good.size} labels good; "
+                "expected a label a text, and both kinds"
             )
         counts = _counts(texts)
         df = np.asarray((counts > 0).sum(axis=0)).ravel()
@@ -216,7 +218,7 @@ def _counts(texts: Sequence[str]) -> sp.csr_array:
 def _terms(text: str) -> list[str]:
     """Words and pairs of words; of Chinese also all runs of one to three characters."""
     words = segment(text)
-    found = [*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))]
+    found = [*words, *(f"{a} {b}" for a, b in pairwise(words))]
     folded = "".join(letter if letter.isalnum() else " " for letter in fold(text))
     if is_chinese(folded):
         runs = folded.split()

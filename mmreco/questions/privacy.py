@@ -16,9 +16,9 @@ _PATTERNS = (
         re.IGNORECASE,
     ),
     re.compile(r"(?<![\w])\d{6}(?:18|19|20)\d{2}[01]\d[0-3]\d\d{3}[\dXx](?![\w])"),  # a Chinese identity card
+    re.compile(r"(?<![\w.])\+\d[\d -]{7,}\d"),
     re.compile(r"(?<![\d.])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?!\d)"),  # a Chinese mobile phone
     re.compile(r"(?<![\w.])\+?\(?\d{2,4}\)?[- ./]\d{3,4}[- ./]\d{3,4}(?:[- ./]\d{2,4})?(?!\d)"),  # phones with breaks
-    re.compile(r"(?<![\w.])\+\d[\d -]{7,}\d"),
     re.compile(r"(?<![\w.])[A-Za-z]{0,3}\d{9,}(?!\w)"),  # order, card and parcel numbers
     re.compile(r"(?<![\w.])(?:\d{4}[- ]){3}\d{4}(?!\d)"),
 )

@@ -5,7 +5,7 @@ query it knows. Signs are weighed by a `Fusion`; a cross-encoder may read the fi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -13,89 +13,25 @@ import numpy as np
 
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.catalogue import Catalogue
-from mmreco.data.embeddings import Embeddings
 from mmreco.data.ranking import Ranking
-from mmreco.encoders.queries import encode_query, vocabulary_coverage
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.protocols import Encoder, Searches
+from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.fusion import Candidates, Fusion
 from mmreco.retrieval.lexical import LexicalIndex
 from mmreco.retrieval.terms import trigrams
 
-__all__ = ["HybridSearch", "Meaning", "Reader"]
+__all__ = ["HybridSearch", "Reader"]
 
 _BACKGROUND = 512  # items that say what a cosine is usually like for a query
 _READ = 30  # first answers that a reader reads
-_CUT = 500  # characters of an item that a reader reads
+_CUT = 300  # characters of an item that a reader reads
 
 
 class Reader(Protocol):
-    """A model that reads query and document together."""
+    """A model that reads query and document together, e.g. `CrossEncoder`."""
 
     def score(self, queries: Sequence[str], documents: Sequence[Sequence[str]]) -> list[F32]:
         """How well each document answers its query, one array a query."""
-
-
-@dataclass(frozen=True, eq=False)
-class Meaning:
-    """What the items say through one text encoder, ready to be searched.
-
-    Parameters
-    ----------
-    encoder : of the queries, into the space of the embeddings
-    embeddings : of the items that have text
-    index : over the same embeddings, in the same order; `VectorIndex(embeddings)`
-    rows : shape `(len(embeddings),)`, int64
-        The catalogue's row of each embedding.
-
-    Raises
-    ------
-    IncompatibleError
-        There are not as many rows as embeddings.
-    """
-
-    encoder: Encoder[str]
-    embeddings: Embeddings
-    index: Searches
-    rows: I64
-
-    def __post_init__(self) -> None:
-        if self.rows.shape != (len(self.embeddings),):
-            raise IncompatibleError(f"{len(self.embeddings)} embeddings and rows of shape {self.rows.shape}")
-
-    def nearest(self, vectors: F32, k: int, where: Bool | None) -> I64:
-        """The catalogue's rows of the `k` nearest items to each query vector, shape `(n, k)`, -1 where there are none."""
-        found = self.index.search(vectors, k, where=None if where is None else where[self.rows]).rows
-        return np.where(found >= 0, self.rows[np.maximum(found, 0)], -1)
-
-    def standing(self, vectors: F32, rows: I64) -> F32:
-        """By how many standard deviations each item's cosine exceeds what the query has with items at large.
-
-        Parameters
-        ----------
-        vectors : shape `(n, dim)`
-            Of the queries.
-        rows : shape `(n, c)`
-            Of the catalogue; items without a vector, and -1, stand at 0.
-        """
-        if not len(self.embeddings):
-            return np.zeros(rows.shape, dtype=np.float32)
-        usual = vectors @ self._background.T  # (n, b)
-        mean, spread = usual.mean(axis=1, keepdims=True), np.maximum(usual.std(axis=1, keepdims=True), 1e-6)
-        places = np.where(rows >= 0, self._places[np.maximum(rows, 0)], -1)  # (n, c)
-        cosines = np.einsum("nd,ncd->nc", vectors, self.embeddings.vectors[np.maximum(places, 0)])
-        return np.where(places >= 0, (cosines - mean) / spread, 0).astype(np.float32)
-
-    @cached_property
-    def _background(self) -> F32:
-        chosen = np.random.default_rng(0).permutation(len(self.embeddings))[:_BACKGROUND]
-        return np.asarray(self.embeddings.vectors[np.sort(chosen)])
-
-    @cached_property
-    def _places(self) -> I64:
-        places = np.full(int(self.rows.max(initial=-1)) + 2, -1, dtype=np.int64)
-        places[self.rows] = np.arange(len(self.rows))
-        return places
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +42,7 @@ class HybridSearch:
     ----------
     catalogue : the items
     lexical : over the same items
-    meanings : any number
+    meanings : what the items say through text encoders, any number
     fusion : optional
     reader : optional
         Reads the first 30 answers together with the query, e.g. a `CrossEncoder`.
@@ -119,15 +55,15 @@ class HybridSearch:
 
     catalogue: Catalogue
     lexical: LexicalIndex
-    meanings: tuple[Meaning, ...] = ()
-    fusion: Fusion = Fusion()
+    meanings: tuple[ContentIndex, ...] = ()
+    fusion: Fusion = field(default_factory=Fusion)
     reader: Reader | None = None
 
     def __post_init__(self) -> None:
         if self.lexical.items != self.catalogue.items:
             raise IncompatibleError(
-                f"HybridSearch: words of {len(self.lexical)} items, a catalogue of {len(self.catalogue)}; build the index of "
-                "this catalogue"
+                f"HybridSearch: words of {len(self.lexical)} items, a catalogue of {len(self.catalogue)}; "
+                "build the index of this catalogue"
             )
 
     def search(self, queries: Sequence[str], k: int, *, where: Bool | None = None) -> Ranking:
@@ -137,7 +73,7 @@ class HybridSearch:
         ----------
         queries : `n` texts
         k : 1 or more
-        where : shape `(n_items,)` of bool, optional
+        where : shape `(n_items,)` or `(n, n_items)` of bool, optional
             Which items may be answered.
 
         Raises
@@ -145,7 +81,7 @@ class HybridSearch:
         DataError
             A query is not a string, `k` is below 1, or `where` is no mask over the items.
         """
-        found = self.candidates(queries, max(100, k), where=where)
+        found = self.retrieve(queries, max(100, k), where=where)
         return self.rank(queries, found, k)
 
     def rank(self, queries: Sequence[str], candidates: Candidates, k: int) -> Ranking:
@@ -171,7 +107,7 @@ class HybridSearch:
             again[query, others] = scores[query, others] + min(0.0, drop - 1e-3) if others.any() else 0
         return Ranking.from_scores(again, k, rows=candidates.rows)
 
-    def candidates(self, queries: Sequence[str], depth: int = 100, *, where: Bool | None = None) -> Candidates:
+    def retrieve(self, queries: Sequence[str], depth: int = 100, *, where: Bool | None = None) -> Candidates:
         """The first `depth` items by words and by each meaning, with what speaks for each.
 
         Raises
@@ -179,9 +115,12 @@ class HybridSearch:
         DataError
             As `search`.
         """
-        vectors = [encode_query(meaning.encoder, list(queries)) for meaning in self.meanings]
+        vectors = [meaning.encode(list(queries)) for meaning in self.meanings]
         sides = [self.lexical.search(queries, depth, where=where).rows]
-        sides += [m.nearest(v, depth, where) for m, v in zip(self.meanings, vectors, strict=True)]
+        sides += [
+            meaning.search(asked, depth, candidates=where).rows
+            for meaning, asked in zip(self.meanings, vectors, strict=True)
+        ]
         rows = _distinct(np.concatenate(sides, axis=1))
         return self._described(queries, rows, vectors)
 
@@ -201,20 +140,14 @@ class HybridSearch:
         """
         if rows.ndim != 2 or len(rows) != len(queries):
             raise DataError(f"rows of shape {rows.shape} for {len(queries)} queries; expected a line a query")
-        vectors = [encode_query(meaning.encoder, list(queries)) for meaning in self.meanings]
+        vectors = [meaning.encode(list(queries)) for meaning in self.meanings]
         return self._described(queries, np.asarray(rows, dtype=np.int64), vectors)
 
     def read(self, queries: Sequence[str], candidates: Candidates) -> Candidates:
         """The candidates with what the reader says of each; as they are where there is no reader."""
         if self.reader is None:
             return candidates
-        documents = [
-            [
-                f"{self._written('title', row)}\n{self._written('text', row)}"[:_CUT].strip()
-                for row in line[line >= 0].tolist()
-            ]
-            for line in candidates.rows
-        ]
+        documents = [[self._read(row) for row in line[line >= 0].tolist()] for line in candidates.rows]
         said = np.zeros(candidates.rows.shape, dtype=np.float32)
         for line, scores in enumerate(self.reader.score(list(queries), documents)):
             said[line, candidates.rows[line] >= 0] = scores
@@ -233,10 +166,26 @@ class HybridSearch:
             "words": (lexical % 1) * share,
             "letters": self._letters(queries, rows),
         }
-        for number, (meaning, vector) in enumerate(zip(self.meanings, vectors, strict=True)):
-            known = vocabulary_coverage(meaning.encoder, list(queries))[:, None]
-            signs[f"meaning{number or ''}"] = meaning.standing(vector, rows) * known
+        for number, (meaning, asked) in enumerate(zip(self.meanings, vectors, strict=True)):
+            coverage = meaning.coverage(list(queries))[:, None]
+            signs[f"meaning{number or ''}"] = self._standing(number, asked, rows) * coverage
         return Candidates(rows, np.stack(list(signs.values()), axis=2), tuple(signs))
+
+    def _standing(self, number: int, asked: F32, rows: I64) -> F32:
+        """By how many standard deviations each item's cosine exceeds what the query has with items at large."""
+        usual = asked @ self._backgrounds[number].T  # (n, b)
+        if not usual.shape[1]:
+            return np.zeros(rows.shape, dtype=np.float32)
+        mean, spread = usual.mean(axis=1, keepdims=True), np.maximum(usual.std(axis=1, keepdims=True), 1e-6)
+        cosines, there = self.meanings[number].cosines(asked, rows)
+        return np.where(there, (cosines - mean) / spread, 0).astype(np.float32)
+
+    @cached_property
+    def _backgrounds(self) -> tuple[F32, ...]:
+        """Some of the items' vectors by each encoder, always the same ones."""
+        vectors = [meaning.embeddings.vectors for meaning in self.meanings]
+        rows = [np.sort(np.random.default_rng(0).permutation(len(v))[:_BACKGROUND]) for v in vectors]
+        return tuple(np.asarray(v[chosen]) for v, chosen in zip(vectors, rows, strict=True))
 
     def _letters(self, queries: Sequence[str], rows: I64) -> F32:
         """The share of each query's three-letter pieces that an item's title holds, shape `(n, c)`."""
@@ -248,6 +197,10 @@ class HybridSearch:
                     if row >= 0:
                         out[line, place] = len(asked & trigrams(self._written("title", row))) / len(asked)
         return out
+
+    def _read(self, row: int) -> str:
+        """What a reader reads of an item: its title, or its text where it has none."""
+        return (self._written("title", row) or self._written("text", row))[:_CUT]
 
     def _written(self, column: str, row: int) -> str:
         if column not in self.catalogue.table.column_names:

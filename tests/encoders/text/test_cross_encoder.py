@@ -1,0 +1,70 @@
+"""CrossEncoder: query and document read together; batches and order of no account; strangers' folders refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmreco.encoders.text.cross_encoder import CrossEncoder
+from mmreco.errors import DataError
+
+WORDS = ["red", "blue", "dress", "shirt", "for", "women"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+    path = tmp_path_factory.mktemp("models") / "reader"
+    path.mkdir()
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (path / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    BertTokenizer(str(path / "vocab.txt"), model_max_length=64).save_pretrained(path)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+        num_labels=1,
+    )
+    BertForSequenceClassification(config).eval().save_pretrained(path)
+    return path
+
+
+def test_pairs_are_scored_whatever_is_beside_them(folder: Path) -> None:
+    reader = CrossEncoder(folder, device="cpu", max_length=64)
+    documents = [["red dress for women", "blue shirt"], [], ["red dress"]]
+    together = reader.score(["red dress", "blue", "dress"], documents)
+    assert [len(scores) for scores in together] == [2, 0, 1]
+    alone = np.concatenate([reader.score(["red dress"], [[text]])[0] for text in documents[0]])
+    np.testing.assert_allclose(together[0], alone, atol=1e-5)
+    assert together[0][0] != together[0][1]
+    assert reader.score([], []) == []
+    assert [len(s) for s in reader.score(["red"], [[]])] == [0]
+
+
+def test_eight_bits_are_near(folder: Path) -> None:
+    documents = [["red dress for women", "blue shirt", "women"]]
+    exact = CrossEncoder(folder, device="cpu").score(["red dress"], documents)[0]
+    try:
+        rounded = CrossEncoder(folder, device="cpu", backend="int8").score(["red dress"], documents)[0]
+    except DataError as error:
+        pytest.skip(str(error))
+    np.testing.assert_allclose(rounded, exact, atol=0.2 * np.abs(exact).max() + 0.1)
+
+
+def test_what_is_wrong_is_said(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="backend='int4'"):
+        CrossEncoder(folder, backend="int4")
+    with pytest.raises(DataError, match="max_length=0"):
+        CrossEncoder(folder, max_length=0)
+    with pytest.raises(DataError, match="1 queries and 2 lists"):
+        CrossEncoder(folder, device="cpu").score(["red"], [["a"], ["b"]])
+    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(DataError, match="may run code"):
+        CrossEncoder(tmp_path)
