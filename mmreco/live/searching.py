@@ -52,7 +52,7 @@ def search_words(
     for group in groups:
         own = candidates if candidates is None or candidates.ndim == 1 else candidates[group[0]]
         asked = [queries[line] for line in group]
-        found = hybrid.candidates(asked, max(_DEPTH, k), where=own)
+        found = hybrid.retrieve(asked, max(_DEPTH, k), where=own)
         if users is not None:
             found = _personal(state, found, [users[line] for line in group])
         best = hybrid.rank(asked, found, k)
