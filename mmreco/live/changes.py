@@ -314,7 +314,7 @@ def _reviews(state: State, items: IdMap, more: Reviews | None) -> Reviews | None
     if state.reviews is None:
         return None if more is None else more.over(items)
     grown = state.reviews.over(items)
-    return grown if more is None else grown.joined(more.over(items))
+    return grown if more is None else grown.add(more.over(items))
 
 
 def _without_writers(reviews: Reviews, users: I64) -> Reviews:
