@@ -73,12 +73,12 @@ class Catalogue:
         DataError
             A column is missing, or holds a value it must not; column and row are named.
         """
-        given = item_columns(frame, images=images, columns=columns)
+        columns_read = item_columns(frame, images=images, columns=columns)
         try:
-            items = IdMap(given.ids)
+            items = IdMap(columns_read.ids)
         except DataError as error:
-            raise DataError(f"column {given.id_column!r}: {error}") from error
-        return cls(items, given.table)
+            raise DataError(f"column {columns_read.id_column!r}: {error}") from error
+        return cls(items, columns_read.table)
 
     @classmethod
     def read(

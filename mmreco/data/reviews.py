@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mmreco.arguments import whole_numbers
+from mmreco.arguments import require_mask, whole_numbers
 from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
@@ -219,9 +219,7 @@ class Reviews:
         DataError
             `chosen` is no mask over the reviews.
         """
-        mask = np.asarray(chosen)
-        if mask.dtype != np.bool_ or mask.shape != (len(self),):
-            raise DataError(f"keep: {mask.dtype} of shape {mask.shape}; expected bool of shape ({len(self)},)")
+        mask = require_mask("keep", chosen, len(self))
         return replace(
             self,
             items_flat=self.items_flat[mask],
@@ -234,7 +232,7 @@ class Reviews:
 
     def add(self, more: "Reviews") -> "Reviews":
         """These reviews, and those of `more`, which are of the same items."""
-        both, known = (self, more), self.times is not None and more.times is not None
+        both, timed = (self, more), self.times is not None and more.times is not None
         users = None
         if self.users is not None and more.users is not None:
             strangers = more.users.take(np.flatnonzero(self.users.rows(more.users.array, missing="mark") < 0))
@@ -246,7 +244,7 @@ class Reviews:
             np.concatenate([part.items_flat for part in both]),
             [*self.texts, *more.texts],
             ratings=np.concatenate([part.ratings for part in both]),
-            times=np.concatenate([part.times for part in both]) if known else None,
+            times=np.concatenate([part.times for part in both]) if timed else None,
             helpful=np.concatenate([part.helpful for part in both]),
             users=users,
             dropped=self.dropped + more.dropped,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
+from mmreco.arguments import row_numbers
 from mmreco.arrays import I64
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError
@@ -89,8 +89,14 @@ class Users:
         return f"Users({len(self)} users: {', '.join(self.table.column_names)})"
 
     def take(self, rows: Sequence[int] | I64) -> "Users":
-        """The users at these rows, renumbered from 0."""
-        chosen = np.asarray(rows, dtype=np.int64)
+        """The users at these rows, renumbered from 0.
+
+        Raises
+        ------
+        DataError
+            The rows are a mask or fractions, or a row is below 0, beyond the users, or asked for twice.
+        """
+        chosen = row_numbers("users", rows, len(self))
         return Users(self.ids.take(chosen), self.table.take(pa.array(chosen)))
 
     def aligned(self, ids: IdMap) -> "Users":

@@ -105,12 +105,12 @@ class Ledger:
 
     def places(self, digests: Digests) -> I64:
         """Where the vectors of these contents lie, shape `(n,)`; -1 where there is none. For `vectors`."""
-        known = np.concatenate([packed([]), *self._digests])
-        if not len(known):
+        stored = self.digests()
+        if not len(stored):
             return np.full(len(digests), -1, dtype=np.int64)
-        order = np.argsort(known, kind="stable")
-        at = np.minimum(np.searchsorted(known, digests, sorter=order), len(known) - 1)
-        return np.where(known[order[at]] == digests, order[at], -1)
+        order = np.argsort(stored, kind="stable")
+        at = np.minimum(np.searchsorted(stored, digests, sorter=order), len(stored) - 1)
+        return np.where(stored[order[at]] == digests, order[at], -1)
 
     def vectors(self, places: I64, dim: int) -> Iterator[F32]:
         """The vectors at these places, in blocks of shape `(b, dim)`."""
@@ -121,10 +121,10 @@ class Ledger:
             sources = np.searchsorted(starts, block, side="right") - 1  # (b,)
             out = np.empty((len(block), dim), dtype=np.float32)
             for source in np.unique(sources):
-                held = self._sources[source]
+                vectors = self._sources[source]
                 mine = sources == source
                 rows = block[mine] - starts[source]
-                out[mine] = read_vectors(held, rows) if isinstance(held, Path) else held[rows]
+                out[mine] = read_vectors(vectors, rows) if isinstance(vectors, Path) else vectors[rows]
             yield out
 
 

@@ -98,18 +98,18 @@ def parsed(expression: str) -> tuple[Node, Fail]:
     return _Parser(expression).parse(), partial(_point, expression)
 
 
-def _point(expression: str, place: int, said: str) -> NoReturn:
+def _point(expression: str, place: int, message: str) -> NoReturn:
     before, after = expression[max(0, place - 40) : place], expression[place : place + 40]
     around = " ".join(
         f"{'…' if place > 40 else ''}{before}▶{after}{'…' if place + 40 < len(expression) else ''}".split()
     )
-    raise DataError(f"where: {said}, at character {place + 1}: {around}")
+    raise DataError(f"where: {message}, at character {place + 1}: {around}")
 
 
 @dataclass(frozen=True)
 class _Token:
     kind: str  # "number", "text", "name", "sign", a word of the language, or "end"
-    said: str
+    text: str
     place: int
 
 
@@ -130,7 +130,8 @@ class _Parser:
         return tree
 
     def _tokens(self) -> list[_Token]:
-        found, place, text = [], 0, self.expression
+        tokens: list[_Token] = []
+        place, text = 0, self.expression
         end = len(text.rstrip())
         while place < end:
             match = _TOKEN.match(text, place)
@@ -138,12 +139,12 @@ class _Parser:
                 place += len(text[place:]) - len(text[place:].lstrip())
                 self._refuse_character(place)
             kind = str(match.lastgroup)
-            said = match[kind]
-            word = said.lower()
-            kind = word if kind == "name" and word in _WORDS else said if kind == "sign" else kind
-            found.append(_Token(kind, said, match.start(str(match.lastgroup))))
+            written = match[kind]
+            word = written.lower()
+            kind = word if kind == "name" and word in _WORDS else written if kind == "sign" else kind
+            tokens.append(_Token(kind, written, match.start(str(match.lastgroup))))
             place = match.end()
-        return [*found, _Token("end", "the end", len(text))]
+        return [*tokens, _Token("end", "the end", len(text))]
 
     def _refuse_character(self, place: int) -> NoReturn:
         character = self.expression[place]
@@ -157,22 +158,22 @@ class _Parser:
             "`": "",
         }
         quote = character in "'\"`"
-        said = f"{character} is never closed" if quote else f"unexpected {character!r}{hints.get(character, '')}"
+        message = f"{character} is never closed" if quote else f"unexpected {character!r}{hints.get(character, '')}"
         if character.isdigit():
-            said = "a name cannot begin with a digit; write it in `backquotes`, or text in 'quotes'"
-        _point(self.expression, place, said)
+            message = "a name cannot begin with a digit; write it in `backquotes`, or text in 'quotes'"
+        _point(self.expression, place, message)
 
     # ---- the grammar
 
     def _or(self) -> Node:
         parts = [self._and()]
-        while self._took("or"):
+        while self._accept("or"):
             parts.append(self._and())
         return parts[0] if len(parts) == 1 else Junction("or", tuple(parts))
 
     def _and(self) -> Node:
         parts = [self._not()]
-        while self._took("and"):
+        while self._accept("and"):
             parts.append(self._not())
         return parts[0] if len(parts) == 1 else Junction("and", tuple(parts))
 
@@ -182,25 +183,25 @@ class _Parser:
         self.depth += 1
         if self.depth > _DEEPEST:
             self._fail(f"more than {_DEEPEST} brackets or nots inside one another")
-        if self._took("not"):
+        if self._accept("not"):
             tree: Node = Not(self._not())
         else:
-            self._take("(")
+            self._expect("(")
             tree = self._or()
-            self._take(")")
+            self._expect(")")
         self.depth -= 1
         return tree
 
     def _test(self) -> Node:
         left = self._operand()
         place = self._next.place
-        if self._took("is"):
-            negated = self._took("not")
-            if not (self._took("null") or self._took("none")):
+        if self._accept("is"):
+            negated = self._accept("not")
+            if not (self._accept("null") or self._accept("none")):
                 self._fail("expected null after is")
             return self._unknown(left, negated)
-        negated = self._took("not")
-        if self._took("in"):
+        negated = self._accept("not")
+        if self._accept("in"):
             return self._membership(left, negated)
         if negated:
             self._fail("expected in after not")
@@ -238,17 +239,17 @@ class _Parser:
             self._fail("expected a list such as ['a', 'b'] after in")
         self.at += 1
         values: list[Literal] = []
-        while not self._took(str(closing)):
+        while not self._accept(str(closing)):
             if values:
-                self._take(",")
-                if self._took(str(closing)):
+                self._expect(",")
+                if self._accept(str(closing)):
                     break
             value = self._operand()
             if isinstance(value, Name) or value.value is None:
-                said = (
+                message = (
                     "null in a list; ask is null" if isinstance(value, Literal) else "expected a value, text in quotes"
                 )
-                _point(self.expression, value.place, said)
+                _point(self.expression, value.place, message)
             values.append(value)
         return Membership(tested, tuple(values), negated)
 
@@ -256,7 +257,7 @@ class _Parser:
         token = self._next
         self.at += 1
         if token.kind == "name":
-            return Name(token.said.strip("`"), token.place)
+            return Name(token.text.strip("`"), token.place)
         if token.kind in ("-", "+") and self._next.kind == "number":
             return Literal(self._number(token.kind), token.place)
         if token.kind == "number":
@@ -264,7 +265,7 @@ class _Parser:
             return Literal(self._number(""), token.place)
         values: dict[str, Any] = {"true": True, "false": False, "null": None, "none": None}
         if token.kind == "text":
-            return Literal(re.sub(r"\\(['\"\\])", r"\1", token.said[1:-1]), token.place)
+            return Literal(re.sub(r"\\(['\"\\])", r"\1", token.text[1:-1]), token.place)
         if token.kind in values:
             return Literal(values[token.kind], token.place)
         self.at -= 1
@@ -272,10 +273,10 @@ class _Parser:
 
     def _number(self, sign: str) -> int | float:
         token = self._next
-        if len(token.said) > _LONGEST_NUMBER:
-            self._fail(f"a number of {len(token.said)} characters")
+        if len(token.text) > _LONGEST_NUMBER:
+            self._fail(f"a number of {len(token.text)} characters")
         self.at += 1
-        return int(sign + token.said) if token.said.isdigit() else float(sign + token.said)
+        return int(sign + token.text) if token.text.isdigit() else float(sign + token.text)
 
     # ---- one token on
 
@@ -283,16 +284,16 @@ class _Parser:
     def _next(self) -> _Token:
         return self.tokens[self.at]
 
-    def _took(self, kind: str) -> bool:
-        found = self._next.kind == kind
-        self.at += found
-        return found
+    def _accept(self, kind: str) -> bool:
+        is_next = self._next.kind == kind
+        self.at += is_next
+        return is_next
 
-    def _take(self, kind: str) -> None:
-        if not self._took(kind):
+    def _expect(self, kind: str) -> None:
+        if not self._accept(kind):
             self._fail(f"expected {kind}")
 
-    def _fail(self, said: str) -> NoReturn:
+    def _fail(self, message: str) -> NoReturn:
         token = self._next
-        found = "the end" if token.kind == "end" else repr(token.said)
-        _point(self.expression, token.place, f"{said}, found {found}")
+        shown = "the end" if token.kind == "end" else repr(token.text)
+        _point(self.expression, token.place, f"{message}, found {shown}")

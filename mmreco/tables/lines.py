@@ -163,10 +163,10 @@ def delimited(
             convert_options=pacsv.ConvertOptions(column_types=kinds, include_columns=names),
         )
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())[:160]
-        line = re.search(r"Row #(\d+)", said)
+        words = " ".join(str(error).split())[:160]
+        line = re.search(r"Row #(\d+)", words)
         place = f"{path}, line {line[1]}" if line else str(path)
-        raise DataError(f"{place}: {said}; expected the columns {', '.join(names)}") from error
+        raise DataError(f"{place}: {words}; expected the columns {', '.join(names)}") from error
     except KeyError as error:
         raise DataError(f"{path}: no column {error}; expected {', '.join(names)}") from error
 

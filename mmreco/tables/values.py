@@ -114,7 +114,9 @@ def numbers_of(
         A value is not a number, infinite (for float32 too), out of range, or null and must not be.
     """
     array = column.array
-    if not (is_number(array.type) or pa.types.is_null(array.type)):
+    if array.null_count == len(array):
+        array = pa.nulls(len(array), pa.float64())
+    if not is_number(array.type):
         row = _first_unlike_a_number(array)
         raise bad_value(column, row, f"{shortened(array[row].as_py())} ({array.type})", "a number")
     values: npt.NDArray[np.float64] = widened(array).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
