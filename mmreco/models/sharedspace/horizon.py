@@ -1,8 +1,8 @@
 """What a space is taught and asked: the next basket alone, or also what comes within a horizon.
 
 A shop asks what somebody wants over the coming days, not the next click. Where the log has dates the horizon is as long
-as its latest tenth of events, and the same moment parts what is learnt from what is asked when a fit looks how well it
-does.
+as its latest tenth of events (fifth, three tenths, until there are 200 users to ask), and the same moment parts what is
+learnt from what is asked when a fit looks how well it does.
 """
 
 from typing import Literal, NamedTuple
@@ -12,14 +12,15 @@ import numpy as np
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.baskets import Baskets
+from mmreco.errors import DataError
 from mmreco.splitting import Holdout
 
 __all__ = ["Drawn", "Target", "dated", "drawn_later", "drawn_next", "horizon_of", "later_half", "reach_of"]
 
 Target = Literal["auto", "next", "horizon"]
 
-_LATEST = 0.1  # share of the events that lies within the horizon before the log's end
-_ENOUGH = 50  # users that must be there to ask
+_LATEST = (0.1, 0.2, 0.3)  # share of the events that lies within the horizon before the log's end: the first that does
+_ENOUGH, _LEAST = 200, 50  # users there are to ask; with fewer than the second nobody is asked
 _NEXT, _LATER = 4, 2  # targets drawn for a step, from the next basket and from the horizon
 
 
@@ -43,26 +44,36 @@ def horizon_of(log: Interactions, target: Target) -> int | None:
     """How far a dated log is looked ahead in, milliseconds; None where only the next basket counts."""
     if target == "next" or not dated(log):
         return None
-    times = log.times
-    assert times is not None
-    ahead = int(times.max()) - _moment(times) + 1
-    return ahead if later_half(log) is not None else None
+    moment = _moment(log)
+    return None if moment is None or log.times is None else int(log.times.max()) - moment + 1
 
 
-def later_half(log: Interactions) -> tuple[Interactions, Holdout] | None:
-    """The log before its latest tenth, and what its users did in that; None where too few have done anything."""
-    assert log.times is not None
-    before = log.times < _moment(log.times)
+def later_half(log: Interactions) -> tuple[Interactions, Holdout]:
+    """A log that has a horizon without what lies within the last one, and what its users did in that."""
+    moment = _moment(log)
+    if moment is None or log.times is None:
+        raise DataError(f"{log!r} has no horizon; expected one that `horizon_of` finds")
+    before = log.times < moment
     targets, histories = log.keep(~before & (log.weights > 0)), log.keep(before)
     both = np.flatnonzero((targets.lengths > 0) & (histories.lengths > 0))
-    train = histories.take(np.flatnonzero(histories.lengths))
-    if len(both) < _ENOUGH or not (train.lengths > 1).any():
-        return None
-    return train, Holdout(histories.take(both), targets.take(both))
+    return histories.take(np.flatnonzero(histories.lengths)), Holdout(histories.take(both), targets.take(both))
 
 
-def _moment(times: I64) -> int:
-    return int(np.quantile(times, 1 - _LATEST, method="lower"))
+def _moment(log: Interactions) -> int | None:
+    """Where the horizon before the log's end begins; None where too few users have done something on both sides."""
+    times, found = log.times, {}
+    assert times is not None
+    for share in _LATEST:
+        moment = int(np.quantile(times, 1 - share, method="lower"))
+        before = times < moment
+        sides = [
+            np.bincount(log.users_flat[side], minlength=len(log)) for side in (before, ~before & (log.weights > 0))
+        ]
+        both = int(((sides[0] > 0) & (sides[1] > 0)).sum()) if (sides[0] > 1).any() else 0
+        if both >= _ENOUGH:
+            return moment
+        found[both] = moment
+    return found[max(found)] if max(found) >= _LEAST else None
 
 
 def drawn_next(baskets: Baskets, steps: I64, rng: np.random.Generator) -> Drawn:

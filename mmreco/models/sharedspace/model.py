@@ -154,13 +154,12 @@ class SharedSpace(Trained[Towers], VectorModel):
         dataset = _in_order(dataset)
         log = dataset.interactions
         self._horizon = horizon_of(log, self.target)
-        halves = None if self._horizon is None else later_half(log)
         if self.training.patience is None:
             weights = self._trained(dataset, None, progress)
         elif validation is not None:
             weights = self._trained(dataset, validation, progress)
-        elif halves is not None:
-            weights = self._rehearsed(dataset, *halves, progress)
+        elif self._horizon is not None:
+            weights = self._rehearsed(dataset, *later_half(log), progress)
         else:
             train, validation = held_out(log, self.training.seed)
             weights = self._trained(dataset.with_interactions(train), validation, progress)
