@@ -81,7 +81,7 @@ class CartCompletion:
         inverse = scipy.linalg.inv(gram, overwrite_a=True, check_finite=False)
         weights = -inverse / inverse.diagonal()
         np.fill_diagonal(weights, 0)
-        return cls(carts.items, weights, counts / max(1, len(carts)), own_weight)
+        return cls(carts.items, weights.astype(np.float32), counts / max(1, len(carts)), own_weight)
 
     def __repr__(self) -> str:
         return f"CartCompletion({len(self.items)} items)"
@@ -115,7 +115,7 @@ class CartCompletion:
             raise DataError(
                 f"candidates of shape {candidates.shape}; expected ({len(self.items)},), a mask of the items"
             )
-        parts = [Ranking(np.zeros((0, k)), np.zeros((0, k)))]
+        parts = [Ranking.from_scores(np.zeros((0, len(self.items)), dtype=np.float32), k)]
         for start in range(0, len(carts), _BLOCK):
             lines = np.arange(start, min(start + _BLOCK, len(carts)))
             parts.append(self._block(carts.take(lines), k, None if past is None else past.take(lines), candidates))

@@ -75,6 +75,5 @@ def _counts(texts: list[str], numbers: dict[str, int]) -> sp.csr_array:
 
 
 def _widened(matrix: sp.csr_array, width: int) -> sp.csr_array:
-    wide = sp.csr_array(matrix)
-    wide.resize((wide.shape[0], width))
-    return wide
+    narrow = sp.csr_array(matrix)
+    return sp.csr_array((narrow.data, narrow.indices, narrow.indptr), shape=(narrow.shape[0], width))
