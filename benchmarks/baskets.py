@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,22 +184,15 @@ def _carts(users: np.ndarray, numbers: np.ndarray, ids: Any, seed: int) -> Carts
 def completed(carts: Carts, most: int) -> dict[str, Any]:
     """Recall@10 of the held-out item."""
     train, cart, past, targets = carts.asked(1, most)
-    grid = [
-        {"beta": beta, "own_weight": own, "past_weight": walk, "decay": decay}
-        for beta in (0.0, 0.3, 0.6)
-        for own in (0.02, 0.1, 0.3)
-        for walk in (0.1, 0.5)
-        for decay in (0.95, 1.0)
-    ]
     tried = []
-    for beta in (0.0, 0.3, 0.6):
-        model = CartCompletion.fit(train, beta=beta)
-        for options in (g for g in grid if g["beta"] == beta):
-            own = {n: options[n] for n in ("own_weight", "past_weight", "decay")}
-            variant = CartCompletion(model.items, model.transitions, model.popularity, **own)
-            tried.append((_recall(variant.complete(cart, K, past=past), targets), options))
+    for l2 in (10.0, 25.0, 50.0, 100.0):
+        model = CartCompletion.fit(train, l2=l2)
+        for own in (0.0, 0.1, 0.2, 0.4, 0.8):
+            variant = replace(model, own_weight=own)
+            tried.append((_recall(variant.complete(cart, K, past=past), targets), {"l2": l2, "own_weight": own}))
     best = max(tried, key=lambda one: one[0])
-    print("tuned on the basket before", best, "cart alone:", flush=True)
+    penalty = max((one for one in tried if one[1]["own_weight"] == 0), key=lambda one: one[0])[1]["l2"]
+    print("tuned on the basket before", best, "EASE", penalty, flush=True)
     train, cart, past, targets = carts.asked(0, most)
     customers = carts.customers(0)
     whole = Interactions.from_events(
@@ -216,7 +210,12 @@ def completed(carts: Carts, most: int) -> dict[str, Any]:
         "ours, cart alone": _recall(ours.complete(cart, K), targets),
         "ours, as it comes": _recall(CartCompletion.fit(train).complete(cart, K, past=past), targets),
     }
-    peers: dict[str, Callable[[], Any]] = {"Popular": Popular, "ItemKNN": ItemKNN, "EASE": EASE}
+    peers: dict[str, Callable[[], Any]] = {
+        "Popular": Popular,
+        "ItemKNN": ItemKNN,
+        "EASE": EASE,
+        "EASE tuned": lambda: EASE(l2=penalty),
+    }
     barred = cart
     for name, make in peers.items():
         model = make().fit(Dataset.from_interactions(train))

@@ -161,7 +161,7 @@ class ItemRelations:
         asked = np.asarray(rows, dtype=np.int64)
         if asked.size and not 0 <= asked.min() <= asked.max() < len(self.items):
             raise DataError(f"relations: a row outside 0..{len(self.items) - 1}, the items there are")
-        parts = [Ranking(np.zeros((0, width)), np.zeros((0, width)))]
+        parts = [Ranking.from_scores(np.zeros((0, len(self.items)), dtype=np.float32), width)]
         for start in range(0, len(asked), _BLOCK):
             some = asked[start : start + _BLOCK]
             scores = space[0][some] @ space[1].T  # (b, n)

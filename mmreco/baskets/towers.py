@@ -49,7 +49,7 @@ def _train(towers: list[nn.Sequential], known: Tensor, pairs: Tensor, epochs: in
     optimiser = torch.optim.Adam(parameters, lr=_RATE, weight_decay=_DECAY)
     met = torch.unique(pairs)  # items whose pairs are unknown are nobody's negatives
     for _ in shown_progress(range(epochs), description="relations", shown=progress):
-        for batch in torch.randperm(len(pairs)).split(_BATCH):
+        for batch in torch.split(torch.randperm(len(pairs)), _BATCH):
             sources, targets = pairs[batch].T
             drawn = met[torch.randint(len(met), (_NEGATIVES,))]
             candidates = torch.cat([targets, drawn])  # (batch + negatives,)
@@ -61,7 +61,7 @@ def _train(towers: list[nn.Sequential], known: Tensor, pairs: Tensor, epochs: in
             same[places, places] = False
             loss = functional.cross_entropy(logits.masked_fill(same, -torch.inf), places)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
 
 

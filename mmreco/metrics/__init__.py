@@ -33,15 +33,32 @@ from mmreco.metrics.beyond_accuracy import (
     serendipity,
     shares,
 )
+from mmreco.metrics.exposure import (
+    Exposure,
+    ItemGroups,
+    age_groups,
+    column_groups,
+    effective_categories,
+    exposure,
+    exposure_gap,
+    popularity_groups,
+)
 from mmreco.metrics.intra_list import diversity, miscalibration
 from mmreco.metrics.segments import item_segments, user_segments
 
 __all__ = [
     "PER_USER",
+    "Exposure",
+    "ItemGroups",
+    "age_groups",
     "auc",
     "average_precision",
+    "column_groups",
     "coverage",
     "diversity",
+    "effective_categories",
+    "exposure",
+    "exposure_gap",
     "f1",
     "gini",
     "hit_rate",
@@ -53,6 +70,7 @@ __all__ = [
     "most_popular_unseen",
     "per_user",
     "popularity",
+    "popularity_groups",
     "popularity_lift",
     "precision",
     "recall",

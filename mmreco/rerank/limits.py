@@ -31,7 +31,7 @@ class Cap:
         """Which candidates may come next, shape `(n, m)`."""
         full = self.counts >= self.most  # (n, codes)
         lines = np.arange(len(full))[:, None, None]
-        allowed: Bool = ~np.asarray(full[lines, self.values]).any(axis=2)
+        allowed: Bool = np.logical_not(full[lines, self.values].any(axis=2))
         return allowed
 
 

@@ -71,7 +71,7 @@ def test_rare_pairs_are_not_answered() -> None:
 
 def test_a_cart_is_completed_by_what_goes_with_all_of_it() -> None:
     log = carts(*["tmp"] * 5, *["lr"] * 5, "tl")
-    model = CartCompletion.fit(log)
+    model = CartCompletion.fit(log, l2=1.0)
     asked = carts("tm", "l", "")
     found = model.complete(asked, 2)
     assert found.ids(SHOP)[0][0] == "pot"
@@ -87,9 +87,23 @@ def test_what_is_in_the_cart_is_not_answered() -> None:
     model = CartCompletion.fit(carts("tmplr", "tm"))
     found = model.complete(carts("tmp"), 5, past=carts("tttm"))
     assert set(found.rows[0]) == {2, 4, -1}
+    only_rugs = np.arange(5) == 4
+    assert model.complete(carts("tmp"), 2, candidates=only_rugs).rows.tolist() == [[4, -1]]
     with pytest.raises(DataError, match="past of 2 users for 1 carts"):
         model.complete(carts("t"), 1, past=carts("t", "m"))
     with pytest.raises(IncompatibleError, match="fitted on 5"):
         model.complete(Interactions.from_histories([["x"]], items=IdMap.of(["x"])), 1)
-    with pytest.raises(DataError, match=r"decay=0"):
-        CartCompletion.fit(carts("tm"), decay=0)
+    with pytest.raises(DataError, match="l2=0"):
+        CartCompletion.fit(carts("tm"), l2=0)
+
+
+def test_the_weights_are_a_ridge_regression_on_the_rest_of_the_basket() -> None:
+    rng = np.random.default_rng(0)
+    bought = (rng.random((40, 5)) < 0.4).astype(float)
+    log = Interactions.from_histories([SHOP.ids(np.flatnonzero(line)) for line in bought], items=SHOP)
+    weights = CartCompletion.fit(log, l2=2.0).weights
+    for item in range(5):
+        rest = np.arange(5) != item
+        left = bought[:, rest]
+        slow = np.linalg.solve(left.T @ left + 2.0 * np.eye(4), left.T @ bought[:, item])
+        np.testing.assert_allclose(weights[rest, item], slow, rtol=1e-4)
