@@ -27,7 +27,8 @@ def exact_names(catalogue: Catalogue) -> tuple[npt.NDArray[np.uint64], I64]:
     found = [codes(title) for title in titles]
     often = Counter(code for own in found for code in own)
     numbers = [_column(catalogue, name) for name in _NUMBERS if name in catalogue.table.column_names]
-    names, rows = [], []
+    names: list[int] = []
+    rows: list[int] = []
     for row, item in enumerate(catalogue.items.ids(range(len(catalogue)))):
         models = [code for code in found[row] if often[code] <= _COMMON] + [of[row] for of in numbers if of[row]]
         own = {key([name]) for name in _names(item, titles[row], brands[row], models)} - {0}

