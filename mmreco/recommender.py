@@ -22,10 +22,11 @@ from mmreco.data.request import Request
 from mmreco.data.reviews import Reviews
 from mmreco.embedding.catalogue import Modality, encode_content, modality
 from mmreco.embedding.defaults import chosen_encoders
-from mmreco.errors import DataError
+from mmreco.errors import DataError, UnknownIdError
+from mmreco.explain import Explanation, explain
 from mmreco.filters.candidates import Where, candidates
 from mmreco.live import changes
-from mmreco.live.answering import alike_by_behaviour, alike_by_content, fused, lines, recommended
+from mmreco.live.answering import LiveModel, alike_by_behaviour, alike_by_content, fused, lines, recommended
 from mmreco.live.event_log import EventLog
 from mmreco.live.opening import opening_order
 from mmreco.live.popularity import Popularity
@@ -39,6 +40,7 @@ from mmreco.models.contentknn import ContentKNN
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.training import Training
 from mmreco.protocols import Encoder, Recommends, Searches
+from mmreco.questions.answers import Answered, ItemQuestions
 from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.content_search import search_content
 from mmreco.retrieval.lexical import FIELDS, LexicalIndex
@@ -328,6 +330,52 @@ class Recommender:
         questions = tuple(" + ".join(map(str, parts)) for parts in zip(*queries.values(), strict=True))
         unknown = tuple(q for q, understood in zip(questions, known, strict=True) if not understood)
         return Answer(questions, ranking, state.catalogue, np.zeros(len(questions), dtype=bool), unknown)
+
+    def explain(self, user: str | None, item: str, *, history: Sequence[str] | None = None, k: int = 10) -> Explanation:
+        """Why this item is recommended to this shopper: what carries it, each reason measured by leaving it out.
+
+        Parameters
+        ----------
+        user : the id of a known user; None with `history`
+        item : the item in question; it need not be among the first `k`
+        history : the item ids of a stranger, oldest first, in place of `user`
+
+        Raises
+        ------
+        UnknownIdError
+            The item is not in the catalogue, or nothing is known of the user.
+        DataError
+            Neither or both of `user` and `history` are given, or nothing was learnt from yet.
+        """
+        state = self._state
+        if (user is None) == (history is None):
+            raise DataError("explain: give a user or history=, one of the two")
+        row = state.items.rows(strings("item", [item]))
+        if history is not None:
+            histories = Interactions.from_histories([strings("history", history)], items=state.items)
+        else:
+            name = strings("user", [user or ""])[0]
+            if not state.log.knows(name):
+                raise UnknownIdError(f"user {name!r}: nothing is known of them; give history=[...]")
+            histories = state.log.histories([name], state.items)
+        if state.model is None:
+            raise DataError("explain: nothing was learnt from yet; observe events and refit")
+        return explain(LiveModel(state), state.facts, histories, row, k=k)[0]
+
+    def ask(self, item: str, question: str, *, k: int = 3) -> Answered:
+        """The sentences of an item's reviews that answer a question, or that there are not enough reviews.
+
+        Raises
+        ------
+        UnknownIdError
+            The item is not in the catalogue.
+        DataError
+            The shop has no reviews, `question` is not a string, or `k` is below 1.
+        """
+        reviews = self._state.facts.reviews
+        if reviews is None:
+            raise DataError("ask: this shop has no reviews; give Dataset.read(reviews=...)")
+        return ItemQuestions(reviews).ask(item, question, k=k)
 
     # ---- live
 

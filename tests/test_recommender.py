@@ -14,7 +14,7 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.errors import DataError, IncompatibleError
+from mmreco.errors import DataError, IncompatibleError, UnknownIdError
 from mmreco.live.event_log import EventLog
 from mmreco.live.popularity import Popularity
 from mmreco.models import Training
@@ -615,3 +615,28 @@ def test_customers_who_buy_again_are_offered_it_again() -> None:
     assert "buy again" in answer.notes[0]
     assert "i0" not in recommender.recommend(["u0"], k=10, exclude_seen=True).ids()[0]
     assert recommender.recommend(["u0"], k=10, exclude_seen=False).notes == ()
+
+
+# ---- why, and what reviews say
+
+
+def test_an_answer_is_explained_by_what_carries_it(shop: SyntheticShop, recommender: Recommender) -> None:
+    user = shop.interactions.users.ids([0])[0]
+    best = recommender.recommend([user], k=1).ids()[0][0]
+    explanation = recommender.explain(user, best)
+    assert explanation.rank == 1
+    assert explanation.sentences()
+    history = shop.catalogue.items.ids(shop.interactions.history(0)[-3:])
+    assert recommender.explain(None, best, history=history).rank >= 1
+    with pytest.raises(UnknownIdError, match="nobody"):
+        recommender.explain("nobody", best)
+    with pytest.raises(DataError, match="one of the two"):
+        recommender.explain(user, best, history=history)
+
+
+def test_reviews_answer_questions(shop: SyntheticShop, recommender: Recommender) -> None:
+    reviewed = shop.catalogue.items.ids([int(shop.reviews.items_flat[0])])[0]
+    answer = recommender.ask(reviewed, "Is it warm?")
+    assert str(answer)
+    with pytest.raises(UnknownIdError):
+        recommender.ask("no-such-item", "Is it warm?")

@@ -1,6 +1,6 @@
 """How a state answers: what next, what is like this, who is like this."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,18 @@ from mmreco.live.state import State
 from mmreco.models.base import Model, VectorModel
 from mmreco.models.hybrid import fused_by_rank
 
-__all__ = ["alike_by_behaviour", "alike_by_content", "fused", "lines", "popular", "recommended"]
+__all__ = ["LiveModel", "alike_by_behaviour", "alike_by_content", "fused", "lines", "popular", "recommended"]
+
+
+@dataclass(frozen=True, eq=False)
+class LiveModel:
+    """A state as a model over its whole catalogue: for explanations and pages, which ask any model."""
+
+    state: State
+
+    def recommend(self, request: Request, /) -> Ranking:
+        """The `request.k` best items for each history; nothing that was removed."""
+        return recommended(self.state, replace(request, candidates=self.state.among(request.candidates)))[0]
 
 
 def recommended(state: State, request: Request) -> tuple[Ranking, Bool]:

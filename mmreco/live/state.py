@@ -131,6 +131,15 @@ class State:
             return chosen
         return self.alive if chosen is None else chosen & self.alive
 
+    @cached_property
+    def facts(self) -> Dataset:
+        """What is known of the items, with no event: at the cost of neither the log nor of what came after it."""
+        nobody = Interactions.from_histories([], items=self.items)
+        reviews = (
+            self.reviews if self.reviews is None or self.reviews.items == self.items else self.reviews.over(self.items)
+        )
+        return Dataset(self.catalogue, nobody, reviews)
+
     def dataset(self) -> Dataset:
         """All there is, to be learnt from: what was observed included, what was removed left out."""
         log, catalogue = self.log.merged(self.items), self.living
