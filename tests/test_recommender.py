@@ -640,3 +640,71 @@ def test_reviews_answer_questions(shop: SyntheticShop, recommender: Recommender)
     assert str(answer)
     with pytest.raises(UnknownIdError):
         recommender.ask("no-such-item", "Is it warm?")
+
+
+# ---- what would go unnoticed
+
+
+def test_two_new_items_keep_their_own_places(shop: SyntheticShop, recommender: Recommender) -> None:
+    live = clone(recommender)
+    dress, lamp = (int(shop.truth.rows(category=category)[0]) for category in ("dress", "lamp"))
+    rows = shop.catalogue.take([dress, lamp]).table
+    both = Catalogue.from_frame(
+        pa.table({"item_id": ["new-dress", "new-lamp"], "title": rows["title"], "category": rows["category"]})
+    )
+    live.add(both)
+    for new, category in (("new-dress", "dress"), ("new-lamp", "lamp")):
+        alike = set(shop.catalogue.items.ids(shop.truth.rows(category=category)))
+        for by in ("behaviour", "content"):
+            assert len(alike & set(live.similar([new], k=6, by=by).ids()[0])) >= 4  # type: ignore[arg-type]
+        assert live.search(text=[both.column("title")[int(category == "lamp")]], k=2).ids()[0].count(new) == 1
+
+
+def test_what_was_refused_before_is_still_listed_after_an_add(pictured: tuple[Recommender, Path]) -> None:
+    live = clone(pictured[0])
+    live.add(Catalogue.from_frame(pa.table({"item_id": ["bare"], "title": pa.array([None], pa.string())})))
+    assert set(live.refused["id"].to_pylist()) == {"blue-9", "bare"}
+
+
+def test_reviews_of_a_new_item_move_its_text(shop: SyntheticShop, recommender: Recommender) -> None:
+    from mmreco.data.reviews import Reviews
+
+    new = Catalogue.from_frame(pa.table({"item_id": ["new-1"], "title": ["blue hat"]}))
+    reviews = Reviews.from_rows(new.items, [0] * 4, ["a lovely red dress"] * 4, ratings=[5.0] * 4)
+    plain, reviewed = clone(recommender), clone(recommender)
+    plain.add(new)
+    reviewed.add(new, reviews=reviews)
+    places = [
+        live._state.content["text"].embeddings.vectors[live._state.content["text"].places[-1]]
+        for live in (plain, reviewed)
+    ]
+    dress = shop.catalogue.items.ids(shop.truth.rows(category="dress"))
+    near = [live.similar(["new-1"], k=10, by="content").ids()[0] for live in (plain, reviewed)]
+    assert not np.allclose(*places)
+    assert len(set(near[1]) & set(dress)) > len(set(near[0]) & set(dress))
+
+
+def test_pictures_are_trained_on_what_is_written(
+    pictured: tuple[Recommender, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, object] = {}
+    thorough = ImageEncoder.fit
+
+    def spied(*args: object, **options: object) -> ImageEncoder:
+        given.update(options)
+        return thorough(*args, **{**options, "epochs": 1, "size": 32, "dim": 16})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ImageEncoder, "fit", spied)
+    shop = pictured[0].catalogue
+    titled = Catalogue(
+        shop.items, shop.table.append_column("title", [[i.partition("-")[0] for i in shop.items.array.to_pylist()]])
+    )
+    events = Interactions.from_histories([["red-0", "red-1"], ["blue-0", "blue-1"]], items=shop.items)
+    Recommender.fit(Dataset(titled, events), model=SharedSpace(dim=8, training=Training(epochs=1)))
+    assert given["text"] is not None
+
+
+def test_both_halves_of_a_range_count(shop: SyntheticShop, recommender: Recommender) -> None:
+    answer = recommender.recommend(["nobody"], k=160, where="100 <= price < 300.5").ids()[0]
+    prices = dict(zip(shop.catalogue.items.array.to_pylist(), shop.catalogue.column("price"), strict=True))
+    assert {i for i, price in prices.items() if 100 <= price < 300.5} == set(answer)
