@@ -6,12 +6,12 @@ Usage: python examples/quickstart.py
 import json
 from time import perf_counter
 
-from mmreco import Recommender, SharedSpace
+from mmreco import Recommender, SharedSpace, Training
 from mmreco.datasets.synthetic.shop import synthetic_shop
 
 start = perf_counter()
-shop = synthetic_shop(n_items=300, n_users=400)  # a made-up shop; yours: Catalogue.read(...), Interactions.read(...)
-rec = Recommender.fit(shop.catalogue, shop.interactions, model=SharedSpace(dim=32, epochs=5))
+shop = synthetic_shop(n_items=300, n_users=400)  # a made-up shop; yours: Dataset.read(items=..., events=...)
+rec = Recommender.fit(shop.dataset, model=SharedSpace(dim=32, training=Training(epochs=5)))
 
 print(rec.recommend(["user-007"], k=3))  # a known shopper
 print(rec.recommend(history=[["sku-017", "sku-003"]], k=3))  # a stranger with two clicks

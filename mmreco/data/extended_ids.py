@@ -23,7 +23,9 @@ __all__ = ["extend_ids", "keep_ids"]
 
 _APPENDING = Lock()
 if hasattr(os, "register_at_fork"):  # a child must not be born while another thread holds it
-    os.register_at_fork(before=_APPENDING.acquire, after_in_parent=_APPENDING.release, after_in_child=_APPENDING.release)
+    os.register_at_fork(
+        before=_APPENDING.acquire, after_in_parent=_APPENDING.release, after_in_child=_APPENDING.release
+    )
 _FEW = 4_096  # ids that are looked up one by one
 _BLOCK = 1 << 15  # ids that are numbered together
 _ODD = 0x9E3779B97F4A7C15

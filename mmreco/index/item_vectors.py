@@ -21,7 +21,9 @@ __all__ = ["ItemVectors"]
 
 _APPENDING = Lock()
 if hasattr(os, "register_at_fork"):  # a child must not be born while another thread holds it
-    os.register_at_fork(before=_APPENDING.acquire, after_in_parent=_APPENDING.release, after_in_child=_APPENDING.release)
+    os.register_at_fork(
+        before=_APPENDING.acquire, after_in_parent=_APPENDING.release, after_in_child=_APPENDING.release
+    )
 _TAIL_MOST = 65_536  # vectors in a tail, or
 _TAIL_SHARE = 0.25  # of the base's, from which a new base is made
 _EMPTY_SHARE = 0.4  # of all slots, from which a new base is made

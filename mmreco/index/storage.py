@@ -101,7 +101,9 @@ def packed(segments: Segments) -> dict[str, Any]:
 def unpacked(faiss: Any, state: dict[str, Any], kind: type[Structure]) -> Segments:
     """What `packed` made."""
     structure = kind.restored(faiss, state["structure"], state["factory"])
-    return Segments(structure, Positions(frozen(state["rows"], np.int64)), frozen(state["tail"], np.int64), state["effort"])
+    return Segments(
+        structure, Positions(frozen(state["rows"], np.int64)), frozen(state["tail"], np.int64), state["effort"]
+    )
 
 
 def _fields(path: Path) -> dict[str, Any]:

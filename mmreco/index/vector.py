@@ -134,7 +134,11 @@ class VectorIndex:
             A row is below 0 or beyond the items.
         """
         asked = np.asarray(rows)
-        if asked.ndim != 1 or asked.dtype.kind not in "iu" or (asked.size and not 0 <= asked.min() <= asked.max() < len(self)):
+        if (
+            asked.ndim != 1
+            or asked.dtype.kind not in "iu"
+            or (asked.size and not 0 <= asked.min() <= asked.max() < len(self))
+        ):
             raise DataError(f"rows: {asked.dtype} of shape {asked.shape}; expected rows of {len(self)} items")
         return self._items.take(asked.astype(np.int64))
 

@@ -83,8 +83,7 @@ class IndexContract:
         barred = [self._nearest(row)[: 40 : 1 + line % 2] for line, row in enumerate(_ROWS)]
         answer = self.index.search(self._past(_ROWS), 6, exclude=self._excluded(barred))
         left = [
-            [item for item in self._nearest(row) if item not in out][:6]
-            for row, out in zip(_ROWS, barred, strict=True)
+            [item for item in self._nearest(row) if item not in out][:6] for row, out in zip(_ROWS, barred, strict=True)
         ]
         self._require_near(answer, left)
         assert not any(np.isin(answer.rows[line], barred[line]).any() for line in range(len(_ROWS)))
