@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from mmreco import (
+    Attributes,
     Embeddings,
     IdMap,
     ImageEncoder,
@@ -25,6 +26,7 @@ from mmreco import (
     MissingExtraError,
     SharedSpace,
     TextEncoder,
+    Training,
     VectorIndex,
     leave_last_out,
 )
@@ -230,16 +232,17 @@ def space(users: int, epochs: int) -> dict[str, Any]:
     shop = synthetic_shop(n_items=1_200, n_users=users)
     encoder = LexicalEncoder().fit([text for text in shop.catalogue.texts() if text])
     content, _ = encode_content({"text": encoder}, shop.catalogue)
-    train, _ = leave_last_out(shop.interactions)
+    train = leave_last_out(shop.dataset.with_content(content)).train
+    n_events = train.interactions.n_events
     torch.cuda.reset_peak_memory_stats()
     start = perf_counter()
-    SharedSpace(epochs=epochs).fit(train, content=content)
+    SharedSpace(training=Training(epochs=epochs)).fit(train)
     seconds = perf_counter() - start
     return {
-        "events": train.n_events,
+        "events": n_events,
         "epochs": epochs,
         "seconds": round(seconds, 2),
-        "events_a_second": round(epochs * train.n_events / seconds, 1),
+        "events_a_second": round(epochs * n_events / seconds, 1),
         "peak_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2),
     }
 
@@ -252,8 +255,13 @@ def space_at_scale(n_items: int, dim: int, sequences: int) -> dict[str, Any]:
     log = Interactions.from_events(
         IdMap.of(map(str, range(4 * sequences))), items, users, rng.integers(0, n_items, len(users))
     )
-    model = SharedSpace(dim=dim, device="cuda")
-    towers = model._towers(n_items, {}, 0, len(log.event_names)).cuda()
+    model = SharedSpace(dim=dim, training=Training(device="cuda"))
+    model._widths, model.vocabulary_, model.event_names_ = (
+        {},
+        Attributes.from_lists(items, {}).take([]),
+        log.event_names,
+    )
+    towers = model._network(n_items).cuda()
     known = item_content(items, np.arange(n_items), {}, None, towers)
     negatives = Negatives(torch.arange(n_items, device="cuda"), _NEGATIVES)
     cut = windows(log.starts, length)

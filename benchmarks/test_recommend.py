@@ -10,10 +10,12 @@ import pytest
 from clustered import SIZES, K, built, drawn, shop
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.index.vector import VectorIndex
 from mmreco.models.sharedspace import SharedSpace
+from mmreco.models.training import Training
 
 USERS, EVENTS = 2_000, 10
 ASKED = 200  # shoppers one after the other
@@ -29,7 +31,8 @@ def trained(n: int) -> tuple[SharedSpace, VectorIndex, Interactions]:
     rows = rng.permuted(near, axis=1)[:, :EVENTS].ravel()
     users = IdMap.of([f"user-{u}" for u in range(USERS)])
     events = Interactions.from_events(users, shop(n).ids, np.repeat(np.arange(USERS), EVENTS), rows)
-    space = SharedSpace(epochs=20, patience=None).fit(events, content={"text": shop(n)})
+    space = SharedSpace(training=Training(epochs=20, patience=None))
+    space.fit(Dataset.from_interactions(events).with_content({"text": shop(n)}))
     return space, VectorIndex(space.item_embeddings(), quality="fast", device="cpu"), events
 
 

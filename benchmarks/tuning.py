@@ -37,8 +37,8 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
 from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.datasets.synthetic.pictures import draw
-from mmreco.encoders.image.encoder import tuning as image_tuning
-from mmreco.encoders.text.encoder import tuning as text_training
+from mmreco.encoders.image import tuning as image_tuning
+from mmreco.encoders.text import tuning as text_tuning
 
 NETWORK = "torchvision/squeezenet1_0"
 FACTS = ("gender", "articleType", "baseColour", "season", "usage")
@@ -148,7 +148,7 @@ def texts(rows: list[dict[str, str]], options: argparse.Namespace) -> dict[str, 
 
     def tuned(seed: int) -> Figures:
         with tempfile.TemporaryDirectory() as folder:
-            better = text_training.tuned(given, pairs, folder, seed=seed, **options.how)
+            better = text_tuning.tuned(given, pairs, folder, seed=seed, **options.how)
             return answers(better, asked, listed, np.arange(len(held)))
 
     before = answers(given, asked, listed, np.arange(len(held)))
@@ -179,9 +179,9 @@ class Planted:
         """Of the items that are tuned on: reviews with titles, and titles bought one after the other."""
         reviews: Reviews = self.shop.reviews
         events: Interactions = self.shop.interactions
-        said = text_training.said_of(self.known, reviews)
+        said = text_tuning.said_of(self.known, reviews)
         most = 100 if options.quick else len(said) // 2
-        return said + text_training.bought_together(self.known, events, most=most, seed=seed)
+        return said + text_tuning.bought_together(self.known, events, most=most, seed=seed)
 
 
 def shops(data: Path | None, options: argparse.Namespace) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def shops(data: Path | None, options: argparse.Namespace) -> dict[str, Any]:
         def read(seed: int) -> Figures:
             shop = planted[options.seeds.index(seed)]
             with tempfile.TemporaryDirectory() as folder:
-                better = text_training.tuned(model, shop.pairs(options, seed), folder, seed=seed, **options.how)
+                better = text_tuning.tuned(model, shop.pairs(options, seed), folder, seed=seed, **options.how)
                 return answers(better, shop.asked, shop.titles, shop.right)
 
         if "texts" in options.shop:

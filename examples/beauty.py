@@ -17,16 +17,18 @@ import os
 from pathlib import Path
 from time import perf_counter
 
+import pyarrow as pa
+
 from mmreco import (
-    Attributes,
     Catalogue,
+    Dataset,
     LexicalEncoder,
     SharedSpace,
     TextEncoder,
+    Training,
     embed,
     evaluate,
     leave_last_out,
-    with_title_tokens,
 )
 from mmreco.datasets.s3rec import s3rec_attributes, s3rec_interactions
 
@@ -42,28 +44,25 @@ start = perf_counter()
 folder = Path(given.data) / "amazon_beauty"
 catalogue = Catalogue.read(folder / "Beauty_titles.tsv")
 events = s3rec_interactions(folder / "Beauty.txt", items=catalogue.items)
-attributes = s3rec_attributes(folder / "Beauty_item2attributes.json", catalogue.items)
-attributes = attributes.add(Attributes.from_catalogue(with_title_tokens(catalogue), columns=["title_word"]))
-train, test = leave_last_out(events)
-train, validation = leave_last_out(train)
-print(f"{len(train)} users, {len(catalogue)} items, {train.n_events} training events")
+bags = s3rec_attributes(folder / "Beauty_item2attributes.json", catalogue.items)
+kinds = pa.LargeListArray.from_arrays(pa.array(bags.starts), pa.array(bags.names).take(pa.array(bags.flat)))
+catalogue = Catalogue(catalogue.items, catalogue.table.append_column("category", kinds))
 
 titles = catalogue.column("title")
 meaning = embed(TextEncoder("offline"), catalogue.items, titles, progress=given.progress)
 words = embed(LexicalEncoder().fit([t for t in titles if t]), catalogue.items, titles)
 print(f"titles by MiniLM: {meaning}, {meaning.seconds:.0f} s; by their words: {words}, {words.seconds:.0f} s")
 
-space = SharedSpace(max_length=50, seed=given.seed)
-space.fit(
-    train,
-    content={"text": meaning.embeddings, "words": words.embeddings},
-    attributes=attributes,
-    validation=validation,
-    progress=given.progress,
-)
+beauty = Dataset(catalogue, events, content={"text": meaning.embeddings, "words": words.embeddings})
+split = leave_last_out(beauty)
+inner = leave_last_out(split.train)  # training, and what tells when to stop
+print(inner.train)
+
+space = SharedSpace(max_length=50, training=Training(seed=given.seed))
+space.fit(inner.train, validation=inner.test, progress=given.progress)
 print(f"validation NDCG@10 by pass: {', '.join(f'{s:.4f}' for s in space.scores_)}; pass {space.epochs_} is kept")
 
-report = evaluate(space, test, (5, 10))
+report = evaluate(space, split, (5, 10))
 print(report)
 figures = {name: round(report[name], 4) for name in ("recall@5", "ndcg@5", "recall@10", "ndcg@10")}
 print(json.dumps({**figures, "passes": space.epochs_, "seed": given.seed, "seconds": round(perf_counter() - start, 1)}))

@@ -18,8 +18,8 @@ from pathlib import Path
 from time import perf_counter
 
 from mmreco import (
-    Attributes,
     Catalogue,
+    Dataset,
     Embeddings,
     ImageEncoder,
     Interactions,
@@ -27,22 +27,19 @@ from mmreco import (
     Popular,
     SharedSpace,
     TextEncoder,
+    Training,
     cold_items,
     embed,
     evaluate,
     leave_last_out,
-    with_title_tokens,
 )
 from mmreco.datasets.movielens import movielens
 
-Told = tuple[Mapping[str, Embeddings], Attributes | None]
-"""What is known of the films: vectors by modality, and genres with the words of titles."""
 
-
-def read(folder: Path) -> tuple[Catalogue, Interactions]:
+def read(folder: Path) -> Dataset:
     """The films with five ratings or more, and who rated them: in order, without times, as others are measured."""
     films, log = movielens(folder)
-    return films, Interactions.from_events(log.users, log.items, log.users_flat, log.items_flat)
+    return Dataset(films, Interactions.from_events(log.users, log.items, log.users_flat, log.items_flat))
 
 
 def encode(films: Catalogue, data: Path, *, progress: bool) -> Mapping[str, Embeddings]:
@@ -58,41 +55,50 @@ def encode(films: Catalogue, data: Path, *, progress: bool) -> Mapping[str, Embe
     return {"text": read_titles.embeddings, "image": read_posters.embeddings}
 
 
+def bare(dataset: Dataset) -> Dataset:
+    """The same log, and nothing known of the films but their ids."""
+    return Dataset.from_interactions(dataset.interactions)
+
+
 def all_films(
-    events: Interactions, variants: Mapping[str, Told], *, settings: Mapping[str, int], progress: bool
+    variants: Mapping[str, Dataset], *, epochs: int, seed: int, progress: bool
 ) -> dict[str, dict[str, float]]:
     """Recall@10 and NDCG@10 of each user's last film; beside ids alone, the difference and its standard error."""
-    train, test = leave_last_out(events)
-    found = {
-        name: evaluate(model.fit(train), test, 10) for name, model in (("Popular", Popular()), ("ItemKNN", ItemKNN()))
+    first = leave_last_out(next(iter(variants.values())))
+    reports = {
+        name: evaluate(model.fit(first.train), first, 10)
+        for name, model in (("Popular", Popular()), ("ItemKNN", ItemKNN()))
     }
-    train, validation = leave_last_out(train)
-    for name, (content, facts) in variants.items():
-        space = SharedSpace(**settings)
-        space.fit(train, content=content, attributes=facts, validation=validation, progress=progress)
-        found[name] = evaluate(space, test, 10)
-        print(f"all films, {name}: pass {space.epochs_} of {len(space.scores_)} kept\n{found[name]}", flush=True)
-    figures = {name: {m: round(report[m], 4) for m in ("recall@10", "ndcg@10")} for name, report in found.items()}
+    for name, dataset in variants.items():
+        outer = leave_last_out(dataset)
+        inner = leave_last_out(outer.train)
+        space = SharedSpace(training=Training(epochs=epochs, seed=seed))
+        space.fit(inner.train, validation=inner.test, progress=progress)
+        reports[name] = evaluate(space, outer, 10)
+        print(f"all films, {name}: pass {space.epochs_} of {len(space.scores_)} kept\n{reports[name]}", flush=True)
+    figures = {name: {m: round(report[m], 4) for m in ("recall@10", "ndcg@10")} for name, report in reports.items()}
     for name in set(variants) - {"ids"} if "ids" in variants else ():
-        apart = found[name].per_user["ndcg@10"] - found["ids"].per_user["ndcg@10"]
+        apart = reports[name].per_user["ndcg@10"] - reports["ids"].per_user["ndcg@10"]
         error = apart.std() / len(apart) ** 0.5
         figures[name] |= {"ndcg@10 over ids": round(float(apart.mean()), 4), "± over users": round(float(error), 4)}
     return figures
 
 
 def new_films(
-    events: Interactions, variants: Mapping[str, Told], *, settings: Mapping[str, int], progress: bool
+    variants: Mapping[str, Dataset], *, epochs: int, seed: int, progress: bool
 ) -> dict[str, dict[str, float]]:
     """Recall@20 of films that never appear in training, among themselves and in the whole catalogue."""
-    train, test, cold = cold_items(events, share=0.1, seed=0)
-    found = {"chance": {"among new@20": round(20 / int(cold.sum()), 4), "among all@20": round(20 / len(cold), 4)}}
-    for name, (content, facts) in variants.items():
-        space = SharedSpace(**settings).fit(train, content=content, attributes=facts, progress=progress)
-        among = evaluate(space, test, 20, where=cold)["recall@20"]
-        everywhere = evaluate(space, test, 20)["recall@20"]
-        found[name] = {"among new@20": round(among, 4), "among all@20": round(everywhere, 4)}
-        print(f"new films, {name}: {found[name]}", flush=True)
-    return found
+    figures: dict[str, dict[str, float]] = {}
+    for name, dataset in variants.items():
+        split = cold_items(dataset, share=0.1, seed=0)
+        new = int(split.candidates.sum()) if split.candidates is not None else 0
+        figures["chance"] = {"among new@20": round(20 / new, 4), "among all@20": round(20 / len(dataset), 4)}
+        space = SharedSpace(training=Training(epochs=epochs, seed=seed)).fit(split.train, progress=progress)
+        among = evaluate(space, split, 20)["recall@20"]
+        everywhere = evaluate(space, split.test, 20)["recall@20"]
+        figures[name] = {"among new@20": round(among, 4), "among all@20": round(everywhere, 4)}
+        print(f"new films, {name}: {figures[name]}", flush=True)
+    return figures
 
 
 def main() -> None:
@@ -109,28 +115,23 @@ def main() -> None:
         parser.error("say where the data is: --data FOLDER, or set MMRECO_DATA")
     start = perf_counter()
     data = Path(given.data)
-    films, events = read(data / "ml1m")
-    print(f"{len(events)} users, {len(films)} films, {events.n_events} ratings")
+    films = read(data / "ml1m")
+    print(films)
     chosen = given.only.split(",")
-    content = encode(films, data, progress=given.progress) if chosen != ["ids"] else {}
-    modalities: dict[str, tuple[str, ...]] = {
-        "ids": (),
-        "titles": ("text",),
-        "posters": ("image",),
-        "both": ("text", "image"),
+    content = encode(films.catalogue, data, progress=given.progress) if chosen != ["ids"] else {}
+    variants = {
+        "ids": bare(films),
+        "titles": films.with_content({name: vectors for name, vectors in content.items() if name == "text"}),
+        "posters": bare(films).with_content({name: vectors for name, vectors in content.items() if name == "image"}),
+        "both": films.with_content(content),
     }
-    words = Attributes.from_catalogue(with_title_tokens(films))
-    variants: dict[str, Told] = {
-        name: ({m: content[m] for m in modalities[name]}, words if "text" in modalities[name] else None)
-        for name in chosen
-    }
-    settings = {"epochs": given.epochs, "seed": given.seed}
+    variants = {name: variants[name] for name in chosen}
+    settings = {"epochs": given.epochs, "seed": given.seed, "progress": given.progress}
     figures = {}
     if "all" in given.films.split(","):
-        figures["all"] = all_films(events, variants, settings=settings, progress=given.progress)
+        figures["all"] = all_films(variants, **settings)
     if "new" in given.films.split(","):
-        named = {name: told for name, told in variants.items() if told[0]}
-        figures["new"] = new_films(events, named, settings=settings, progress=given.progress)
+        figures["new"] = new_films({name: dataset for name, dataset in variants.items() if name != "ids"}, **settings)
     print(json.dumps({**figures, "seed": given.seed, "seconds": round(perf_counter() - start, 1)}))
 
 

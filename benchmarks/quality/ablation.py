@@ -10,14 +10,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from protocol import CUTOFFS, SETS, Given, figures, line, read
 
-from mmreco import SharedSpace, evaluate, leave_last_out
+from mmreco import SharedSpace, Training, evaluate, leave_last_out
 from mmreco.models.sharedspace import model as recipe
 from mmreco.models.sharedspace import neighbours, training
 from mmreco.nn.fusion import ItemTower
@@ -27,13 +26,10 @@ Patch = tuple[Any, str, Any]  # owner, name, value in its place
 
 def without(*names: str) -> Callable[[Given], Given]:
     """The data set without these modalities, its attributes, or the words of its titles as such."""
+    columns = [column for name, column in (("attributes", "category"), ("each word", "title")) if name in names]
 
     def taken(given: Given) -> Given:
-        content = {name: vectors for name, vectors in given.content.items() if name not in names}
-        attributes = None if "attributes" in names else given.attributes
-        return replace(
-            given, content=content, attributes=attributes, words=None if "each word" in names else given.words
-        )
+        return given.without(*columns, content=names)
 
     return taken
 
@@ -58,14 +54,14 @@ ROWS: Mapping[str, tuple[Callable[[Given], Given], dict[str, Any], tuple[Patch, 
     "titles not by LexicalEncoder": (without("words"), {}, ()),
     "attributes and words averaged, not summed": (without(), {}, (_averaged(),)),
     "attributes and words do not fade": (without(), {}, ((training, "_FADING", 0.0),)),
-    "weights not averaged": (without(), {}, ((training, "memory", lambda steps: 0.0),)),
-    "ids never hidden": (without(), {}, ((training, "hiding", lambda known, counts: None),)),
+    "weights not averaged": (without(), {}, ((training, "averaging", lambda steps: 0.0),)),
+    "ids never hidden": (without(), {}, ((training, "id_dropout", lambda known, counts: None),)),
     "256 shared negatives": (without(), {}, ((recipe, "_NEGATIVES", 256),)),
     "GRU in place of the Transformer": (without(), {"reader": "gru"}, ()),
     "items not drawn to their neighbours": (
         without(),
         {},
-        ((neighbours, "untaught", lambda counts: np.zeros(len(counts), np.float32)),),
+        ((neighbours, "id_dropout_rate", lambda counts: np.zeros(len(counts), np.float32)),),
     ),
 }
 
@@ -87,13 +83,13 @@ def run(given: Given, row: str, seed: int) -> dict[str, Any]:
     """One row, strict."""
     change, fields, patches = ROWS[row]
     changed = change(given)
-    known, test = leave_last_out(changed.events)
-    train, validation = leave_last_out(known)
+    outer = leave_last_out(changed.dataset)
+    inner = leave_last_out(outer.train)
     with patched(patches):
-        space = SharedSpace(max_length=changed.max_length, seed=seed, **fields)
-        space.fit(train, **changed.told, validation=validation)
-        validated = evaluate(space, validation, CUTOFFS)
-        tested = evaluate(space, test, CUTOFFS)
+        space = SharedSpace(max_length=changed.max_length, training=Training(seed=seed), **fields)
+        space.fit(inner.train, validation=inner.test)
+        validated = evaluate(space, inner, CUTOFFS)
+        tested = evaluate(space, outer, CUTOFFS)
     return {
         "row": row,
         "seed": seed,

@@ -24,11 +24,13 @@ import scipy.sparse as sp
 from of_recbole import passes as recbole
 from of_rechub import passes as rechub
 
-from mmreco import MODELS, Interactions, evaluate, leave_last_out
+from mmreco import MODELS, Dataset, Interactions, evaluate, leave_last_out
 from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.datasets.movielens import movielens
 from mmreco.datasets.synthetic import synthetic_shop
-from mmreco.splitting import Holdout
+from mmreco.models.base import seeded
+from mmreco.splitting import Split
 
 Scores = np.ndarray  # (n users of training, n_items)
 Peer = Callable[[Interactions, int], Iterator[tuple[str, Scores]]]  # by log and seed: what it is called, its scores
@@ -40,16 +42,15 @@ class Given:
     def __init__(self, scores: Scores, train: Interactions) -> None:
         self.scores, self.users = scores, train.users
 
-    def recommend(
-        self, histories: Interactions, k: int, *, exclude_seen: bool = True, where: np.ndarray | None = None
-    ) -> Ranking:
+    def recommend(self, request: Request) -> Ranking:
         """The `k` best for each of these users."""
-        scores = np.array(self.scores[self.users.rows(histories.users.array)], dtype=np.float32)
-        if exclude_seen:
-            scores[histories.users_flat, histories.items_flat] = -np.inf
-        if where is not None:
-            scores[:, ~where] = -np.inf
-        return Ranking.from_scores(scores, k)
+        scores = np.array(self.scores[self.users.rows(request.histories.users.array)], dtype=np.float32)
+        excluded = request.excluded
+        if excluded is not None:
+            scores[excluded.users_flat, excluded.items_flat] = -np.inf
+        if request.candidates is not None:
+            scores[~np.broadcast_to(request.candidates, scores.shape)] = -np.inf
+        return Ranking.from_scores(scores, request.k)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def als(train: Interactions, seed: int) -> Iterator[tuple[str, Scores]]:
     ours = MODELS["ALS"]()
     for n in (8, 15, 30):
         model = AlternatingLeastSquares(
-            factors=ours.factors,
+            factors=ours.dim,
             regularization=ours.l2,
             alpha=1 + ours.alpha,  # its confidence of an event is alpha r, ours 1 + alpha r
             iterations=n,
@@ -105,7 +106,7 @@ def bpr(train: Interactions, seed: int) -> Iterator[tuple[str, Scores]]:
     ours = MODELS["BPR"]()
     for n, rate in ((50, 0.01), (100, 0.01), (200, 0.01), (40, ours.learning_rate), (80, ours.learning_rate)):
         model = BayesianPersonalizedRanking(
-            factors=ours.factors, learning_rate=rate, iterations=n, random_state=seed, num_threads=1
+            factors=ours.dim, learning_rate=rate, iterations=n, random_state=seed, num_threads=1
         )
         model.fit(train.matrix(), show_progress=False)
         yield f"implicit, {n} passes at {rate:g}", model.user_factors @ model.item_factors.T
@@ -126,7 +127,7 @@ def user_knn(train: Interactions, seed: int) -> Iterator[tuple[str, Scores]]:
 def svd(train: Interactions, seed: int) -> Iterator[tuple[str, Scores]]:
     """SciPy's ARPACK, as in the paper: the log projected on its strongest right singular vectors."""
     users = train.matrix().astype(np.float64)
-    _, _, right = sp.linalg.svds(users, k=MODELS["PureSVD"]().factors, random_state=seed)
+    _, _, right = sp.linalg.svds(users, k=MODELS["PureSVD"]().dim, random_state=seed)
     yield "SciPy", (users @ right.T) @ right
 
 
@@ -223,25 +224,26 @@ def _of_cornac(model: Any, train: Interactions) -> Scores:
     return scores
 
 
-def _events(on: str, data: Path | None) -> Interactions:
+def _dataset(on: str, data: Path | None) -> Dataset:
     if on == "demo":
         events = synthetic_shop(1_200, 3_000, 0).interactions
-        return replace(events, weights=np.ones_like(events.weights))  # peers know of no weights
+        events = replace(events, weights=np.ones_like(events.weights))  # peers know of no weights
+        return Dataset.from_interactions(events)
     if data is None:
         raise SystemExit("say where the data is: --data FOLDER, or set MMRECO_DATA")
-    return movielens(data / "ml1m")[1]
+    return Dataset.from_interactions(movielens(data / "ml1m")[1])
 
 
-def _checked(name: str, train: Interactions, test: Holdout, seeds: int) -> dict[str, Any]:
+def _checked(name: str, split: Split, seeds: int) -> dict[str, Any]:
     """NDCG@10 of ours and of each peer, a figure a seed."""
-    check = CHECKS[name]
+    check, train = CHECKS[name], split.train.interactions
     ours: list[float] = []
     theirs: dict[str, list[float]] = {}
     for seed in range(seeds if check.drawn else 1):
-        drawn = {"seed": seed} if check.drawn else {}
-        ours.append(evaluate(MODELS[name](**check.given, **drawn).fit(train), test, 10)["ndcg@10"])
+        model = seeded(MODELS[name](**check.given), seed)
+        ours.append(evaluate(model.fit(split.train), split, 10)["ndcg@10"])
         for called, scores in check.peer(train, seed):
-            theirs.setdefault(called, []).append(evaluate(Given(scores, train), test, 10)["ndcg@10"])
+            theirs.setdefault(called, []).append(evaluate(Given(scores, train), split, 10)["ndcg@10"])
     best = max(theirs, key=lambda called: np.mean(theirs[called]))
     return {
         "on": check.on,
@@ -263,8 +265,8 @@ def main() -> None:
     start = perf_counter()
     found: dict[str, Any] = {}
     for name in asked.models.split(","):
-        train, test = leave_last_out(_events(CHECKS[name].on, asked.data))
-        found[name] = _checked(name, train, test, asked.seeds)
+        split = leave_last_out(_dataset(CHECKS[name].on, asked.data))
+        found[name] = _checked(name, split, asked.seeds)
         print(name, json.dumps(found[name]), flush=True)
         if asked.out is not None:
             before = json.loads(asked.out.read_text(encoding="utf-8")) if asked.out.exists() else {}

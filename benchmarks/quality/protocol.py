@@ -8,14 +8,17 @@ order, without times; histories cut to the last 200, else the same.
 """
 
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from mmreco import (
     Catalogue,
+    Dataset,
     Embeddings,
     ImageEncoder,
     Interactions,
@@ -23,7 +26,6 @@ from mmreco import (
     Report,
     TextEncoder,
     embed,
-    with_title_tokens,
 )
 from mmreco.data.attributes import Attributes
 from mmreco.datasets.movielens import movielens
@@ -42,24 +44,28 @@ SETS = {
 
 @dataclass(frozen=True)
 class Given:
-    """What a data set knows: who turned to what, and of the items their titles, the vectors of what they say and look
-    like, their attributes, and the words of their titles as attributes, where it has them."""
+    """What a data set knows: the events, and in the catalogue and the content all that it says of the items.
+
+    Attribute lists are in the catalogue's column `category`, titles in `title`; `SharedSpace` reads both from there.
+    """
 
     name: str
-    events: Interactions
-    content: Mapping[str, Embeddings]
-    attributes: Attributes | None
-    words: Attributes | None = None
-    titles: Sequence[str | None] = ()
+    dataset: Dataset
     max_length: int = 50
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What `SharedSpace.fit` is told of the items."""
-        facts = self.attributes if self.attributes is not None else self.words
-        if self.attributes is not None and self.words is not None:
-            facts = self.attributes.add(self.words)
-        return {"content": self.content, "attributes": facts}
+    def titles(self) -> list[str | None]:
+        """A title an item, None where it has none."""
+        catalogue = self.dataset.catalogue
+        return catalogue.column("title") if catalogue.has("title") else [None] * len(catalogue)
+
+    def without(self, *columns: str, content: Sequence[str] = ()) -> "Given":
+        """The data set without these columns of the catalogue and these modalities."""
+        catalogue, vectors = self.dataset.catalogue, self.dataset.content
+        left = [name for name in catalogue.table.column_names if name not in columns]
+        some = {name: of for name, of in vectors.items() if name not in content}
+        less = replace(self.dataset, catalogue=Catalogue(catalogue.items, catalogue.table.select(left)), content=some)
+        return replace(self, dataset=less)
 
 
 def read(
@@ -73,24 +79,33 @@ def read(
     attributes : JSON, `{item: [attribute, ...]}`
     titles : a table with columns item_id and title
     """
+    content: dict[str, Embeddings] = {}
+    columns: dict[str, Any] = {}
     if titles is None:
         events = s3rec_interactions(sequences)
-        texts, content, said = [], {}, None
     else:
         catalogue = Catalogue.read(titles)
         events = s3rec_interactions(sequences, items=catalogue.items)
         if events.dropped:
             raise SystemExit(f"{titles}: {events.dropped} events of {sequences} are of items it does not list")
         texts = catalogue.column("title")
-        said = Attributes.from_catalogue(with_title_tokens(catalogue), columns=["title_word"])
+        columns["title"] = pa.array(texts, pa.large_string())
         words = LexicalEncoder().fit([text for text in texts if text])
         encoders = {"text": TextEncoder("offline"), "words": words}
         content = {
             modality: embed(encoder, catalogue.items, texts, store=work / name / modality, progress=progress).embeddings
             for modality, encoder in encoders.items()
         }
-    bags = None if attributes is None else s3rec_attributes(attributes, events.items)
-    return Given(name, events, content, bags, said, texts)
+    if attributes is not None:
+        columns["category"] = _lists(s3rec_attributes(attributes, events.items))
+    table = pa.table(columns or {"title": pa.nulls(len(events.items), pa.large_string())})
+    return Given(name, Dataset(Catalogue(events.items, table), events, content=content))
+
+
+def _lists(bags: Attributes) -> pa.Array:
+    """The attributes of each item, as a column of lists."""
+    names = pa.array(bags.names, pa.large_string()).take(pa.array(bags.flat))
+    return pa.LargeListArray.from_arrays(pa.array(bags.starts), names)
 
 
 def films(data: Path, *, work: Path, progress: bool = False) -> Given:
@@ -111,9 +126,7 @@ def films(data: Path, *, work: Path, progress: bool = False) -> Given:
         ).embeddings
         for modality, (encoder, contents) in read_by.items()
     }
-    kinds = Attributes.from_catalogue(catalogue)
-    said = Attributes.from_catalogue(with_title_tokens(catalogue), columns=["title_word"])
-    return Given("ml1m", events, content, kinds, said, titles, max_length=200)
+    return Given("ml1m", Dataset(catalogue, events, content=content), max_length=200)
 
 
 def figures(report: Report) -> dict[str, float]:

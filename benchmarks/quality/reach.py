@@ -22,11 +22,12 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 from protocol import SETS, Given, films, line, read
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from mmreco import SharedSpace, evaluate, leave_last_out
+from mmreco import Catalogue, SharedSpace, Training, evaluate, leave_last_out
 from mmreco.splitting import Holdout, by_user, cold_items, missing_modality
 
 LENGTHS = (1, 2, 5, 10)
@@ -35,13 +36,13 @@ TOGETHER = "all, side by side"
 
 def space(given: Given, seed: int) -> SharedSpace:
     """The recipe."""
-    return SharedSpace(max_length=given.max_length, seed=seed)
+    return SharedSpace(max_length=given.max_length, training=Training(seed=seed))
 
 
 def nearest(given: Given, test: Holdout, cold: np.ndarray) -> dict[str, float]:
     """Recall@20 of the items whose content is nearest to the mean of a history's: what the space reads, and TF-IDF."""
     parts: dict[str, Any] = {}
-    for name, vectors in given.content.items():
+    for name, vectors in given.dataset.content.items():
         values, there = vectors.aligned(test.histories.items)
         centred = (values - values[there].mean(axis=0)) * there[:, None]
         parts[name] = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
@@ -59,12 +60,13 @@ def nearest(given: Given, test: Holdout, cold: np.ndarray) -> dict[str, float]:
 
 def cold(given: Given, seed: int) -> dict[str, Any]:
     """New items."""
-    train, test, new = cold_items(given.events, share=0.1, seed=seed)
-    known, last = leave_last_out(train)
-    model = space(given, seed).fit(known, **given.told)
-    among = evaluate(model, test, 20, where=new)["recall@20"]
+    split = cold_items(given.dataset, share=0.1, seed=seed)
+    test, new = split.test, split.candidates
+    last = leave_last_out(split.train)
+    model = space(given, seed).fit(last.train)
+    among = evaluate(model, split, 20)["recall@20"]
     everywhere = evaluate(model, test, 20)["recall@20"]
-    alone = evaluate(model, last, 10, where=~new)["ndcg@10"]
+    alone = evaluate(model, last, 10, candidates=~new)["ndcg@10"]
     beside = evaluate(model, last, 10)["ndcg@10"]
     content = nearest(given, test, new)
     chance = 20 / int(new.sum())
@@ -92,14 +94,14 @@ def _latest(asked: Holdout, n: int) -> Holdout:
 
 def strangers(given: Given, seed: int) -> dict[str, Any]:
     """New users."""
-    others, stranger = by_user(given.events, share=0.5, seed=seed)
-    train, trained = leave_last_out(others)
-    model = space(given, seed).fit(train, **given.told)
+    split = by_user(given.dataset, share=0.5, seed=seed)
+    known = leave_last_out(split.train)
+    model = space(given, seed).fit(known.train)
     curve = {}
     for n in LENGTHS:
         found = {
             who: evaluate(model, _latest(asked, n), 10)
-            for who, asked in (("trained", trained), ("strangers", stranger))
+            for who, asked in (("trained", known.test), ("strangers", split.test))
         }
         means = {who: report["ndcg@10"] for who, report in found.items()}
         errors = {who: float(r.per_user["ndcg@10"].std() / np.sqrt(r.n)) / r["ndcg@10"] for who, r in found.items()}
@@ -114,19 +116,23 @@ def strangers(given: Given, seed: int) -> dict[str, Any]:
 
 def missing(given: Given, seed: int) -> dict[str, Any]:
     """Items of which part is missing."""
-    before, test = leave_last_out(given.events)
-    train, validation = leave_last_out(before)
+    outer = leave_last_out(given.dataset)
+    inner = leave_last_out(outer.train)
     holed = {
         name: missing_modality(vectors, share=0.3, seed=seed + (1 if name == "image" else 2))  # a title's two readings
-        for name, vectors in given.content.items()  # go together
+        for name, vectors in given.dataset.content.items()  # go together
     }
-    words = given.words
-    if words is not None:  # whose title is missing says no word of it
-        words = words.take(np.flatnonzero(holed["text"].aligned(words.items)[1])).aligned(words.items)
+    catalogue = given.dataset.catalogue
+    table = catalogue.table
+    if "text" in holed and catalogue.has("title"):  # whose title is missing says no word of it
+        left = holed["text"].aligned(catalogue.items)[1]
+        titles = pa.array([title if there else None for title, there in zip(given.titles, left, strict=True)])
+        table = table.set_column(table.column_names.index("title"), "title", titles)
+    lacking = replace(inner.train, catalogue=Catalogue(catalogue.items, table), content=holed)
     found = {}
-    for name, known in (("whole", given), ("30 % missing", replace(given, content=holed, words=words))):
-        model = space(given, seed).fit(train, **known.told, validation=validation)
-        report = evaluate(model, test, 10)
+    for name, train in (("whole", inner.train), ("30 % missing", lacking)):
+        model = space(given, seed).fit(train, validation=inner.test)
+        report = evaluate(model, outer, 10)
         print(f"{name}, pass {model.epochs_} of {len(model.scores_)} looks kept\n{report}", flush=True)
         found[name] = round(report["ndcg@10"], 4)
     return {"ndcg@10": found, "kept": round(found["30 % missing"] / found["whole"], 4)}

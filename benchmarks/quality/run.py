@@ -15,20 +15,21 @@ from time import perf_counter
 
 from protocol import CUTOFFS, SETS, Given, figures, line, read
 
-from mmreco import SharedSpace, evaluate, leave_last_out
+from mmreco import SharedSpace, Training, evaluate, leave_last_out
 
 
 def run(given: Given, *, seed: int, progress: bool) -> dict[str, object]:
     """Both conventions on one data set."""
-    known, test = leave_last_out(given.events)
-    train, validation = leave_last_out(known)
-    told = {**given.told, "progress": progress}
-    space = SharedSpace(max_length=given.max_length, seed=seed).fit(train, validation=validation, **told)
-    on_validation = evaluate(space, validation, CUTOFFS)
+    outer = leave_last_out(given.dataset)
+    inner, test = leave_last_out(outer.train), outer.test
+    space = SharedSpace(max_length=given.max_length, training=Training(seed=seed))
+    space.fit(inner.train, validation=inner.test, progress=progress)
+    on_validation = evaluate(space, inner, CUTOFFS)
     print(f"validation NDCG@10 by pass: {', '.join(f'{s:.4f}' for s in space.scores_)}; pass {space.epochs_} is kept")
     strict = evaluate(space, test, CUTOFFS)
     print(f"strict, {strict}", flush=True)
-    again = replace(space, epochs=space.epochs_, patience=None).fit(known, **told)
+    last = Training(epochs=space.epochs_, patience=None, seed=seed)
+    again = replace(space, training=last).fit(outer.train, progress=progress)
     refit = evaluate(again, test, CUTOFFS)
     print(f"refit, {refit}")
     return {
@@ -67,7 +68,7 @@ def main() -> None:
     else:
         name, files = asked.name or asked.sequences.stem, [asked.sequences, asked.attributes, asked.titles]
     given = read(name, *files, work=asked.work, progress=asked.progress)
-    print(f"{given.name}: {given.events!r}; {', '.join(f'{m}: {e!r}' for m, e in given.content.items())}", flush=True)
+    print(f"{given.name}: {given.dataset!r}", flush=True)
     found = run(given, seed=asked.seed, progress=asked.progress)
     said = json.dumps(line(set=name, seed=asked.seed, **found, seconds=round(perf_counter() - start, 1)))
     if asked.out is not None:

@@ -14,7 +14,7 @@ import json
 import multiprocessing
 import os
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmreco.nn.behaviour_steps import steps
 from protocol import SETS, line, read
 from torch import Tensor
 
-from mmreco import Interactions, SharedSpace, evaluate, leave_last_out
-from mmreco.encoders.behaviour import steps
-from mmreco.models.sharedspace import model as recipe
+from mmreco import Attributes, Dataset, Interactions, SharedSpace, Training, evaluate, leave_last_out
 from mmreco.models.sharedspace.content import item_content, placed
 from mmreco.nn.batching import windows
 from mmreco.nn.towers import Towers
@@ -41,14 +40,16 @@ class Plain:
     """The loop people write, around the towers of a space."""
 
     def __init__(self, train: Interactions, *, dim: int, seed: int) -> None:
-        self.train, self.space = train, SharedSpace(dim=dim, max_length=MAX_LENGTH, seed=seed)
+        self.train, self.space = train, SharedSpace(dim=dim, max_length=MAX_LENGTH)
         torch.manual_seed(seed)
-        self.towers: Towers = self.space._towers(len(train.items), {}, 0, len(train.event_names))
+        nothing = Attributes.from_lists(train.items, {})
+        self.space._widths, self.space.vocabulary_ = {}, nothing.take([])
+        self.space.event_names_ = train.event_names
+        self.towers: Towers = self.space._network(len(train.items))
         self.known = item_content(train.items, np.arange(len(train.items)), {}, None, self.towers)
         self.cut = windows(train.starts, MAX_LENGTH)
         self.seed = seed
-        self.space.items_, self.space.towers_ = train.items, self.towers
-        self.space.event_names_, self.space.attribute_names_ = train.event_names, ()
+        self.space.items_, self.space.network_ = train.items, self.towers
 
     def losses(self, number: int) -> Iterator[Tensor]:
         """One pass."""
@@ -96,34 +97,32 @@ class Plain:
         return seconds, outcome.scores
 
 
-def ours(
-    train: Interactions, validation: Holdout, *, dim: int, passes: int, seed: int
-) -> tuple[list[float], list[float]]:
+def ours(train: Dataset, validation: Holdout, *, dim: int, passes: int, seed: int) -> tuple[list[float], list[float]]:
     """The same of `SharedSpace.fit`: seconds are those of the passes, without validation."""
     seconds: list[float] = []
-    plain = recipe.shown_progress
+    losses = SharedSpace._losses
 
-    def timed(groups: Sequence[Any], **said: Any) -> Iterator[Any]:
+    def timed(self: SharedSpace, *given: Any) -> Iterator[Tensor]:
         began = perf_counter()
-        yield from plain(groups, **said)
+        yield from losses(self, *given)
         seconds.append(perf_counter() - began)
 
-    recipe.shown_progress = timed  # type: ignore[assignment]
+    SharedSpace._losses = timed  # type: ignore[method-assign]
     try:
-        space = SharedSpace(dim=dim, max_length=MAX_LENGTH, epochs=passes, patience=passes, seed=seed)
-        space.fit(train, validation=validation)
+        training = Training(epochs=passes, patience=passes, seed=seed)
+        space = SharedSpace(dim=dim, max_length=MAX_LENGTH, training=training).fit(train, validation=validation)
     finally:
-        recipe.shown_progress = plain
+        SharedSpace._losses = losses  # type: ignore[method-assign]
     return seconds, list(space.scores_)
 
 
 def measured(way: str, sequences: Path, dim: int, passes: int, seed: int) -> dict[str, Any]:
     """What training one way takes, what validation says after each pass, and the most memory the process held."""
     torch.set_num_threads(1)
-    train, _ = leave_last_out(read("beauty", sequences, None, None, work=Path()).events)
-    train, validation = leave_last_out(train)
+    split = leave_last_out(leave_last_out(read("beauty", sequences, None, None, work=Path()).dataset).train)
+    train, validation = split.train.interactions, split.test
     if way == "ours":
-        seconds, scores = ours(train, validation, dim=dim, passes=passes, seed=seed)
+        seconds, scores = ours(split.train, validation, dim=dim, passes=passes, seed=seed)
     else:
         seconds, scores = Plain(train, dim=dim, seed=seed).fit(passes, validation)
     cut = windows(train.starts, MAX_LENGTH)

@@ -22,6 +22,7 @@ from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
 from mmreco.models.training import Training
 from mmreco.nn.attention import Transformer
+from mmreco.nn.chance import generator
 
 __all__ = ["BERT4Rec"]
 
@@ -101,8 +102,8 @@ class BERT4Rec(SequenceModel[_Network]):
 
     def _loss(self, rows: Tensor, real: Tensor) -> Tensor:
         line, last = torch.arange(len(rows), device=rows.device), real.sum(dim=1) - 1
-        gaps = (torch.rand(rows.shape, device=rows.device) < self.hidden) & real  # (b, length)
-        gaps[torch.rand(len(rows), device=rows.device) < _AT_END] = False
+        gaps = (torch.rand(rows.shape, generator=generator(), device=rows.device) < self.hidden) & real  # (b, length)
+        gaps[torch.rand(len(rows), generator=generator(), device=rows.device) < _AT_END] = False
         gaps[line[~gaps.any(dim=1)], last[~gaps.any(dim=1)]] = True
         gap = len(self.items_)  # the row after all items
         users = self.network_.states(rows.masked_fill(gaps, gap), real)[gaps]  # (t, dim)

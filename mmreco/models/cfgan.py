@@ -30,6 +30,7 @@ from mmreco.models.base import ScoreModel
 from mmreco.models.parameters import require
 from mmreco.models.trained import Trained
 from mmreco.models.training import Training
+from mmreco.nn.chance import generator, seeded_globally
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["CFGAN"]
@@ -117,7 +118,8 @@ class CFGAN(Trained[_Generator], ScoreModel):
 
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
         if not done:
-            self._judge = _Discriminator(len(train.items), self.hidden).to(self._device)
+            with seeded_globally(self.training.seed):
+                self._judge = _Discriminator(len(train.items), self.hidden).to(self._device)
             self._teach = torch.optim.Adam(self._judge.parameters(), lr=self.training.learning_rate * _SLOWLY)
         users = rng.permutation(np.flatnonzero(train.lengths))
         size = int(np.clip(len(users) // _STEPS, _SMALLEST, _LARGEST))
@@ -129,14 +131,14 @@ class CFGAN(Trained[_Generator], ScoreModel):
 
     def _round(self, own: Tensor) -> Tensor:
         """The generator's loss on these rows `(b, n_items)`, once the discriminator has learnt from them."""
-        shown = own + (1 - own) * (torch.rand_like(own) < self.masked)  # (b, n_items)
+        shown = own + (1 - own) * (_evenly(own) < self.masked)  # (b, n_items)
         written = torch.sigmoid(self.network_(own))  # (b, n_items)
         true, false = self._judge(own, own), self._judge(written.detach() * shown, own)  # (b,)
         loss = ((true - 1) ** 2).mean() + (false**2).mean()
         self._teach.zero_grad(set_to_none=True)
         loss.backward()
         self._teach.step()
-        pushed = (1 - own) * (torch.rand_like(own) < self.zeroed)
+        pushed = (1 - own) * (_evenly(own) < self.zeroed)
         fooled = ((self._judge(written * shown, own) - 1) ** 2).mean()
         told: Tensor = fooled + self.reconstruction * (written**2 * pushed).sum(dim=1).mean()
         return told
@@ -156,3 +158,8 @@ class CFGAN(Trained[_Generator], ScoreModel):
         own = torch.from_numpy((histories.matrix().toarray() > 0).astype(np.float32))
         with torch.inference_mode():
             return self.network_(own.to(self._device)).cpu().numpy()  # type: ignore[no-any-return]
+
+
+def _evenly(like: Tensor) -> Tensor:
+    """Numbers drawn evenly from 0 to 1, of the same shape."""
+    return torch.rand(like.shape, generator=generator(), device=like.device)

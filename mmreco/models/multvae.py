@@ -25,6 +25,7 @@ from mmreco.models.base import ScoreModel
 from mmreco.models.parameters import require
 from mmreco.models.trained import Trained
 from mmreco.models.training import Training
+from mmreco.nn.chance import generator
 from mmreco.nn.dropout import Dropout
 
 __all__ = ["MultVAE"]
@@ -130,7 +131,9 @@ class MultVAE(Trained[_Network], ScoreModel):
         for start in range(0, len(users), size):
             seen = self._seen(log[users[start : start + size]])
             mean, log_variance = self.network_.encode(seen)
-            code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+            code = (
+                mean + torch.randn(mean.shape, generator=generator(), device=mean.device) * (0.5 * log_variance).exp()
+            )
             yield elbo(seen, self.network_.decode(code), mean, log_variance, weight)
 
     def _seen(self, log: sp.csr_array) -> Tensor:

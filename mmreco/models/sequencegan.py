@@ -26,6 +26,7 @@ from mmreco.models.base import State
 from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
 from mmreco.models.windows import padded
+from mmreco.nn.chance import seeded_globally
 from mmreco.nn.recurrent import Recurrent
 
 __all__ = ["SequenceGAN"]
@@ -155,8 +156,7 @@ class SequenceGAN(SequenceModel[_Generator]):
         self.repeats_ = len(np.unique(pairs)) < len(pairs)
         self.discriminator_accuracy_ = float("nan")
         if self.rounds:
-            with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-                torch.manual_seed(self.training.seed)
+            with seeded_globally(self.training.seed):
                 self._compete(train, rng)
             self._settle()
         super()._finish(train)

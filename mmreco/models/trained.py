@@ -29,6 +29,7 @@ from mmreco.models.checkpoint import FolderCheckpoint
 from mmreco.models.parameters import require
 from mmreco.models.training import Training
 from mmreco.models.validation import held_out, validations_per_epoch
+from mmreco.nn.chance import seeded_globally
 from mmreco.nn.device import chosen
 from mmreco.nn.training_loop import train as train_loop
 from mmreco.progress import progress as shown_progress
@@ -81,6 +82,8 @@ class Trained(Model, Generic[Network]):
     @abstractmethod
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
         """The losses with `self.network_` between two looks, one a step, drawn one after the other.
+
+        Chance comes from `rng` and, for tensors, `mmreco.nn.chance.generator()`.
 
         Parameters
         ----------
@@ -141,8 +144,7 @@ class Trained(Model, Generic[Network]):
             raise DataError(f"{train!r}: nobody has two events; expected histories to learn from")
         self.items_ = dataset.items
         self._prepare(dataset, train)
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(training.seed)
+        with seeded_globally(training.seed):
             self.network_ = self._network(len(dataset.items)).to(chosen(training.device))
         self._carry_over(dataset)
         self._begin(dataset, train)

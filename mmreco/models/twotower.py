@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from mmreco.data.interactions import Interactions
 from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
+from mmreco.nn.chance import generator
 from mmreco.nn.dropout import Dropout
 from mmreco.nn.losses import sampled_softmax
 
@@ -114,7 +115,9 @@ class TwoTower(SequenceModel[_Network]):
 
     def _contrast(self, users: Tensor, targets: Tensor) -> Tensor:
         n_items, t = len(self._shares), len(targets)
-        drawn = torch.cat([targets, torch.randint(n_items, (self.negatives,), device=targets.device)])  # (t + m,)
+        drawn = torch.cat(
+            [targets, torch.randint(n_items, (self.negatives,), generator=generator(), device=targets.device)]
+        )  # (t + m,)
         places = self.network_.placed(self.network_.items(drawn))  # (t + m, dim)
         expected = t * self._shares[drawn] + self.negatives / n_items  # times in the draw, (t + m,)
         return sampled_softmax(users, places[:t], places, targets=targets, drawn=drawn, log_expected=expected.log())

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmreco.nn.chance import generator
+
 __all__ = ["Dropout"]
 
 
@@ -30,6 +32,7 @@ class Dropout(nn.Module):
         if x.device.type != "cpu":
             return F.dropout(x, self.share)
         hidden = min(round(256 * self.share), 255)  # of the 256 values of a byte
-        drawn = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)  # all bits
+        drawn = torch.empty(-(-x.numel() // 8), dtype=torch.int64)
+        drawn.random_(-(2**63), None, generator=generator())  # all bits
         kept = (drawn.view(torch.uint8)[: x.numel()] >= hidden).view(x.shape)
         return x * (kept.to(x.dtype) * (256 / (256 - hidden)))

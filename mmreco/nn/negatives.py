@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmreco.nn.chance import generator
+
 __all__ = ["Negatives"]
 
 
@@ -28,5 +30,5 @@ class Negatives:
         count = len(self.candidates)
         if count <= 2 * self.size:
             return self.candidates, self.candidates.new_zeros(count, dtype=torch.float32)
-        rows = self.candidates[torch.randint(count, (self.size,), device=self.candidates.device)]
+        rows = self.candidates[torch.randint(count, (self.size,), generator=generator(), device=self.candidates.device)]
         return rows, torch.full((self.size,), math.log(self.size / count), device=rows.device)

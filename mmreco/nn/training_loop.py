@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from mmreco.nn.chance import own_chance
 from mmreco.nn.process_group import crew
 from mmreco.nn.threads import MeasuredThreads
 
@@ -56,8 +57,9 @@ def train(
     """Trains `module` in place and leaves it with the averaged weights of the best pass.
 
     Every pass draws from a generator seeded by `seed` and the pass alone, so that a run resumed from a
-    checkpoint takes the same steps as one that was never interrupted. torch's global generator is left
-    as it was found.
+    checkpoint takes the same steps as one that was never interrupted. Losses draw from
+    `mmreco.nn.chance.generator`; torch's global generator is left as it was found, also by trainings in
+    other threads.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def train(
         kept = _under(held, "kept.")
         _restore_optimiser(optimiser, _under(held, "optimiser."))
     on_cpu = next(module.parameters()).device.type == "cpu"
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), MeasuredThreads(enabled=on_cpu) as threads:
+    with own_chance(module) as reseed, MeasuredThreads(enabled=on_cpu) as threads:
         for number in range(len(progress.scores), epochs):
             if _finished(progress, patience if validate else None):
                 break
@@ -104,7 +106,7 @@ def train(
                 late = next(module.parameters()).new_tensor(time.monotonic() - begun >= seconds, dtype=torch.float32)
                 if together.sum(late).item():  # processes that train together stop together
                     break
-            torch.manual_seed(seed * 100_003 + number)
+            reseed(seed * 100_003 + number)
             module.train()
             for loss in threads.over(batches(number)):
                 optimiser.zero_grad(set_to_none=True)

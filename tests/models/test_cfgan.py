@@ -45,7 +45,7 @@ def test_the_generator_s_loss_equals_the_slow_twin(monkeypatch: pytest.MonkeyPat
     rng = np.random.default_rng(0)
     shown_at, zeroed_at = rng.random((2, N)), rng.random((2, N))
     draws = iter([torch.from_numpy(shown_at).float(), torch.from_numpy(zeroed_at).float()])
-    monkeypatch.setattr(torch, "rand_like", lambda *_: next(draws))
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: next(draws))
     losses = []
     for u, history in enumerate(([1, 5], [9])):
         own = np.isin(np.arange(N), history)

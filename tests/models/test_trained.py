@@ -1,18 +1,26 @@
 """What all models that learn by gradient share, asked of one of them."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.models.base import Model
+from mmreco.models.cfgan import CFGAN
 from mmreco.models.gru4rec import GRU4Rec
+from mmreco.models.sasrec import SASRec
+from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.training import Training
 from mmreco.splitting import leave_last_out
 
@@ -134,3 +142,55 @@ def test_time_that_is_up_ends_training_after_a_look() -> None:
     assert (len(model.scores_), model.epochs_) == (1, 1)
     with pytest.raises(DataError, match="minutes=0: expected above 0, or None"):
         small(minutes=0)
+
+
+# ---- threads
+
+
+def makers() -> list[Callable[[], Model]]:
+    """Models that draw in all the ways there are: dropout, negatives, masks, layers of torch's that draw themselves."""
+    short = [Training(epochs=4, learning_rate=0.02, seed=seed, patience=None) for seed in range(5)]
+    return [
+        lambda: GRU4Rec(dim=8, training=short[0]),
+        lambda: GRU4Rec(dim=8, depth=2, training=short[1]),  # torch's own dropout between its layers
+        lambda: SASRec(dim=8, negatives=4, training=short[2]),
+        lambda: CFGAN(hidden=8, masked=0.5, training=short[3]),
+        lambda: SharedSpace(dim=8, training=short[4]),
+    ]
+
+
+def weights(model: Model) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in model._state().items()}
+
+
+def test_fits_in_threads_are_those_one_after_another_and_leave_torch_s_generator() -> None:
+    dataset = Dataset.from_interactions(chain())
+    alone = [weights(make().fit(dataset)) for make in makers()]
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(5) as pool:
+        together = list(pool.map(lambda make: weights(make().fit(dataset)), makers()))
+    assert together == alone
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_fit_is_not_disturbed_by_whoever_draws_meanwhile() -> None:
+    dataset = Dataset.from_interactions(chain())
+    alone = weights(makers()[2]().fit(dataset))
+    drawing = threading.Event()
+    noise = threading.Thread(target=lambda: [torch.rand(1) for _ in iter(drawing.is_set, True)])
+    training = Training(epochs=4, learning_rate=0.02, seed=2, patience=None)
+    model = SASRec(dim=8, negatives=4, training=training)
+    losses, begun = model._losses, []
+
+    def after_the_weights(*given: Any) -> Iterator[Tensor]:  # initial weights come from the global generator
+        if not begun:
+            begun.append(noise.start())
+        return losses(*given)
+
+    model._losses = after_the_weights  # type: ignore[method-assign]
+    try:
+        assert weights(model.fit(dataset)) == alone
+    finally:
+        drawing.set()
+        noise.join()

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmreco.nn.chance import generator
 from mmreco.nn.training_loop import train
 
 
@@ -27,7 +28,7 @@ def setting(seed=0):
 
     def batches(number):
         for _ in range(3):
-            x = torch.randn(16, 4)
+            x = torch.randn(16, 4, generator=generator())
             yield (module(x) - x.sum(dim=1, keepdim=True)).pow(2).mean()
 
     return module, optimiser, batches

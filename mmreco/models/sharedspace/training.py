@@ -14,6 +14,7 @@ from torch import Tensor
 from mmreco.arrays import F32, I64
 from mmreco.encoders.baskets import Baskets
 from mmreco.models.sharedspace import horizon
+from mmreco.nn.chance import generator
 from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.towers import ItemContent, Towers
@@ -81,7 +82,7 @@ def batch_loss(
     read, *right, wrong = place.split([len(batch.rows), *(len(one) for one in wanted), len(drawn)])
     seen = known.of(rows)
     if hidden is not None:
-        seen = seen.without_ids(torch.rand(len(rows), device=device) < hidden[rows])
+        seen = seen.without_ids(torch.rand(len(rows), generator=generator(), device=device) < hidden[rows])
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         places = towers.item_places(seen)  # (r, dim), each item once
         states = towers.users(batch.pooled(places[read]), batch.kinds, batch.minutes)[batch.real]  # (t, dim)
