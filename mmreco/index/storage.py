@@ -9,18 +9,31 @@
 """
 
 import json
+import logging
+import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmreco.arrays import frozen
+from mmreco.arrays import I64, frozen
 from mmreco.errors import DataError
 from mmreco.index.segments import Positions, Segments
 from mmreco.index.structure import Effort, Structure
 
 __all__ = ["Settings", "packed", "read_segments", "read_settings", "unpacked", "write"]
+
+_log = logging.getLogger(__name__)
+
+_HEADER_BYTES = 128
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00\x76\x00\{'descr': '<i8', 'fortran_order': False, 'shape': \((\d{1,15}),\), \} *\n"
+)
+_SETTINGS_MOST = 1 << 16  # bytes of settings
+_EFFORT_MOST, _FETCH_MOST = 1 << 20, 1_000
+_NUMBER_MOST, _LINKS_MOST = 1 << 22, 512  # in a factory string; neighbours of an item in a graph
 
 
 @dataclass(frozen=True)
@@ -53,9 +66,18 @@ def read_settings(path: Path) -> Settings:
     """
     fields = _fields(path)
     try:
-        return Settings(str(fields["quality"]), fields.get("memory"), float(fields.get("recall", 1.0)))
-    except (KeyError, TypeError, ValueError) as error:
+        settings = Settings(fields["quality"], fields.get("memory"), float(fields.get("recall", 1.0)))
+        if not isinstance(settings.quality, str):
+            raise TypeError(f"quality {settings.quality!r:.60}")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{path / 'index.json'}: not the settings of an index ({error!r})") from error
+    largest = max((int(number) for number in re.findall(r"\d{1,9}", settings.quality)), default=0)
+    graph = re.search(r"(?:HNSW|NSG|NN|CAGRA)\D{0,12}(\d+)", settings.quality)
+    if largest > _NUMBER_MOST or len(settings.quality) > 200 or (graph and int(graph[1]) > _LINKS_MOST):
+        raise DataError(f"{path / 'index.json'}: quality {settings.quality[:60]!r}, larger than any index is")
+    if not 0 <= settings.recall <= 1:
+        raise DataError(f"{path / 'index.json'}: a recall of {settings.recall}; expected 0 to 1")
+    return settings
 
 
 def read_segments(faiss: Any, path: Path, shape: tuple[int, int], kind: type[Structure]) -> Segments | None:
@@ -73,18 +95,28 @@ def read_segments(faiss: Any, path: Path, shape: tuple[int, int], kind: type[Str
         return None
     try:
         effort = Effort(int(fields["effort"]["search"]), float(fields["effort"]["fetch"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{path / 'index.json'}: no effort of a structure ({error!r})") from error
-    try:
-        rows = np.load(path / "rows.npy", allow_pickle=False)
-        tail = np.load(path / "tail.npy", allow_pickle=False)
-    except ValueError as error:
-        raise DataError(f"{path}: rows or tail are no arrays ({error}); build the index again") from error
+    if not (1 <= effort.search <= _EFFORT_MOST and 1 <= effort.fetch <= _FETCH_MOST):
+        raise DataError(f"{path / 'index.json'}: an effort of {effort}, beyond what any structure takes")
+    rows, tail = _row_numbers(path / "rows.npy"), _row_numbers(path / "tail.npy")
     there = np.concatenate([rows[rows >= 0], tail])
-    if rows.dtype != np.int64 or tail.dtype != np.int64 or not np.array_equal(np.sort(there), np.arange(shape[0])):
+    if not np.array_equal(np.sort(there), np.arange(shape[0])):
         raise DataError(f"{path}: {len(there)} rows that are not the {shape[0]} items; build the index again")
     structure = kind.read(faiss, path / "structure.faiss", str(fields["factory"]), (len(rows), shape[1]))
-    return Segments(structure, Positions(frozen(rows, np.int64)), frozen(tail, np.int64), effort)
+    if structure is None:
+        _log.info("%s: a structure whose numbers cannot be checked; it is built anew", path)
+        return None
+    return Segments(structure, Positions(frozen(rows, np.int64)), frozen(np.sort(tail), np.int64), effort)
+
+
+def _row_numbers(path: Path) -> I64:
+    """The int64 array, shape `(n,)`, in a file as `numpy.save` writes it; nothing else is read."""
+    with path.open("rb") as file:
+        header, size = _HEADER.fullmatch(file.read(_HEADER_BYTES)), os.fstat(file.fileno()).st_size
+    if header is None or size != _HEADER_BYTES + 8 * int(header[1]):
+        raise DataError(f"{path}: {size} bytes that are no array of rows; build the index again")
+    return np.fromfile(path, dtype="<i8", offset=_HEADER_BYTES).astype(np.int64, copy=False)
 
 
 def packed(segments: Segments) -> dict[str, Any]:
@@ -107,10 +139,13 @@ def unpacked(faiss: Any, state: dict[str, Any], kind: type[Structure]) -> Segmen
 
 
 def _fields(path: Path) -> dict[str, Any]:
+    file = path / "index.json"
     try:
-        fields = json.loads((path / "index.json").read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path / 'index.json'}: damaged, not JSON ({error})") from error
+        if file.stat().st_size > _SETTINGS_MOST:
+            raise DataError(f"{file}: {file.stat().st_size} bytes, more than the settings of an index can be")
+        fields = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise error if isinstance(error, DataError) else DataError(f"{file}: damaged, not JSON ({error})") from error
     if not isinstance(fields, dict):
-        raise DataError(f"{path / 'index.json'}: not the settings of an index; expected an object")
+        raise DataError(f"{file}: not the settings of an index; expected an object")
     return fields

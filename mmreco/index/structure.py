@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from mmreco.arrays import F32, I64
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.index.faiss_checks import UnsoundError, checkable, require_sound
 from mmreco.index.reordering import LANDMARKS, nearby, together
 
 __all__ = ["Effort", "Structure", "within"]
@@ -243,13 +244,15 @@ class Structure:
         self._faiss.write_index(self._index, str(path))
 
     @classmethod
-    def read(cls, faiss: Any, path: Path, factory: str, shape: tuple[int, int]) -> Self:
+    def read(cls, faiss: Any, path: Path, factory: str, shape: tuple[int, int]) -> Self | None:
         """The structure that `write` wrote over vectors of this shape, memory-mapped where FAISS can.
+
+        None where it is of a kind whose numbers cannot be checked, so that it is built anew.
 
         Raises
         ------
         DataError
-            The file is no FAISS index, or claims more memory than its size allows.
+            The file is no FAISS index, claims more memory than its size allows, or contradicts itself.
         IncompatibleError
             It is an index of another size or width.
         """
@@ -263,6 +266,12 @@ class Structure:
                 f"{path}: {type(within(faiss, index)).__name__} of {index.ntotal} x {index.d}; "
                 f"expected inner products over {shape[0]} x {shape[1]}"
             )
+        if not checkable(faiss, index):
+            return None
+        try:
+            require_sound(faiss, index, *shape)
+        except UnsoundError as error:
+            raise DataError(f"{path}: {error}; build the index again") from error
         return cls(faiss, index, factory)
 
 
