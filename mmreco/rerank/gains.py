@@ -42,7 +42,7 @@ class Gains(Protocol):
         """
 
 
-def gains(method: Method, diversity: float, relevance: F32, present: F32, k: int) -> Gains:
+def gains(method: Method, diversity: float, relevance: F32, present: F32, lengths: F32, k: int) -> Gains:
     """The gains of a method; of relevance alone where `diversity` is 0.
 
     Parameters
@@ -51,6 +51,8 @@ def gains(method: Method, diversity: float, relevance: F32, present: F32, k: int
         From 0 to 1 before boosts.
     present : shape `(n, m)`
         1 where there is a candidate, else 0.
+    lengths : shape `(n, m)`
+        1 where a candidate has a vector, else 0.
     """
     if diversity == 0:
         return _Relevance(relevance)
@@ -58,7 +60,7 @@ def gains(method: Method, diversity: float, relevance: F32, present: F32, k: int
         return _LargestCosine(diversity, relevance)
     if method == "msd":
         return _SummedDistance(diversity, relevance)
-    return _Residual(method, diversity, _standardised(relevance, present), k)
+    return _Residual(method, diversity, _standardised(relevance, present), lengths, k)
 
 
 class _Relevance:
@@ -101,14 +103,14 @@ class _SummedDistance:
 class _Residual:
     """What the items on the page leave of each candidate: an incremental Cholesky factor of the kernel."""
 
-    def __init__(self, method: Method, diversity: float, relevance: F32, k: int) -> None:
+    def __init__(self, method: Method, diversity: float, relevance: F32, lengths: F32, k: int) -> None:
         self.method, self.diversity, self.relevance = method, np.float32(diversity), relevance
         n, m = relevance.shape
         if method == "dpp":
             self.weights = np.exp((1 - self.diversity) * relevance)
             self.left = self.weights * self.weights + _EPS
         else:
-            self.left = np.full((n, m), 2, dtype=np.float32)  # a unit vector, and the constant 1
+            self.left = lengths + 1  # the vector, and the constant
         self.start = self.left
         self.factor = np.zeros((n, k, m), dtype=np.float32)
         self.step = 0
@@ -117,6 +119,8 @@ class _Residual:
         if self.method == "dpp":
             volume: F32 = np.log(np.maximum(self.left, _EPS * _EPS))
             return volume
+        if not self.step:  # an empty page is unlike everything
+            return self.relevance
         gain: F32 = (1 - self.diversity) * self.relevance + self.diversity * np.sqrt(self.left)
         return gain
 

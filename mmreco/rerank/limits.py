@@ -20,19 +20,22 @@ class Cap:
     def __init__(self, values: I64, most: int) -> None:
         self.values, self.most = values, most
         self.counts = np.zeros((len(values), int(values.max(initial=-1)) + 2), dtype=np.int64)  # the last is of -1
+        self.open = np.ones(values.shape[:2], dtype=np.bool_)
 
     def choose(self, lines: I64, columns: I64) -> None:
         """Count what these questions have chosen, shape `(c,)` each."""
         chosen = self.values[lines, columns]  # (c, w)
         np.add.at(self.counts, (lines[:, None], chosen), 1)
         self.counts[:, -1] = 0  # unknown values are not limited
+        reached = lines[(self.counts[lines[:, None], chosen] >= self.most).any(axis=1)]
+        if len(reached):
+            full = self.counts[reached] >= self.most  # (r, codes)
+            place = np.arange(len(reached))[:, None, None]
+            self.open[reached] = np.logical_not(full[place, self.values[reached]].any(axis=2))
 
     def allowed(self) -> Bool:
         """Which candidates may come next, shape `(n, m)`."""
-        full = self.counts >= self.most  # (n, codes)
-        lines = np.arange(len(full))[:, None, None]
-        allowed: Bool = np.logical_not(full[lines, self.values].any(axis=2))
-        return allowed
+        return self.open
 
 
 class Minimum:

@@ -114,7 +114,9 @@ class _Pages:
             self._limit(catalogue, met, place)
             if options.calibration is not None and histories is not None:
                 self.mix = _mix(options.calibration, catalogue, histories, met, place)
-        self.gains = gains(options.method, options.diversity, relevance, self.open.astype(np.float32), options.k)
+        present = self.open.astype(np.float32)
+        lengths = present if self.vectors is None else (self.vectors != 0).any(axis=2).astype(np.float32)
+        self.gains = gains(options.method, options.diversity, relevance, present, lengths, options.k)
 
     def _limit(self, catalogue: Catalogue, met: I64, place: I64) -> None:
         for column in {**self.options.caps, **self.options.minimums}:

@@ -49,6 +49,9 @@ def candidates(n: int = 4, m: int = 40, seed: int = 0) -> Ranking:
 @pytest.mark.parametrize("diversity", [0.0, 0.3, 0.7])
 def test_the_choices_are_those_of_pyversity(method: str, diversity: float) -> None:
     asked, space = candidates(), vectors(dim=16)
+    bare = space.vectors.copy()
+    bare[::7] = 0  # items without a vector
+    space = Embeddings(space.ids, bare)
     page = rerank(asked, RerankOptions(k=12, method=method, diversity=diversity), embeddings=space)
     for line in range(len(asked)):
         scores = asked.scores[line]
