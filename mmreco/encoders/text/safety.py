@@ -15,7 +15,7 @@ from typing import Any
 
 from mmreco.errors import DataError
 
-__all__ = ["require_harmless"]
+__all__ = ["read_settings", "require_harmless"]
 
 _PICKLES = frozenset(
     {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz", ".h5", ".msgpack", ".ot"}
@@ -62,10 +62,10 @@ def require_harmless(folder: Path, *, cache: Path | None = None) -> None:
                 f"{path}: an adapter, which loads another model; merge it into its base model and save that"
             )
         elif path.suffix.lower() == ".json" and path.name not in _BIG_DATA:
-            _check_settings(path, _json(path))
+            _check_settings(path, read_settings(path))
     config = folder / "config.json"
     if config.is_file():
-        _check_size(config, _json(config), weights)
+        _check_size(config, read_settings(config), weights)
 
 
 def _walk(folder: Path, roots: list[Path]) -> Iterator[Path]:
@@ -89,7 +89,14 @@ def _walk(folder: Path, roots: list[Path]) -> Iterator[Path]:
                 raise DataError(f"{path}: neither file nor folder; expected plain files")
 
 
-def _json(path: Path) -> Any:
+def read_settings(path: Path) -> Any:
+    """What a file of settings holds.
+
+    Raises
+    ------
+    DataError
+        It is larger than 64 MiB, or no JSON.
+    """
     if path.stat().st_size > _JSON_LIMIT:
         raise DataError(f"{path}: {path.stat().st_size:,} bytes of settings; the limit is {_JSON_LIMIT:,}")
     try:
@@ -106,8 +113,8 @@ def _check_settings(path: Path, settings: Any) -> None:
             )
         if key in ("trust_remote_code", "gguf_file") and value:
             raise DataError(f"{path}: {key!r} is set; expected a model that loads without")
-        if key.endswith("attn_implementation") and isinstance(value, str) and "/" in value:
-            raise DataError(f"{path}: {key!r} names code on the hub, {value!r}; expected 'sdpa', 'eager' or none")
+        if key.endswith("attn_implementation") and value and not (isinstance(value, str) and value.isidentifier()):
+            raise DataError(f"{path}: {key!r} names code on the hub, {value!r:.80}; expected 'sdpa', 'eager' or none")
         if (
             key == "activation_function"
             and isinstance(value, str)

@@ -1,21 +1,34 @@
 """Where a text model comes from: the packaged one, a folder or the hub; loaded without running anything of its own."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmreco.encoders.text.model_folder import view_of
 from mmreco.encoders.text.multilingual import multilingual_folder
 from mmreco.encoders.text.offline import offline_folder
 from mmreco.encoders.text.safety import require_harmless
+from mmreco.encoders.text.weights import require_vocabulary, require_weights
 from mmreco.errors import DataError
 
 __all__ = ["found", "loaded", "positions", "quiet"]
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model")  # of a model on the hub; never its pickles or its code
-_LOADING = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, IndexError, ImportError)
+_LOADING = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    ImportError,
+    ArithmeticError,
+)
 
 
 def found(name_or_path: str | Path) -> tuple[str, Path]:
@@ -73,6 +86,7 @@ def loaded(folder: Path, device: str) -> Any:
         The device is not there, or the model cannot be loaded.
     """
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
@@ -85,27 +99,42 @@ def loaded(folder: Path, device: str) -> Any:
     else:
         settings["dtype"] = torch.float32
     try:
-        with quiet():
-            return SentenceTransformer(
-                str(folder), device=where, trust_remote_code=False, local_files_only=True, model_kwargs=settings
+        with quiet(), view_of(folder) as view:
+            require_weights(folder, view)
+            model = SentenceTransformer(
+                str(view.folder), device=where, trust_remote_code=False, local_files_only=True, model_kwargs=settings
             )
-    except (*_LOADING, SafetensorError) as error:
-        reason = str(error).strip().splitlines()
-        raise DataError(
-            f"{folder}: cannot be loaded as a text model on {where!r} ({type(error).__name__}: "
-            f"{reason[0][:200] if reason else 'no reason'})"
-        ) from error
+            require_vocabulary(folder, model)
+            return model
+    except DataError:
+        raise
+    except (*_LOADING, SafetensorError, StrictDataclassError) as error:
+        raise _unloadable(folder, where, error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of a library in Rust; no Exception
+            raise
+        raise _unloadable(folder, where, error) from error
+
+
+def _unloadable(folder: Path, where: str, error: BaseException) -> DataError:
+    reason = str(error).strip().splitlines()
+    return DataError(
+        f"{folder}: cannot be loaded as a text model on {where!r} ({type(error).__name__}: "
+        f"{reason[0][:200] if reason else 'no reason'})"
+    )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """transformers draws a bar on stderr while it loads weights; its switch is put back as it was."""
+    """transformers draws a bar on stderr while it loads, and warns of older settings; both are put back as they were."""
     from transformers.utils import logging as bars
 
     shown = bars.is_progress_bar_enabled()
     bars.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         if shown:
             bars.enable_progress_bar()  # type: ignore[no-untyped-call]
