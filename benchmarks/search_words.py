@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from mmreco.data.catalogue import Catalogue
 from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.retrieval.lexical import LexicalIndex
-from mmreco.text.folding import fold
+from mmreco.retrieval.terms import compact
 from mmreco.text.segmentation import segment
 
 FEES = {"POST", "DOT", "M", "m", "D", "S", "B", "C2", "CRUK", "PADS", "AMAZONFEE", "BANK CHARGES"}
@@ -57,7 +57,7 @@ def words_first(
     rows = rng.permutation(len(titles))[:n]
     asked = [titles[row] for row in rows]
     best = index.search(asked, 1).rows[:, 0]
-    exact = np.mean([b >= 0 and fold(titles[b]) == fold(title) for b, title in zip(best, asked, strict=True)])
+    exact = np.mean([b >= 0 and compact(titles[b]) == compact(title) for b, title in zip(best, asked, strict=True)])
     distinct = [list(dict.fromkeys(segment(title))) for title in asked]
     three = [list(rng.permutation(w)[:3]) for w in distinct if len(w) >= 3]
     best = index.search([" ".join(w) for w in three], 1).rows[:, 0]
@@ -66,7 +66,7 @@ def words_first(
     said = [title for title, w in zip(asked, distinct, strict=True) if any(len(x) >= 5 and x.isalpha() for x in w)]
     best = index.search(slips, 5).rows
     found = np.mean(
-        [any(r >= 0 and fold(titles[r]) == fold(t) for r in line) for line, t in zip(best, said, strict=True)]
+        [any(r >= 0 and compact(titles[r]) == compact(t) for r in line) for line, t in zip(best, said, strict=True)]
     )
     return {"exact_title": float(exact), "three_words": float(holds), "one_slip_top5": float(found)}
 

@@ -73,8 +73,9 @@ def facets(
     made = []
     for name in columns if columns is not None else [name for name in names if name not in _NOT_FACETS]:
         values = _values(name, found[name], n_values)
-        if columns is not None or len(values) > 1:
-            made.append((_parting(values), Facet(name, values)))
+        if columns is None and (len(values) < 2 or _only_names(values)):
+            continue
+        made.append((_parting(values), Facet(name, values)))
     if columns is None:
         made.sort(key=lambda one: -one[0])
     return tuple(facet for _, facet in made)
@@ -93,7 +94,7 @@ def _values(name: str, column: pa.ChunkedArray, n: int) -> tuple[FacetValue, ...
 
 def _kinds(name: str, column: pa.ChunkedArray, n: int) -> tuple[FacetValue, ...]:
     counted = [(one["values"], one["counts"]) for one in pc.value_counts(column.drop_null()).to_pylist()]
-    if len(counted) > _MOST_KINDS or (len(counted) > 1 and len(counted) == len(column)):  # names, not kinds
+    if len(counted) > _MOST_KINDS:
         return ()
     counted.sort(key=lambda pair: (-pair[1], str(pair[0])))
     return tuple(FacetValue(str(value), count, f"{name} == {_literal(value)}") for value, count in counted[:n])
@@ -128,6 +129,11 @@ def _ranges(name: str, column: pa.ChunkedArray) -> tuple[FacetValue, ...]:
         if inside.any() and conditions:
             made.append(FacetValue(label, int(inside.sum()), " and ".join(conditions)))
     return tuple(made)
+
+
+def _only_names(values: Sequence[FacetValue]) -> bool:
+    """Whether each value is one item's alone: a name, not a kind."""
+    return max(value.count for value in values) == 1
 
 
 def _rounded(number: float) -> float:
