@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # the same list as `_FILES`, for type checkers and editors
     from mmreco.models.sharedspace import SharedSpace
     from mmreco.models.slim import SLIM
     from mmreco.models.training import Training
+    from mmreco.models.transition_graph import TransitionGraph
     from mmreco.models.twotower import TwoTower
     from mmreco.models.userknn import UserKNN
 
@@ -63,6 +64,7 @@ __all__ = [
     "SharedSpace",
     "Switching",
     "Training",
+    "TransitionGraph",
     "TwoTower",
     "UserKNN",
     "VectorModel",
@@ -80,6 +82,7 @@ _FILES = {
     "PureSVD": "mmreco.models.puresvd",
     "ALS": "mmreco.models.als",
     "BPR": "mmreco.models.bpr",
+    "TransitionGraph": "mmreco.models.transition_graph",
     "ContentKNN": "mmreco.models.contentknn",
     "LogisticProfile": "mmreco.models.logistic",
     "Weighted": "mmreco.models.hybrid",
