@@ -56,10 +56,10 @@ def related(data: Path, seed: int) -> dict[str, Any]:
         "items_held_out": int(held.sum()),
         "items_asked": len(asked),
         "auc": float(roc_auc_score(replaces, relations.substitute_probability(both[:, 0], both[:, 1]))),
-        "auc_titles": float(roc_auc_score(replaces, np.einsum("pd,pd->p", words[both[:, 0]], words[both[:, 1]]))),
+        "auc_titles": float(roc_auc_score(replaces, relations.features.between(both[:, 0], both[:, 1])[:, 0])),
         **_hits(relations.complements(asked, K), asked, tried, len(shop)),
     }
-    plain = words[asked] @ words.T
+    plain = (words[asked] @ words.T).toarray().astype(np.float32)
     plain[np.arange(len(asked)), asked] = -np.inf
     out["titles"] = _hits(Ranking.from_scores(plain, K), asked, tried, len(shop))
     replaced = np.unique(tried.substitutes[:, 0])

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from mmreco.arrays import F32, I64, frozen
+from mmreco.arrays import F32, F64, I64, frozen
 from mmreco.baskets.associations import incidence
 from mmreco.data.attributes import Attributes
 from mmreco.data.dataset import Dataset
@@ -24,23 +24,28 @@ _FACTS = ("category", "brand", "price")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ItemFeatures:
-    """Unit vectors of each item by source, and how often it was bought.
+    """What is known of each item, in full and reduced, and how often it was bought.
 
     Parameters
     ----------
-    words, facts, behaviour : shape `(n_items, d)` each, float32
-        Of unit length, or zeros where nothing is known.
+    words, facts : sparse, shape `(n_items, w)` each
+        TF-IDF weights, lines of unit length or empty.
+    behaviour : sparse, shape `(n_items, n_items)`
+        The cosine of two items over users.
+    vectors : shape `(n_items, d)`, float32
+        The three reduced, beside one another, each part of unit length or zeros; popularity last.
     popularity : shape `(n_items,)`, float32
         `log(1 + users)`.
     """
 
-    words: F32
-    facts: F32
-    behaviour: F32
+    words: sp.csr_array
+    facts: sp.csr_array
+    behaviour: sp.csr_array
+    vectors: F32
     popularity: F32
 
     def __post_init__(self) -> None:
-        for name in ("words", "facts", "behaviour", "popularity"):
+        for name in ("vectors", "popularity"):
             object.__setattr__(self, name, frozen(getattr(self, name), np.float32))
 
     @classmethod
@@ -52,22 +57,20 @@ class ItemFeatures:
         bought = incidence(dataset.interactions)
         users = np.asarray(bought.sum(axis=0)).ravel()
         scale = sp.diags_array(1 / np.sqrt(np.maximum(users, 1)))
-        return cls(
-            _reduced(_weighted(words), dim, seed),
-            _reduced(_weighted(facts), dim, seed),
-            _reduced(scale @ (bought.T @ bought) @ scale, dim, seed),
-            np.log1p(users),
+        sources = (_weighted(words), _weighted(facts), sp.csr_array(scale @ (bought.T @ bought) @ scale))
+        popularity = np.log1p(users)
+        reduced = [_reduced(source, dim, seed) for source in sources]
+        return cls(*sources, np.concatenate([*reduced, popularity[:, None] / 5], axis=1), popularity)
+
+    def between(self, sources: I64, targets: I64) -> F64:
+        """Cosines by source, the reduced vectors' product and both popularities for each pair, shape `(p, 6)`."""
+        words, facts = (
+            np.asarray(m[sources].multiply(m[targets]).sum(axis=1)).ravel() for m in (self.words, self.facts)
         )
-
-    def vectors(self) -> F32:
-        """All of an item in one line, shape `(n_items, d)`."""
-        joined: F32 = np.concatenate([self.words, self.facts, self.behaviour, self.popularity[:, None] / 5], axis=1)
-        return joined
-
-    def between(self, sources: I64, targets: I64) -> F32:
-        """Cosines by source and both popularities for each pair, shape `(p, 5)`."""
-        cosines = [np.einsum("pd,pd->p", a[sources], a[targets]) for a in (self.words, self.facts, self.behaviour)]
-        return np.stack([*cosines, self.popularity[sources], self.popularity[targets]], axis=1)
+        bought = np.sqrt(np.asarray(self.behaviour[sources, targets]).ravel())
+        alike = np.einsum("pd,pd->p", self.vectors[sources, :-1], self.vectors[targets, :-1])
+        columns = (words, facts, bought, alike, self.popularity[sources], self.popularity[targets])
+        return np.stack(columns, axis=1).astype(np.float64)
 
 
 def _weighted(bags: Attributes) -> sp.csr_array:

@@ -95,7 +95,7 @@ class ItemRelations:
     def _spaces(
         cls, features: ItemFeatures, items: IdMap, pairs: ItemPairs, epochs: int, seed: int, progress: bool
     ) -> "ItemRelations":
-        vectors = features.vectors()
+        vectors = features.vectors
         complement, substitute = (
             relation_vectors(vectors, known, epochs=epochs, seed=seed, progress=progress)
             for known in (pairs.complements, pairs.substitutes)
@@ -106,18 +106,17 @@ class ItemRelations:
         both = np.concatenate([pairs.complements, pairs.substitutes])
         wanted = np.arange(len(both)) >= len(pairs.complements)
         facts = self._facts(both[:, 0], both[:, 1])
-        model = LogisticRegression(max_iter=2000).fit(facts, wanted)
-        weights: F64 = np.concatenate([model.coef_[0], model.intercept_])
+        mean, spread = facts.mean(axis=0), facts.std(axis=0) + 1e-9
+        model = LogisticRegression(max_iter=2000).fit((facts - mean) / spread, wanted)
+        slopes = model.coef_[0] / spread
+        weights: F64 = np.append(slopes, model.intercept_[0] - slopes @ mean)
         return weights
 
     def _facts(self, sources: I64, targets: I64) -> F64:
         cosines = [pair_cosines(space, sources, targets) for space in (self.complement, self.substitute)]
         plain = np.concatenate([np.stack(cosines, axis=1), self.features.between(sources, targets)], axis=1)
-        plain = plain.astype(np.float64)
-        plain[:, -2:] /= 5  # the popularities, to about the size of the cosines
         above = np.triu_indices(plain.shape[1])
-        products = plain[:, above[0]] * plain[:, above[1]]
-        return np.concatenate([4 * plain, 4 * products], axis=1)
+        return np.concatenate([plain, plain[:, above[0]] * plain[:, above[1]]], axis=1)
 
     def __repr__(self) -> str:
         return f"ItemRelations({len(self.items)} items)"
