@@ -14,24 +14,31 @@ _NAMES = {
     "BehaviourEncoder": "mmreco.encoders.behaviour",
     "Catalogue": "mmreco.data.catalogue",
     "Comparison": "mmreco.evaluation",
+    "ContentIndex": "mmreco.retrieval.content_index",
+    "CoversVocabulary": "mmreco.protocols",
     "DataError": "mmreco.errors",
     "Dataset": "mmreco.data.dataset",
+    "EASE": "mmreco.models.ease",
     "EmbedResult": "mmreco.embedding.embed",
     "Embeddings": "mmreco.data.embeddings",
     "Encoder": "mmreco.protocols",
     "EvaluationContext": "mmreco.evaluation",
     "Holdout": "mmreco.splitting",
+    "HybridSearch": "mmreco.retrieval.hybrid",
     "IdMap": "mmreco.data.ids",
     "ImageEncoder": "mmreco.encoders.image.encoder",
     "IncompatibleError": "mmreco.errors",
     "Interactions": "mmreco.data.interactions",
     "ItemKNN": "mmreco.models.itemknn",
     "LexicalEncoder": "mmreco.encoders.text.lexical",
+    "LexicalIndex": "mmreco.retrieval.lexical",
     "MMRecoError": "mmreco.errors",
     "MODELS": "mmreco.models",
     "MissingExtraError": "mmreco.errors",
     "NotFittedError": "mmreco.errors",
+    "PlacesItems": "mmreco.protocols",
     "Popular": "mmreco.models.popular",
+    "QueryEncoder": "mmreco.protocols",
     "Range": "mmreco.evaluation",
     "Ranking": "mmreco.data.ranking",
     "Recommender": "mmreco.recommender",
@@ -41,8 +48,10 @@ _NAMES = {
     "Reviews": "mmreco.data.reviews",
     "Searches": "mmreco.protocols",
     "SharedSpace": "mmreco.models.sharedspace",
+    "SimilarUsers": "mmreco.data.answer",
     "Split": "mmreco.splitting",
     "StaticEncoder": "mmreco.encoders.text.static",
+    "Storable": "mmreco.protocols",
     "TextEncoder": "mmreco.encoders.text.encoder",
     "Training": "mmreco.models.training",
     "TuningResult": "mmreco.evaluation",
@@ -60,6 +69,7 @@ _NAMES = {
     "leave_last_out": "mmreco.splitting",
     "missing_modality": "mmreco.splitting",
     "random_events": "mmreco.splitting",
+    "register_encoder": "mmreco.encoders.registry",
     "rolling": "mmreco.splitting",
     "tune": "mmreco.evaluation",
     "verify": "mmreco.storage.artefact",
@@ -67,7 +77,7 @@ _NAMES = {
 }
 
 if TYPE_CHECKING:  # the same list, for type checkers and editors
-    from mmreco.data.answer import Answer
+    from mmreco.data.answer import Answer, SimilarUsers
     from mmreco.data.attributes import Attributes
     from mmreco.data.catalogue import Catalogue
     from mmreco.data.dataset import Dataset
@@ -81,26 +91,31 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.embedding.embed import EmbedResult, embed, embed_stream
     from mmreco.encoders.behaviour import BehaviourEncoder
     from mmreco.encoders.image.encoder import ImageEncoder
+    from mmreco.encoders.registry import register_encoder
     from mmreco.encoders.text.encoder import TextEncoder
     from mmreco.encoders.text.lexical import LexicalEncoder
     from mmreco.encoders.text.static import StaticEncoder
     from mmreco.errors import (
         DataError,
         IncompatibleError,
-        MissingExtraError,
         MMRecoError,
+        MissingExtraError,
         NotFittedError,
         UnknownIdError,
     )
     from mmreco.evaluation import Comparison, EvaluationContext, Range, Report, TuningResult, compare, evaluate, tune
     from mmreco.index.vector import VectorIndex
     from mmreco.models import MODELS
+    from mmreco.models.ease import EASE
     from mmreco.models.itemknn import ItemKNN
     from mmreco.models.popular import Popular
     from mmreco.models.sharedspace import SharedSpace
     from mmreco.models.training import Training
-    from mmreco.protocols import Encoder, Recommends, Searches
+    from mmreco.protocols import CoversVocabulary, Encoder, PlacesItems, QueryEncoder, Recommends, Searches, Storable
     from mmreco.recommender import Recommender
+    from mmreco.retrieval.content_index import ContentIndex
+    from mmreco.retrieval.hybrid import HybridSearch
+    from mmreco.retrieval.lexical import LexicalIndex
     from mmreco.splitting import (
         Holdout,
         Split,
@@ -122,24 +137,31 @@ __all__ = [
     "BehaviourEncoder",
     "Catalogue",
     "Comparison",
+    "ContentIndex",
+    "CoversVocabulary",
     "DataError",
     "Dataset",
+    "EASE",
     "EmbedResult",
     "Embeddings",
     "Encoder",
     "EvaluationContext",
     "Holdout",
+    "HybridSearch",
     "IdMap",
     "ImageEncoder",
     "IncompatibleError",
     "Interactions",
     "ItemKNN",
     "LexicalEncoder",
+    "LexicalIndex",
     "MMRecoError",
     "MODELS",
     "MissingExtraError",
     "NotFittedError",
+    "PlacesItems",
     "Popular",
+    "QueryEncoder",
     "Range",
     "Ranking",
     "Recommender",
@@ -149,8 +171,10 @@ __all__ = [
     "Reviews",
     "Searches",
     "SharedSpace",
+    "SimilarUsers",
     "Split",
     "StaticEncoder",
+    "Storable",
     "TextEncoder",
     "Training",
     "TuningResult",
@@ -168,6 +192,7 @@ __all__ = [
     "leave_last_out",
     "missing_modality",
     "random_events",
+    "register_encoder",
     "rolling",
     "tune",
     "verify",

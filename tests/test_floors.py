@@ -62,7 +62,8 @@ HOMES = {
     "transformers": ("encoders",),
     "tqdm": ("progress",),
     "typer": ("cli",),
-    **dict.fromkeys(("pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"), ()),
+    "pickle": ("testing.models",),  # to prove that a model travels to another process; no file is one
+    **dict.fromkeys(("cPickle", "marshal", "shelve", "dill", "cloudpickle"), ()),
 }
 # What `nn` works on: tensors; it knows neither ids nor files.
 NN_MAY = {"errors", "arrays", "progress", "nn"}
@@ -255,7 +256,8 @@ def house(folder: Path, **files: str) -> Path:
         ({"nn__loop": "from mmreco.data.ids import IdMap", "data__ids": ""}, "nn knows tensors only"),
         ({"models__als": "import faiss"}, "faiss is at home in index"),
         ({"index__vector": "import faiss"}, None),
-        ({"data__ids": "def f():\n    import pickle"}, "pickle is at home in no file"),
+        ({"data__ids": "def f():\n    import pickle"}, "pickle is at home in testing.models"),
+        ({"data__ids": "import dill"}, "dill is at home in no file"),
         ({"encoders__image__decoding": "from PIL import Image"}, None),
         ({"encoders__text": "from PIL import Image"}, "PIL is at home in"),
     ],

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import mmreco
 
-CONSTANTS = {"MODELS": "The models that need nothing but behaviour, by name."}
+CONSTANTS = {"MODELS": "Every model, by name."}
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 ROOMS = {
-    "mmreco.recommender": "The facade",
+    "mmreco.recommender": "The front door",
     "mmreco.data": "Data",
+    "mmreco.splitting": "Data",
+    "mmreco.storage": "Data",
+    "mmreco.text": "Data",
     "mmreco.encoders": "Encoders",
+    "mmreco.embedding": "Encoders",
+    "mmreco.retrieval": "Search",
     "mmreco.index": "Search",
     "mmreco.models.sharedspace": "Models",
     "mmreco.models": "Models",

@@ -79,8 +79,7 @@ def _require_transforms(faiss: Any, index: Any, dim: int) -> None:
 
 def _require_graph(faiss: Any, hnsw: Any, n: int) -> None:
     levels, offsets, places = (
-        _numbers(faiss, vector).astype(np.int64)
-        for vector in (hnsw.levels, hnsw.offsets, hnsw.cum_nneighbor_per_level)
+        _numbers(faiss, vector).astype(np.int64) for vector in (hnsw.levels, hnsw.offsets, hnsw.cum_nneighbor_per_level)
     )
     neighbours = _numbers(faiss, hnsw.neighbors)
     _require(len(levels) == n and len(offsets) == n + 1, f"{len(levels)} levels for {n} items")
@@ -91,7 +90,9 @@ def _require_graph(faiss: Any, hnsw: Any, n: int) -> None:
     _require(places[0] == 0 and bool((np.diff(places) >= 0).all()), "falling counts of neighbours")
     ends = np.concatenate([[0], np.cumsum(places[levels])])  # what each item's levels take
     _require(bool((offsets == ends).all()) and len(neighbours) == ends[-1], "neighbours of another number")
-    _require(int(neighbours.min(initial=0)) >= -1 and int(neighbours.max(initial=-1)) < n, "neighbours that are no items")
+    _require(
+        int(neighbours.min(initial=0)) >= -1 and int(neighbours.max(initial=-1)) < n, "neighbours that are no items"
+    )
     _require(0 <= hnsw.entry_point < n, f"an entry at item {hnsw.entry_point} of {n}")
     _require(hnsw.max_level == top - 1 == levels[hnsw.entry_point] - 1, "an entry below the highest level")
     for level in range(1, top):  # a walk on a level reads its neighbours' neighbours there
