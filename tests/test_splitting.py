@@ -350,7 +350,7 @@ class TestRolling:
     def test_what_cannot_be_rolled_is_refused(self) -> None:
         timed = made([[0, 1]], [[1, 2]])
         for options in ({"folds": 0}, {"folds": 5, "share": 0.2}, {"share": 0.0}):
-            with pytest.raises(DataError, match="folds=|share="):
+            with pytest.raises(DataError, match=r"folds=|share="):
                 list(rolling(timed, **options))  # type: ignore[arg-type]
         with pytest.raises(DataError, match="rolling: these events carry no times"):
             list(rolling(made([[0, 1]])))

@@ -14,7 +14,7 @@ from mmreco.data.request import Request
 from mmreco.errors import DataError
 from mmreco.evaluation.context import EvaluationContext
 from mmreco.evaluation.report import Report
-from mmreco.evaluation.sampling import among, drawn
+from mmreco.evaluation.sampling import drawn
 from mmreco.metrics.beyond_accuracy import inequality
 from mmreco.metrics.relevance import item_exposure, relevance
 from mmreco.progress import progress as shown_progress
@@ -111,20 +111,20 @@ def evaluate(
     if context is not None:
         context.require_items(test.targets.items)
     measured = _Measured(test.histories, context, cutoffs, sampled)
-    rng = np.random.default_rng(_SAMPLES)
     seconds = 0.0
     batches = range(0, len(counted), batch_size)
     for start in shown_progress(batches, description=type(model).__name__, shown=progress):
-        asked = test.take(counted[start : start + batch_size])
+        lines = counted[start : start + batch_size]
+        batch = test.take(lines)
+        among = candidates
+        if sampled is not None:
+            seeds = [[_SAMPLES, line] for line in lines.tolist()]
+            among = drawn(batch.histories, batch.targets, sampled, seeds, where=candidates)
+        request = Request(batch.histories, k=cutoffs[-1], exclude_seen=exclude_seen, candidates=among)
         began = time.perf_counter()
-        width = cutoffs[-1] if sampled is None else n_items
-        request = Request(asked.histories, k=width, exclude_seen=exclude_seen, candidates=candidates)
         ranking = model.recommend(request)
         seconds += time.perf_counter() - began
-        if sampled is not None:
-            chosen = drawn(asked.histories, asked.targets, sampled, rng, where=candidates)
-            ranking = among(ranking, chosen, cutoffs[-1])
-        measured.take(ranking, asked, exclude_seen, candidates)
+        measured.take(ranking, batch, exclude_seen, candidates)
     users = test.targets.users.take(counted)
     arrays = {name: np.concatenate(parts) for name, parts in measured.parts.items()}
     figures = {name: _mean(array) for name, array in arrays.items()}
@@ -152,41 +152,41 @@ class _Measured:
         if sampled is None:
             self.counts = {cutoff: np.zeros(self.n_items, dtype=np.int64) for cutoff in cutoffs}
 
-    def take(self, ranking: Ranking, asked: Holdout, exclude_seen: bool, where: Bool | None) -> None:
+    def take(self, ranking: Ranking, batch: Holdout, exclude_seen: bool, where: Bool | None) -> None:
         """Measure one batch."""
         named = "" if self.sampled is None else f" ({self.sampled} sampled)"
-        _accuracy(self.parts, ranking, asked.targets, self.cutoffs, named)
+        _accuracy(self.parts, ranking, batch.targets, self.cutoffs, named)
         if self.sampled is not None:
             return
         if ranking.k >= self.n_items:
-            there = _candidates(asked, exclude_seen, where)
-            self.parts.setdefault("auc", []).append(metrics.auc(ranking, asked.targets, there))
+            there = _candidates(batch, exclude_seen, where)
+            self.parts.setdefault("auc", []).append(metrics.auc(ranking, batch.targets, there))
         plain = (
             None
             if self.context is None
-            else metrics.most_popular_unseen(asked.histories, self.context.counts, self.cutoffs[-1])
+            else metrics.most_popular_unseen(batch.histories, self.context.counts, self.cutoffs[-1])
         )
         for cutoff in self.cutoffs:
             top = ranking.top(cutoff)
             self.counts[cutoff] += item_exposure(top, self.n_items)
             self._add("novelty", cutoff, metrics.mean_value(top, self.bits))
             if self.context is not None and plain is not None:
-                self._beyond(self.context, top, plain.top(cutoff), asked)
+                self._beyond(self.context, top, plain.top(cutoff), batch)
         if self.context is not None:
             for name, mask in self.context.segments.items():
-                wanted = asked.targets.keep(mask[asked.targets.items_flat])
+                wanted = batch.targets.keep(mask[batch.targets.items_flat])
                 _accuracy(self.by_item.setdefault(name, {}), ranking, wanted, self.cutoffs, "")
 
-    def _beyond(self, context: EvaluationContext, top: Ranking, plain: Ranking, asked: Holdout) -> None:
+    def _beyond(self, context: EvaluationContext, top: Ranking, plain: Ranking, batch: Holdout) -> None:
         cutoff = top.k
         self._add("popularity", cutoff, metrics.mean_value(top, context.shares))
-        self._add("popularity_lift", cutoff, metrics.popularity_lift(top, asked.histories, context.shares))
-        self._add("serendipity", cutoff, metrics.serendipity(top, asked.targets, plain))
+        self._add("popularity_lift", cutoff, metrics.popularity_lift(top, batch.histories, context.shares))
+        self._add("serendipity", cutoff, metrics.serendipity(top, batch.targets, plain))
         if context.aligned is not None:
             self._add("diversity", cutoff, metrics.diversity(top, context.aligned))
         if context.bags is not None:
             self._add("category_diversity", cutoff, metrics.diversity(top, context.bags))
-            self._add("miscalibration", cutoff, metrics.miscalibration(top, asked.histories, context.bags))
+            self._add("miscalibration", cutoff, metrics.miscalibration(top, batch.histories, context.bags))
 
     def _add(self, name: str, cutoff: int, values: F64) -> None:
         self.parts.setdefault(f"{name}@{cutoff}", []).append(values)
@@ -196,16 +196,16 @@ class _Measured:
         if self.context is None or self.sampled is not None:
             return {}
         names = [f"{name}@{cutoff}" for cutoff in self.cutoffs for name in metrics.PER_USER]
-        found = {
+        by_segment = {
             segment: {name: arrays[name][mask] for name in names}
             for segment, mask in metrics.user_segments(histories).items()
         }
         for segment, parts in self.by_item.items():
-            found[segment] = {name: np.concatenate(parts[name]) for name in names}
-        counted = {segment: int(np.isfinite(of[names[0]]).sum()) for segment, of in found.items()}
+            by_segment[segment] = {name: np.concatenate(parts[name]) for name in names}
+        counted = {segment: int(np.isfinite(of[names[0]]).sum()) for segment, of in by_segment.items()}
         return {
             segment: {"users": counted[segment], **{name: _mean(array) for name, array in of.items()}}
-            for segment, of in found.items()
+            for segment, of in by_segment.items()
             if counted[segment]
         }
 
@@ -220,18 +220,18 @@ def _accuracy(
             parts.setdefault(f"{name}@{cutoff}{named}", []).append(metric(hits[:, :cutoff], wanted))
 
 
-def _candidates(asked: Holdout, exclude_seen: bool, where: Bool | None) -> I64:
+def _candidates(batch: Holdout, exclude_seen: bool, where: Bool | None) -> I64:
     """How many items could have been answered to each user, shape `(n,)`; targets count even where they could not."""
-    n, n_items = len(asked), len(asked.targets.items)
+    n, n_items = len(batch), len(batch.targets.items)
     could = np.ones((n, n_items), dtype=np.bool_)
     if where is not None:
         could &= where
     if exclude_seen:
-        could[asked.histories.users_flat, asked.histories.items_flat] = False
-    could[asked.targets.users_flat, asked.targets.items_flat] = True
+        could[batch.histories.users_flat, batch.histories.items_flat] = False
+    could[batch.targets.users_flat, batch.targets.items_flat] = True
     return np.asarray(could.sum(axis=1), dtype=np.int64)
 
 
 def _mean(values: F64) -> float:
-    known = values[~np.isnan(values)]  # a user without any answer has no novelty
-    return float(known.mean()) if len(known) else 0.0
+    there = values[~np.isnan(values)]  # a user without any answer has no novelty
+    return float(there.mean()) if len(there) else 0.0

@@ -273,14 +273,16 @@ class ScoreModel(Model):
         parts = []
         for start in range(0, len(request), step):
             lines = np.arange(start, min(start + step, len(request)))
-            scores = np.array(self._score(request, lines), dtype=np.float32)  # (b, n_items), our own copy
-            if excluded is not None:
-                barred = excluded.take(lines)
+            scores = self._score(request, lines)  # (b, n_items)
+            barred = None if excluded is None else excluded.take(lines)
+            if candidates is not None and candidates.ndim == 2:
+                parts.append(_best_of(scores, candidates[lines], barred, request.k))
+                continue
+            scores = np.array(scores, dtype=np.float32)  # our own copy
+            if barred is not None:
                 scores[barred.users_flat, barred.items_flat] = -np.inf
             if candidates is not None:
-                scores[
-                    ~np.broadcast_to(candidates if candidates.ndim == 1 else candidates[lines], scores.shape)
-                ] = -np.inf
+                scores[:, ~candidates] = -np.inf
             parts.append(Ranking.from_scores(scores, request.k))
         return _stacked(parts, request.k)
 
@@ -391,6 +393,22 @@ def seeded(model: Any, seed: int) -> Any:
     if "training" in names:
         return replace(model, training=replace(model.training, seed=seed))
     return replace(model, seed=seed) if "seed" in names else replace(model)
+
+
+def _best_of(scores: F32, candidates: Bool, barred: Interactions | None, k: int) -> Ranking:
+    """The `k` best among candidates of each question's own, shape `(b, n_items)`; few of them cost little."""
+    mine = candidates.copy()
+    if barred is not None:
+        mine[barred.users_flat, barred.items_flat] = False
+    lines, rows = np.nonzero(mine)
+    counts = np.bincount(lines, minlength=len(mine))
+    width = max(1, int(counts.max(initial=0)))
+    place = np.arange(len(lines)) - np.repeat(np.cumsum(counts) - counts, counts)
+    names = np.full((len(mine), width), -1, dtype=np.int64)
+    few = np.full((len(mine), width), -np.inf, dtype=np.float32)
+    names[lines, place] = rows
+    few[lines, place] = np.asarray(scores)[lines, rows]
+    return Ranking.from_scores(few, k, rows=names)
 
 
 def _stacked(parts: list[Ranking], k: int) -> Ranking:

@@ -94,7 +94,8 @@ class LogisticProfile(ScoreModel):
         Raises
         ------
         DataError
-            There is no event of the kind `target` with another before it, or a price or a sentiment is no number.
+            There is no event of the kind `target` with another before it, no other item it could have been, or a
+            price or a sentiment is no number.
         """
         train = dataset.interactions
         known = {"catalogue": dataset.catalogue, "reviews": dataset.reviews, "sentiment": _sentiment(dataset.catalogue)}
@@ -188,6 +189,10 @@ class LogisticProfile(ScoreModel):
         return dict(zip(self.facts_.names, self.weights_.tolist(), strict=True))
 
     def _learnt(self, pairs: F64, came: Bool) -> tuple[F64, float]:
+        if came.all():
+            raise DataError(
+                "LogisticProfile: nothing was left that did not come next; expected a catalogue of two items or more"
+            )
         from sklearn.linear_model import LogisticRegression  # heavy
 
         spread = pairs.std(axis=0)

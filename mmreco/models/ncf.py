@@ -24,7 +24,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmreco.arrays import F32, I64, Bool
+from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
+from mmreco.errors import DataError
 from mmreco.models.base import ScoreModel
 from mmreco.models.parameters import require
 from mmreco.models.trained import Trained
@@ -115,12 +117,18 @@ class NCF(Trained[_Network], ScoreModel):
         require(self.dim >= 1, "dim", self.dim, "1 or more")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
 
+    def _prepare(self, dataset: Dataset, train: Interactions) -> None:
+        if not (np.diff(_distinct(train).indptr) > 1).any():
+            raise DataError(f"NCF: nobody in {train!r} has two different items; expected histories to learn from")
+
     def _network(self, n_items: int) -> _Network:
         return _Network(n_items, self.dim, self.kind, self.dropout)
 
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
         seen = _distinct(train)
         seen = seen[rng.permutation(np.flatnonzero(np.diff(seen.indptr) > 1))]
+        if not seen.nnz:  # a part of a long log in which nobody has two items
+            return
         size = int(np.clip(seen.nnz // _BATCHES, _SMALLEST, _LARGEST))
         cuts = np.flatnonzero(np.diff(seen.indptr[:-1] // size)) + 1  # users of so many events together
         for start, stop in zip([0, *cuts], [*cuts, seen.shape[0]], strict=True):

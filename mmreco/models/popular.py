@@ -8,17 +8,18 @@ Deviations: the decay is a half-life instead of a window; and by category an ite
 first a category as often as the history turns to it, then an item of it by popularity.
 """
 
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, replace
+from typing import Literal, final
 
 import numpy as np
 import scipy.sparse as sp
 
-from mmreco.arrays import F32, frozen
+from mmreco.arrays import F32, I64, frozen
 from mmreco.data.attributes import Attributes
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel, State
+from mmreco.models.parameters import require
 from mmreco.models.time_decay import half_life_checked, times_needed, weights_since_newest
 from mmreco.splitting import Holdout
 
@@ -28,19 +29,22 @@ __all__ = ["Popular", "share_of_users"]
 @final
 @dataclass(kw_only=True, eq=False)
 class Popular(ScoreModel):
-    """Items by the summed weight of their events, whoever asks; or within the kinds that a history turns to.
+    """Items by the summed weight of their events, or by how many users had one, whoever asks; or within the kinds that a history turns to.
 
     Parameters
     ----------
     half_life_days : above 0, optional
         An event counts half for every so many days before the newest of the log. None: all count the same.
+    by : "weight" or "users"
+        By weight fifty events of one user count fifty times. By users each counts once an item, so one that never
+        stops clicking decides nothing.
     within : a column of the catalogue, e.g. "category", optional
         A history gets what is popular among the kinds of its own items, and after these the rest.
 
     Raises
     ------
     DataError
-        `half_life_days` is not above 0.
+        `half_life_days` is not above 0, or `by` is neither.
 
     Examples
     --------
@@ -53,11 +57,13 @@ class Popular(ScoreModel):
     """
 
     half_life_days: float | None = None
+    by: Literal["weight", "users"] = "weight"
     within: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         half_life_checked(self.half_life_days)
+        require(self.by in ("weight", "users"), "by", self.by, "'weight' or 'users'")
 
     def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Count the events.
@@ -69,8 +75,10 @@ class Popular(ScoreModel):
         """
         train = dataset.interactions
         times_needed(train, self.half_life_days)
-        weights = weights_since_newest(train, self.half_life_days)
-        totals = np.bincount(train.items_flat, weights=weights, minlength=len(train.items))
+        items, weights = train.items_flat, weights_since_newest(train, self.half_life_days)
+        if self.by == "users":
+            items, weights = _people(train, self.half_life_days)
+        totals = np.bincount(items, weights=weights, minlength=len(train.items))
         self.popularity_ = frozen(totals, np.float32)
         self.kinds_: sp.csr_array | None = None
         if self.within is not None:
@@ -115,6 +123,16 @@ class Popular(ScoreModel):
             ones = np.ones(len(state["kind_flat"]), dtype=np.float32)
             shape = (len(self.items_), int(state["kinds"][0]))
             self.kinds_ = sp.csr_array((ones, state["kind_flat"], state["kind_starts"]), shape=shape)
+
+
+def _people(train: Interactions, half_life_days: float | None) -> tuple[I64, F32]:
+    """A line for each user and item that met: the item, and how much the last time they did still counts."""
+    counts = weights_since_newest(replace(train, weights=np.ones_like(train.weights)), half_life_days)
+    order = np.lexsort((-counts, train.items_flat, train.users_flat))  # the last of a user and an item first
+    users, items = train.users_flat[order], train.items_flat[order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    return items[first], counts[order][first]
 
 
 def share_of_users(train: Interactions) -> F32:

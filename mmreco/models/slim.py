@@ -10,6 +10,7 @@ until no weight moves by more than a ten-thousandth; and items that no weight sp
 popularity.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
@@ -27,6 +28,8 @@ from mmreco.models.popular import share_of_users
 from mmreco.splitting import Holdout
 
 __all__ = ["SLIM"]
+
+_logger = logging.getLogger(__name__)
 
 _DENSE = 8_192  # items up to which all inner products are held: 256 MB
 _SPARSE = 1 << 28  # pairs of events of one user up to which those that are not 0 are held: 2 GB at most
@@ -85,13 +88,22 @@ class SLIM(ScoreModel):
         chosen = nearest(train, self.neighbours, _SHRINKAGE, "cosine")  # (n_items, n_items)
         products = _Products(train.matrix())
         rows, columns, values = [], [], []
+        unsettled = 0
         for targets, others, there in _blocks(chosen):
             square, line = products.of(targets, others, there)  # (b, w, w), (b, w)
-            weights = _regressed(square, line, self.l1, self.l2)
+            weights, settled = _regressed(square, line, self.l1, self.l2)
+            unsettled += int((~settled).sum())
             kept = weights > 0
             rows.append(others[kept])
             columns.append(np.broadcast_to(targets[:, None], others.shape)[kept])
             values.append(weights[kept])
+        if unsettled:
+            _logger.warning(
+                "SLIM: the weights of %d of %d items still moved after %d sweeps, so they are approximate; raise l2",
+                unsettled,
+                n_items,
+                _SWEEPS,
+            )
         places = (np.concatenate([*rows, _NONE]), np.concatenate([*columns, _NONE]))
         learnt = np.concatenate([*values, np.zeros(0, dtype=np.float32)])
         self.weights_ = sp.coo_array((learnt, places), shape=(n_items, n_items)).tocsr()
@@ -184,20 +196,20 @@ class _Products:
         return found
 
 
-def _regressed(square: F32, line: F32, l1: float, l2: float) -> F32:
-    """The elastic nets' weights, shape `(b, w)`."""
+def _regressed(square: F32, line: F32, l1: float, l2: float) -> tuple[F32, Bool]:
+    """The elastic nets' weights, shape `(b, w)`, and whether each net has come to rest, `(b,)`."""
     weights = np.zeros_like(line)
     left = line.copy()  # what the weights do not explain yet
     lengths = np.diagonal(square, axis1=1, axis2=2)  # (b, w)
     for _ in range(_SWEEPS):
-        moved = 0.0
+        moved = np.zeros(len(line), dtype=np.float32)
         for column in range(line.shape[1]):
             old, length = weights[:, column], lengths[:, column]
             new = np.maximum(left[:, column] + length * old - l1, 0) / (length + l2)  # (b,)
             change = new - old
             left -= change[:, None] * square[:, column]
             weights[:, column] = new
-            moved = max(moved, float(np.abs(change).max()))
-        if moved < _MOVED:
+            np.maximum(moved, np.abs(change), out=moved)
+        if moved.max(initial=0) < _MOVED:
             break
-    return weights
+    return weights, moved < _MOVED

@@ -1,18 +1,20 @@
 """How much an event still counts: halved every so many days."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from mmreco.arrays import F32, frozen
+from mmreco.arrays import F32, I64, frozen
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
 
 __all__ = ["half_life_checked", "recent", "times_needed", "weights_since_newest"]
 
 _DAY = 86_400_000  # milliseconds
+_ENOUGH = 20  # events that tell how long a log is
 _MOST = 100.0  # half-lives; beyond, an event counts no less, and still above 0
 
 
@@ -47,7 +49,22 @@ def weights_since_newest(events: Interactions, half_life_days: float | None) -> 
     """The events' weights, halved for every half-life before the newest event of all, shape `(e,)`."""
     if half_life_days is None or events.times is None or not events.n_events:
         return events.weights
-    return _halved(events, (events.times.max() - events.times).astype(np.float64), half_life_days)
+    age = np.maximum(_newest(events.times) - events.times, 0)
+    return _halved(events, age.astype(np.float64), half_life_days)
+
+
+def _newest(times: I64) -> int:
+    """The newest of these moments, shape `(e,)`, less those that can only be errors.
+
+    One event in 2099 would make all others equally old. So what lies in the future does not count, and neither does
+    the last thousandth where it begins later than all the rest is long.
+    """
+    past = times[times <= int(time.time() * 1000) + _DAY]
+    times = np.sort(past if len(past) else times)
+    last = len(times) - 1 - max(1, len(times) // 1_000)
+    if last >= _ENOUGH and times[-1] - times[last] > times[last] - times[0]:
+        return int(times[last])
+    return int(times[-1])
 
 
 def recent(histories: Interactions, half_life_days: float | None) -> sp.csr_array:

@@ -1,4 +1,6 @@
 import json
+import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mmreco.data.attributes import Attributes
+from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
@@ -13,7 +16,9 @@ from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.evaluation import EvaluationContext, evaluate
-from mmreco.splitting import Holdout
+from mmreco.evaluation.sampling import drawn
+from mmreco.models.popular import Popular
+from mmreco.splitting import Holdout, leave_last_out
 
 ITEMS = IdMap.of(["a", "b", "c", "d", "e", "f"])
 
@@ -198,10 +203,47 @@ def test_sampled_metrics_of_a_random_model_are_a_lottery_among_the_few() -> None
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(DataError, match="sampled=0"):
         evaluate(Alphabetical(), TEST, sampled=0)
-    with pytest.raises(DataError, match="sampled=5: user '2' has 3 items"):
+    with pytest.raises(DataError, match="sampled=5: user '0' has 4 items"):
         evaluate(Alphabetical(), TEST, sampled=5)
     other = Interactions.from_histories([["z"]], items=IdMap.of(["z"]))
     with pytest.raises(IncompatibleError, match="context is of 1 items, test of 6"):
         evaluate(Alphabetical(), TEST, context=EvaluationContext(other))
     with pytest.raises(IncompatibleError, match="context: categories of 1 items, train over 6"):
         known(categories=Attributes.from_lists(other.items, {}))
+
+
+def test_sampled_metrics_cost_less_than_those_over_all_items() -> None:
+    n_users, n_items = 300, 20_000
+    rng = np.random.default_rng(0)
+    items, users = IdMap.of([f"i{r}" for r in range(n_items)]), IdMap.of([f"u{r}" for r in range(n_users)])
+    log = Interactions.from_events(users, items, np.repeat(np.arange(n_users), 20), rng.integers(n_items, size=6_000))
+    split = leave_last_out(Dataset.from_interactions(log))
+    model = Popular().fit(split.train)
+    peaks, seconds = {}, {}
+    for sampled in (None, 100):
+        tracemalloc.start()
+        evaluate(model, split, sampled=sampled)
+        peaks[sampled] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        took = []
+        for _ in range(3):
+            began = time.perf_counter()
+            evaluate(model, split, sampled=sampled)
+            took.append(time.perf_counter() - began)
+        seconds[sampled] = min(took)
+    assert peaks[100] < peaks[None]
+    assert seconds[100] < seconds[None]
+
+
+def test_the_items_drawn_are_even_and_neither_had_nor_wanted() -> None:
+    items = IdMap.of([f"i{r}" for r in range(12)])
+    histories = Interactions.from_histories([["i0", "i3", "i11"]] * 3_000, items=items)
+    targets = Interactions.from_histories([["i5"]] * 3_000, items=items)
+    on_sale = np.arange(12) != 7
+    chosen = drawn(histories, targets, 2, [[0, line] for line in range(3_000)], where=on_sale)
+    assert chosen[:, 5].all()
+    assert not chosen[:, [0, 3, 7, 11]].any()
+    assert (chosen.sum(axis=1) == 3).all()
+    counts = chosen[:, [1, 2, 4, 6, 8, 9, 10]].sum(axis=0)  # 857 expected of each
+    assert counts.min() > 750
+    assert counts.max() < 970

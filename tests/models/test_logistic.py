@@ -65,7 +65,7 @@ def test_probabilities_are_calibrated(fitted: LogisticProfile, held_out: Split) 
     said = fitted.probabilities(test.histories, every)
     assert said.sum(axis=1).mean() == pytest.approx(1, rel=0.15)
     came = np.zeros(said.shape)
-    came[np.arange(len(test)), test.targets.items_flat] = 1
+    came[test.targets.users_flat, test.targets.items_flat] = 1
     assert fitted.ece_ < 0.02
     assert calibration_error(said.ravel(), came.ravel()) < 0.25 / 300
 
@@ -165,3 +165,9 @@ def test_calibration_error_checks_what_it_is_given(
 ) -> None:
     with pytest.raises(DataError, match=message):
         calibration_error(said, came, bins=bins)
+
+
+def test_a_catalogue_of_one_item_teaches_nothing() -> None:
+    log = Interactions.from_histories([["a", "a"]] * 9, items=IdMap.of(["a"]))
+    with pytest.raises(DataError, match="expected a catalogue of two items or more"):
+        LogisticProfile().fit(Dataset.from_interactions(log))

@@ -100,3 +100,10 @@ def test_parameters_are_checked_on_construction(options: dict[str, object], said
 def test_unfitted_has_no_scores() -> None:
     with pytest.raises(NotFittedError, match="NCF is not fitted"):
         NCF().score(shelves())
+
+
+def test_logs_of_one_item_teach_nothing() -> None:
+    for items in (IdMap.of(["i1"]), ITEMS):
+        log = Interactions.from_histories([["i1", "i1", "i1"]] * 20, items=items)
+        with pytest.raises(DataError, match=r"nobody in .* has two different items"):
+            NCF(dim=4, training=Training(epochs=1)).fit(Dataset.from_interactions(log))

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,45 @@ def test_share_of_users_counts_each_user_once(log: Interactions) -> None:
 def test_unfitted_has_no_scores() -> None:
     with pytest.raises(NotFittedError, match="Popular is not fitted"):
         Popular().score(Interactions.from_histories([[]], items=ITEMS))
+
+
+def test_by_users_one_that_never_stops_clicking_decides_nothing() -> None:
+    log = Interactions.from_histories([["a"] * 50, ["b"], ["b", "c"]], items=ITEMS)
+    dataset = Dataset.from_interactions(log)
+    asked = Interactions.from_histories([[]], items=ITEMS)
+    assert Popular().fit(dataset).recommend(histories=asked, k=2).ids(ITEMS) == [["a", "b"]]
+    people = Popular(by="users").fit(dataset)
+    assert people.popularity_.tolist() == [1, 2, 1, 0]
+    with pytest.raises(DataError, match="by='lines': expected 'weight' or 'users'"):
+        Popular(by="lines")  # type: ignore[arg-type]
+
+
+def test_by_users_the_last_time_is_what_counts(log: Interactions) -> None:
+    slow: dict[tuple[int, int], float] = {}
+    for user, item, moment in zip(log.users_flat, log.items_flat, log.times, strict=True):
+        age = (log.times.max() - moment) / DAY
+        slow[user, item] = max(slow.get((user, item), 0.0), 0.5 ** (age / 30))
+    totals = np.zeros(25)
+    for (_, item), counts in slow.items():
+        totals[item] += counts
+    model = Popular(half_life_days=30, by="users").fit(Dataset.from_interactions(log))
+    np.testing.assert_allclose(model.popularity_, totals, rtol=1e-5)
+
+
+@pytest.mark.parametrize("year", [2040, 2099])
+def test_one_event_of_the_future_does_not_cancel_the_decay(log: Interactions, year: int) -> None:
+    late = int((np.datetime64(f"{year}-01-01") - np.datetime64("1970-01-01")).astype("timedelta64[ms]").astype(int))
+    wrong = Interactions.from_events(
+        log.users,
+        log.items,
+        np.append(log.users_flat, 0),
+        np.append(log.items_flat, 24),
+        times=np.append(log.times, late),
+        weights=np.append(log.weights, np.float32(1)),
+    )
+    right, spoilt = (Popular(half_life_days=7).fit(Dataset.from_interactions(one)).popularity_ for one in (log, wrong))
+    np.testing.assert_allclose(spoilt[:24], right[:24], rtol=1e-5)
+    old = replace(log, times=log.times - 20 * 365 * DAY)  # so it is when the error is not in the future
+    erring = replace(wrong, times=np.where(wrong.times == late, log.times.max(), wrong.times - 20 * 365 * DAY))
+    right, spoilt = (Popular(half_life_days=7).fit(Dataset.from_interactions(one)).popularity_ for one in (old, erring))
+    np.testing.assert_allclose(spoilt[:24], right[:24], rtol=1e-5)

@@ -65,3 +65,13 @@ def test_parameters_are_checked_on_construction(options: dict[str, float], said:
 def test_unfitted_has_no_scores(log: Interactions) -> None:
     with pytest.raises(NotFittedError, match="SLIM is not fitted"):
         SLIM().score(log)
+
+
+def test_weights_that_have_not_come_to_rest_are_spoken_of(
+    log: Interactions, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    SLIM(l2=5.0).fit(Dataset.from_interactions(log))
+    assert not caplog.records
+    monkeypatch.setattr(slim, "_SWEEPS", 1)
+    SLIM(l2=5.0).fit(Dataset.from_interactions(log))
+    assert "of 25 items still moved after 1 sweeps" in caplog.text
