@@ -155,7 +155,8 @@ def test_hostile_settings_are_refused(tmp_path: Path, fields: dict[str, object])
         b"\x93NUMPY",
         b"PK\x03\x04" + bytes(40),
         b"[" * 60_000,
-        b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (4000000000000,), }".ljust(128) + bytes(8),
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<i8', 'fortran_order': False, 'shape': (4000000000000,), }".ljust(128)
+        + bytes(8),
         b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(128) + bytes(8),
         b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }".ljust(128) + bytes(8),
         b"\x93NUMPY\x01\x00v\x00" + b"(" * 118,
