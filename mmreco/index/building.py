@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
 from mmreco.arrays import F32
 from mmreco.errors import DataError
 from mmreco.index import faiss_import, gpu
 from mmreco.index.device import Place, TorchScan, choose
 from mmreco.index.exact.scan import Scan
 from mmreco.index.item_vectors import ItemVectors
-from mmreco.index.quality import QUALITIES, chosen
+from mmreco.index.quality import PROMISED, QUALITIES, chosen
+from mmreco.index.positions import alike
 from mmreco.index.segments import Segments
 from mmreco.index.structure import Effort, Structure
 from mmreco.index.tuning import Sample, tuned
@@ -105,16 +108,30 @@ class Builder:
         DataError
             FAISS does not understand the factory string, or cannot build it over so few vectors.
         """
-        factory = self.factory(len(items), items.dim)
-        if not factory:
+        if not self.factory(len(items), items.dim):
+            return None, 1.0
+        first = alike(items, np.arange(len(items)))
+        n_distinct = int(np.count_nonzero(first == np.arange(len(items))))
+        factory = self.factory(n_distinct, items.dim)
+        if not factory:  # so few different vectors are scanned as soon
             return None, 1.0
         target, least = QUALITIES.get(self.quality, 0.95), _LEAST.get(self.quality, 1)
 
         def build() -> tuple[Segments, float]:
-            untuned = Segments.build(self.faiss, factory, items.whole(), Effort(least), self.kind(factory))
+            untuned = Segments.build(self.faiss, factory, items, first, Effort(least), self.kind(factory))
             return tuned(untuned, Sample(items), target, least=least)
 
-        return self.unless_gpus_refuse(factory, build) or (None, 1.0)
+        segments, recall = self.unless_gpus_refuse(factory, build) or (None, 1.0)
+        promised = PROMISED.get(self.quality, 0.0)
+        if segments is not None and recall < promised:
+            _log.warning(
+                "quality=%r: recall@10 of %.3f on a sample of the items, where %.2f is promised; choose a better "
+                "quality, or 'exact'",
+                self.quality,
+                recall,
+                promised,
+            )
+        return segments, recall
 
     def segments_or_scan(self, items: ItemVectors) -> tuple[Segments | None, float]:
         """As `segments`, but a scan where so few items are left that FAISS cannot train on them."""

@@ -32,7 +32,7 @@ def checkable(faiss: Any, index: Any) -> bool:
         return all(isinstance(step, faiss.LinearTransform) for step in steps) and checkable(
             faiss, faiss.downcast_index(index.index)
         )
-    if type(index) in (faiss.IndexHNSWFlat, faiss.IndexHNSWSQ):
+    if type(index) in (faiss.IndexHNSWFlat, faiss.IndexHNSWSQ, faiss.IndexHNSWCagra):
         return checkable(faiss, faiss.downcast_index(index.storage))
     if type(index) in (faiss.IndexIVFFlat, faiss.IndexIVFScalarQuantizer, faiss.IndexIVFPQ):
         lists = faiss.downcast_InvertedLists(index.invlists)
@@ -59,7 +59,7 @@ def require_sound(faiss: Any, index: Any, n: int, dim: int) -> None:
         require_sound(faiss, faiss.downcast_index(index.index), n, int(index.index.d))
     elif isinstance(index, faiss.IndexHNSW):
         require_sound(faiss, faiss.downcast_index(index.storage), n, dim)
-        _require_graph(faiss, index.hnsw, n)
+        _require_graph(faiss, index.hnsw, n, base_only=bool(getattr(index, "base_level_only", False)))
     elif isinstance(index, faiss.IndexIVF):
         _require_lists(faiss, index, n, dim)
     else:
@@ -77,7 +77,7 @@ def _require_transforms(faiss: Any, index: Any, dim: int) -> None:
     _require(index.index.d == dim, "vectors of another width after the transformation")
 
 
-def _require_graph(faiss: Any, hnsw: Any, n: int) -> None:
+def _require_graph(faiss: Any, hnsw: Any, n: int, *, base_only: bool) -> None:
     levels, offsets, places = (
         _numbers(faiss, vector).astype(np.int64) for vector in (hnsw.levels, hnsw.offsets, hnsw.cum_nneighbor_per_level)
     )
@@ -93,6 +93,8 @@ def _require_graph(faiss: Any, hnsw: Any, n: int) -> None:
     _require(
         int(neighbours.min(initial=0)) >= -1 and int(neighbours.max(initial=-1)) < n, "neighbours that are no items"
     )
+    if base_only:  # as a GPU builds it: a walk begins anywhere
+        return
     _require(0 <= hnsw.entry_point < n, f"an entry at item {hnsw.entry_point} of {n}")
     _require(hnsw.max_level == top - 1 == levels[hnsw.entry_point] - 1, "an entry below the highest level")
     for level in range(1, top):  # a walk on a level reads its neighbours' neighbours there

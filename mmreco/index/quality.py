@@ -17,11 +17,13 @@ import numpy as np
 
 from mmreco.errors import DataError
 
-__all__ = ["QUALITIES", "WORTH_FROM", "Recipe", "chosen", "recipes"]
+__all__ = ["PROMISED", "QUALITIES", "WORTH_FROM", "Recipe", "chosen", "recipes"]
 
 WORTH_FROM: Final = 10_000  # items from which a structure is worth its building
 # the recall@10 each word aims at on a sample of the items: two hundredths more than is promised of other queries
 QUALITIES: Final = {"exact": 1.0, "high": 0.99, "fast": 0.97, "small": 0.97}
+PROMISED: Final = {"high": 0.99, "fast": 0.95, "small": 0.95}
+"""The recall@10 that each word promises of any query."""
 
 _LINKS = 24  # neighbours of a node in a graph
 _LINK_BYTES = 2 * _LINKS * 4 + 24  # twice as many at the bottom, of 4 bytes; offsets, levels and positions

@@ -8,7 +8,6 @@ it is built anew. Every change makes another `Segments`, so whoever searches the
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,11 @@ from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.index.exact.scan import Scan
 from mmreco.index.filtering import find
 from mmreco.index.item_vectors import ItemVectors
+from mmreco.index.positions import Positions, alike
 from mmreco.index.query import QueryBatch
 from mmreco.index.structure import Effort, Structure
 
-__all__ = ["Positions", "Segments"]
+__all__ = ["Segments"]
 
 _WIDE = 1_024  # candidates up to which a structure is asked
 _TAIL_MOST = 4_096  # items in a tail, or
@@ -28,46 +28,6 @@ _TAIL_SHARE = 0.02  # share of the items, from which the tail is taken into the 
 _DEAD_SHARE = 0.4  # share of a structure's positions from which it is built anew
 _NO_QUERY = frozen([], np.int64)
 _NO_ROW = frozen([], np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class Positions:
-    """Which item each position of a structure stands for.
-
-    Parameters
-    ----------
-    rows : shape `(n,)`
-        The item row of each position, -1 where there is none any more.
-    """
-
-    rows: I64
-
-    @cached_property
-    def n_dead(self) -> int:
-        """How many positions stand for no row."""
-        return len(self.rows) - int(np.count_nonzero(self.rows >= 0))
-
-    @cached_property
-    def alive(self) -> Bool | None:
-        """The positions that stand for a row, None for all."""
-        return self.rows >= 0 if self.n_dead else None
-
-    @cached_property
-    def identical(self) -> bool:
-        """Whether each position is its row."""
-        return bool((self.rows == np.arange(len(self.rows))).all())
-
-    def allowed(self, where: Bool | None) -> Bool | None:
-        """The positions of the items that `where` allows, None for all."""
-        if where is None:
-            return self.alive
-        if self.identical:
-            return where[: len(self.rows)]
-        return (self.rows >= 0) & where[self.rows]
-
-    def to_rows(self, positions: I64) -> I64:
-        """The item rows of positions, -1 of -1."""
-        return positions if self.identical else np.where(positions < 0, -1, self.rows[positions])
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +50,23 @@ class Segments:
 
     @classmethod
     def build(
-        cls, faiss: Any, factory: str, vectors: F32, effort: Effort, kind: type[Structure] = Structure
+        cls, faiss: Any, factory: str, items: ItemVectors, first: I64, effort: Effort, kind: type[Structure] = Structure
     ) -> "Segments":
-        """All of `vectors` in a structure of this kind."""
-        structure = kind.build(faiss, factory, vectors)
-        return cls(structure, Positions(frozen(np.arange(len(vectors)), np.int64)), _NO_ROW, effort)
+        """All of the items in a structure of this kind.
+
+        Parameters
+        ----------
+        first : shape `(n,)`
+            The first item with the same vector, of each; see `mmreco.index.positions.alike`.
+        """
+        distinct = first == np.arange(len(first))
+        rows = np.flatnonzero(distinct)
+        structure = kind.build(faiss, factory, items.whole() if len(rows) == len(items) else items.take(rows))
+        twins = np.flatnonzero(~distinct)
+        place = np.cumsum(distinct) - 1  # the position of each first
+        order = np.argsort(first[twins], kind="stable")
+        positions = Positions.of(rows, place[first[twins[order]]], twins[order])
+        return cls(structure, positions, _NO_ROW, effort)
 
     # ---- search
 
@@ -119,8 +91,8 @@ class Segments:
         needed = math.ceil(width * self.effort.fetch)  # not excluded, so that scoring them exactly finds the best
         fetched = min(batch.n_allowed, fetched - width + needed)
         allowed = self.positions.allowed(batch.where)
-        rows = self._candidates(items, batch, fetched, needed, allowed)
-        short = _short(rows[:, :fetched], batch, needed)  # of the structure: what the tail has does not make up for it
+        rows, n_found = self._candidates(items, batch, fetched, needed, allowed)
+        short = _short(rows[:, :n_found], batch, needed)  # of the structure: what the tail has does not make up for it
         if not len(short):
             return rows
         if len(batch.excluded):
@@ -130,7 +102,7 @@ class Segments:
             wide[(wide > _WIDE) | (batch.n_excluded[short] == 0)] = 0
             for each in np.unique(wide[wide > 0]).tolist():
                 lines = short[wide == each]
-                again = self._candidates(items, batch.take(lines), each, needed + each - fetched, allowed)
+                again, _ = self._candidates(items, batch.take(lines), each, needed + each - fetched, allowed)
                 rows = _widened(rows, again.shape[1])
                 rows[lines, : again.shape[1]] = again
         short = _short(rows, batch, width)
@@ -141,14 +113,19 @@ class Segments:
             rows[short, : exact.shape[1]] = exact
         return rows
 
-    def _candidates(self, items: ItemVectors, batch: QueryBatch, k: int, wanted: int, allowed: Bool | None) -> I64:
-        """About the `k` best rows of the structure and those of the tail, shape `(b, k or more)`, none excluded."""
+    def _candidates(
+        self, items: ItemVectors, batch: QueryBatch, k: int, wanted: int, allowed: Bool | None
+    ) -> tuple[I64, int]:
+        """About the `k` best rows of the structure, then those of the tail, none excluded; and how many are the former.
+
+        Shape `(b, k or more)`.
+        """
         positions = find(self.structure, batch.queries, k, self.effort, wanted, allowed)
         if positions is None:
-            return np.full((len(batch), k), -1, dtype=np.int64)
-        rows = self.positions.to_rows(positions)
-        batch.excluded.strike(rows)
-        return np.concatenate([rows, self._of_tail(items, batch, k)], axis=1) if len(self.tail) else rows
+            return np.full((len(batch), k), -1, dtype=np.int64), k
+        rows = self.positions.candidates(positions, batch, k)
+        n_found = rows.shape[1]
+        return (np.concatenate([rows, self._of_tail(items, batch, k)], axis=1) if len(self.tail) else rows), n_found
 
     def _of_tail(self, items: ItemVectors, batch: QueryBatch, k: int) -> I64:
         where = None if batch.where is None else batch.where[self.tail]
@@ -166,10 +143,8 @@ class Segments:
     def without(self, stay: Bool) -> "Segments":
         """The same of only the rows that `stay`, shape `(n_items,)`, renumbered."""
         renumbered = np.where(stay, np.cumsum(stay) - 1, -1)
-        rows = self.positions.rows
-        rows = np.where(rows < 0, -1, renumbered[rows])
         tail = renumbered[self.tail[stay[self.tail]]]
-        return replace(self, positions=Positions(frozen(rows, np.int64)), tail=frozen(tail, np.int64))
+        return replace(self, positions=self.positions.renumbered(renumbered), tail=frozen(tail, np.int64))
 
     def with_added(self, n_before: int, n_items: int) -> "Segments":
         """The same where the rows from `n_before` to `n_items` are new."""
@@ -177,12 +152,10 @@ class Segments:
 
     def with_updated(self, updated: I64, n_items: int) -> "Segments":
         """The same where the rows `updated` have new vectors."""
-        stale = np.zeros(n_items, dtype=bool)
-        stale[updated] = True
-        rows = self.positions.rows
-        rows = np.where((rows >= 0) & stale[rows], -1, rows)
+        rows = np.arange(n_items)
+        rows[updated] = -1
         tail = np.union1d(self.tail, updated)
-        return replace(self, positions=Positions(frozen(rows, np.int64)), tail=frozen(tail, np.int64))
+        return replace(self, positions=self.positions.renumbered(rows), tail=frozen(tail, np.int64))
 
     def compacted(self, items: ItemVectors) -> "Segments | None":
         """The same items, the tail taken into a larger structure where it is long; None where to build anew pays."""
@@ -192,9 +165,20 @@ class Segments:
             return self
         if not self.structure.grows:
             return None
-        structure = self.structure.grown(items.take(self.tail))
-        positions = Positions(frozen(np.concatenate([self.positions.rows, self.tail]), np.int64))
-        return replace(self, structure=structure, positions=positions, tail=_NO_ROW)
+        return self._grown(items)
+
+    def _grown(self, items: ItemVectors) -> "Segments":
+        """The tail in a copy of the structure: what shares a vector with an item that is there goes to its position."""
+        n, tail = len(self.positions), self.tail
+        alive = np.flatnonzero(self.positions.rows >= 0)
+        places = np.concatenate([alive, np.full(len(tail), -1)])  # the position of each vector, -1 as yet of the tail's
+        first = alike(items, np.concatenate([self.positions.rows[alive], tail]))
+        new = np.flatnonzero(first[len(alive) :] == np.arange(len(alive), len(first)))
+        places[len(alive) + new] = n + np.arange(len(new))
+        twins = np.setdiff1d(np.arange(len(tail)), new)
+        more = Positions(tail[new], places[first[len(alive) + twins]], tail[twins])
+        structure = self.structure.grown(items.take(tail[new])) if len(new) else self.structure
+        return replace(self, structure=structure, positions=self.positions.extended(more, n), tail=_NO_ROW)
 
 
 def _widened(rows: I64, width: int) -> I64:

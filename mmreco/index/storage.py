@@ -6,6 +6,8 @@
     structure.faiss    positions
     rows.npy           the row of each position, -1 for none
     tail.npy           rows at no position
+    twins.npy          rows that share the vector, and the position, of another; where there are any
+    twin_positions.npy the position of each
 """
 
 import json
@@ -20,7 +22,8 @@ import numpy as np
 
 from mmreco.arrays import I64, frozen
 from mmreco.errors import DataError
-from mmreco.index.segments import Positions, Segments
+from mmreco.index.positions import Positions
+from mmreco.index.segments import Segments
 from mmreco.index.structure import Effort, Structure
 
 __all__ = ["Settings", "packed", "read_segments", "read_settings", "unpacked", "write"]
@@ -53,6 +56,9 @@ def write(path: Path, settings: Settings, segments: Segments | None) -> None:
         segments.structure.write(path / "structure.faiss")
         np.save(path / "rows.npy", segments.positions.rows, allow_pickle=False)
         np.save(path / "tail.npy", segments.tail, allow_pickle=False)
+        if len(segments.positions.twins):
+            np.save(path / "twins.npy", segments.positions.twins, allow_pickle=False)
+            np.save(path / "twin_positions.npy", segments.positions.twin_positions, allow_pickle=False)
     (path / "index.json").write_text(json.dumps(fields, indent=1), encoding="utf-8")
 
 
@@ -99,15 +105,26 @@ def read_segments(faiss: Any, path: Path, shape: tuple[int, int], kind: type[Str
         raise DataError(f"{path / 'index.json'}: no effort of a structure ({error!r})") from error
     if not (1 <= effort.search <= _EFFORT_MOST and 1 <= effort.fetch <= _FETCH_MOST):
         raise DataError(f"{path / 'index.json'}: an effort of {effort}, beyond what any structure takes")
-    rows, tail = _row_numbers(path / "rows.npy"), _row_numbers(path / "tail.npy")
-    there = np.concatenate([rows[rows >= 0], tail])
+    positions, tail = _positions(path), _row_numbers(path / "tail.npy")
+    rows = positions.rows
+    there = np.concatenate([rows[rows >= 0], positions.twins, tail])
     if not np.array_equal(np.sort(there), np.arange(shape[0])):
         raise DataError(f"{path}: {len(there)} rows that are not the {shape[0]} items; build the index again")
     structure = kind.read(faiss, path / "structure.faiss", str(fields["factory"]), (len(rows), shape[1]))
     if structure is None:
         _log.info("%s: a structure whose numbers cannot be checked; it is built anew", path)
         return None
-    return Segments(structure, Positions(frozen(rows, np.int64)), frozen(np.sort(tail), np.int64), effort)
+    return Segments(structure, positions, frozen(np.sort(tail), np.int64), effort)
+
+
+def _positions(path: Path) -> Positions:
+    rows = _row_numbers(path / "rows.npy")
+    if not (path / "twins.npy").exists():
+        return Positions(frozen(rows, np.int64))
+    twins, places = _row_numbers(path / "twins.npy"), _row_numbers(path / "twin_positions.npy")
+    if len(twins) != len(places) or (np.diff(places) < 0).any() or not 0 <= places[:1].sum() <= places[-1:].sum() < len(rows):
+        raise DataError(f"{path}: positions of twins that are none; build the index again")
+    return Positions.of(rows, places, twins)
 
 
 def _row_numbers(path: Path) -> I64:
@@ -124,7 +141,7 @@ def packed(segments: Segments) -> dict[str, Any]:
     return {
         "factory": segments.structure.factory,
         "structure": segments.structure.serialised(),
-        "rows": segments.positions.rows,
+        "positions": segments.positions,
         "tail": segments.tail,
         "effort": segments.effort,
     }
@@ -133,9 +150,7 @@ def packed(segments: Segments) -> dict[str, Any]:
 def unpacked(faiss: Any, state: dict[str, Any], kind: type[Structure]) -> Segments:
     """What `packed` made."""
     structure = kind.restored(faiss, state["structure"], state["factory"])
-    return Segments(
-        structure, Positions(frozen(state["rows"], np.int64)), frozen(state["tail"], np.int64), state["effort"]
-    )
+    return Segments(structure, state["positions"], frozen(state["tail"], np.int64), state["effort"])
 
 
 def _fields(path: Path) -> dict[str, Any]:

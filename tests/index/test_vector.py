@@ -349,7 +349,7 @@ def test_a_structure_over_other_vectors_is_refused(tmp_path: Path, large: Vector
 
 def test_an_index_of_something_else_is_refused(tmp_path: Path) -> None:
     held = embeddings(clustered(5))
-    held.write(tmp_path / "vectors")
+    held.save(tmp_path / "vectors")
     with pytest.raises(IncompatibleError, match="holds a Embeddings; expected a VectorIndex"):
         VectorIndex.load(tmp_path / "vectors")
 
