@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mmreco.arrays import I64, Bool
 from mmreco.data.ids import IdMap
@@ -40,7 +41,7 @@ class MatchedItems(NamedTuple):
 
 
 def match_items(ids: pa.Array, column: str, items: IdMap | None) -> MatchedItems:
-    """Which rows are of items in `items`; without it, of all items in order of appearance.
+    """Which rows are of items in `items`; without it, of all items, by id, so that the order of the rows says nothing.
 
     Raises
     ------
