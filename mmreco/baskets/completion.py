@@ -44,7 +44,7 @@ class CartCompletion:
     items: IdMap
     weights: F32
     popularity: F64
-    own_weight: float = 0.3
+    own_weight: float = 0.2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", frozen(self.weights, np.float32))
@@ -53,7 +53,7 @@ class CartCompletion:
             raise DataError(f"own_weight={self.own_weight}: expected 0 or more")
 
     @classmethod
-    def fit(cls, carts: Interactions, *, l2: float = 50.0, own_weight: float = 0.3) -> "CartCompletion":
+    def fit(cls, carts: Interactions, *, l2: float = 25.0, own_weight: float = 0.2) -> "CartCompletion":
         """Learn from baskets, one a user, as `baskets` gives them.
 
         Parameters
