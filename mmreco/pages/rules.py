@@ -16,7 +16,7 @@ from mmreco.errors import DataError
 from mmreco.rerank import Exploration
 from mmreco.rerank.columns import codes
 
-__all__ = ["Rules", "fill"]
+__all__ = ["Filling", "Rules", "fill"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,11 @@ class Rules:
 
 
 def fill(
-    catalogue: Catalogue, rows: I64, k: int, rules: Rules, rng: np.random.Generator | None = None
+    catalogue: Catalogue | None,
+    rows: I64,
+    k: int,
+    rules: Rules,
+    rng: np.random.Generator | None = None,
 ) -> tuple[I64, F64]:
     """The items of a shelf out of candidates, and the probability of each to stand where it stands, given those above.
 
@@ -69,33 +73,64 @@ def fill(
     Raises
     ------
     DataError
-        A rule names a column that the catalogue has not, or one that is no text, whole number or list of them.
+        There are rules and no catalogue, or a rule names a column that the catalogue has not, or one that holds
+        neither text nor whole numbers nor lists of them.
     """
-    marks = _Marks.of(catalogue, rows, rules)
-    reserved = marks.reserve(k)  # places among `rows` that must be on the shelf
-    left = marks.room(reserved)
-    open_ = np.ones(len(rows), dtype=bool)
+    filling = Filling(catalogue, rows, k, rules)
     chosen: list[int] = []
     chances: list[float] = []
-    owed = len(reserved)
-    waiting = np.zeros(len(rows), dtype=bool)
-    waiting[reserved] = True
     for place in range(min(k, len(rows))):
-        allowed = open_ & waiting if owed >= k - place else open_ & (waiting | marks.fits(left))
+        allowed = filling.allowed()
         if not allowed.any():
             break
         best, chance = int(allowed.argmax()), 1.0
         exploration = rules.exploration
         if exploration is not None and rng is not None and place in exploration.places:
             best, chance = _drawn(allowed, exploration.rate, rng)
-        open_[best] = False
-        if waiting[best]:
-            waiting[best], owed = False, owed - 1
-        else:
-            marks.take(left, best)
+        filling.choose(best)
         chosen.append(best)
         chances.append(chance)
     return rows[np.array(chosen, dtype=np.int64)], np.array(chances, dtype=np.float64)
+
+
+class Filling:
+    """A shelf while it is filled: which candidates may stand at the next place.
+
+    Parameters
+    ----------
+    rows : shape `(m,)`
+        Different item rows, best first.
+    k : places
+
+    Raises
+    ------
+    DataError
+        As `fill`.
+    """
+
+    def __init__(self, catalogue: Catalogue | None, rows: I64, k: int, rules: Rules) -> None:
+        self._marks = _Marks.of(catalogue, rows, rules)
+        reserved = self._marks.reserve(k)  # places among `rows` that must be on the shelf
+        self._left = self._marks.room(reserved)
+        self._open = np.ones(len(rows), dtype=bool)
+        self._waiting = np.zeros(len(rows), dtype=bool)
+        self._waiting[reserved] = True
+        self._owed, self._places = len(reserved), k
+
+    def allowed(self) -> Bool:
+        """Which candidates may come next, shape `(m,)`."""
+        if self._owed >= self._places:
+            return self._open & self._waiting
+        return self._open & (self._waiting | self._marks.fits(self._left))
+
+    def choose(self, candidate: int) -> None:
+        """This candidate, one that is allowed, stands at the next place."""
+        self._open[candidate] = False
+        self._places -= 1
+        if self._waiting[candidate]:
+            self._waiting[candidate], self._owed = False, self._owed - 1
+        else:
+            self._marks.take(self._left, candidate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +144,12 @@ class _Marks:
     least: list[int]
 
     @classmethod
-    def of(cls, catalogue: Catalogue, rows: I64, rules: Rules) -> "_Marks":
+    def of(cls, catalogue: Catalogue | None, rows: I64, rules: Rules) -> "_Marks":
         values, most, wanted, least = [], [], [], []
+        if catalogue is None and (rules.caps or rules.quotas):
+            raise DataError("rules: caps and quotas need catalogue=, whose columns they name")
+        if catalogue is None:
+            return cls(len(rows), [], [], [], [])
         for column in {**rules.caps, **rules.quotas}:
             coded = codes(catalogue, column, rows)
             if column in rules.caps:
@@ -122,7 +161,7 @@ class _Marks:
         return cls(len(rows), values, most, wanted, least)
 
     def reserve(self, k: int) -> list[int]:
-        """The candidates that meet the quotas, the rarest quota first; at most `k`, within the caps."""
+        """The candidates that meet the quotas, the rarest quota first; at most `k`, the first that fit."""
         reserved: list[int] = []
         left = self.room([])
         for quota in sorted(range(len(self.wanted)), key=lambda q: int(self.wanted[q].sum()) - self.least[q]):
