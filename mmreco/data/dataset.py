@@ -180,6 +180,10 @@ class Dataset:
         """The number of items."""
         return len(self.catalogue)
 
+    def __reduce__(self) -> tuple[type["Dataset"], tuple[Any, ...]]:
+        """What another process is sent; a read-only mapping cannot be."""
+        return Dataset, (self.catalogue, self.interactions, self.reviews, self.users, dict(self.content))
+
     def __repr__(self) -> str:
         parts = [f"{len(self)} items", f"{len(self.interactions)} users", f"{self.interactions.n_events} events"]
         if self.reviews is not None:

@@ -15,7 +15,7 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.request import Request
 from mmreco.errors import DataError, MMRecoError
 from mmreco.evaluation.comparison import Comparison, Result
-from mmreco.evaluation.context import EvaluationContext
+from mmreco.evaluation.context import EvaluationContext, require_context
 from mmreco.evaluation.cost import Watch
 from mmreco.evaluation.measure import evaluate
 from mmreco.evaluation.results_store import ResultsStore, mark
@@ -109,6 +109,7 @@ def compare(
     if not len(test):
         raise DataError("test: no user has a target; there is nothing to measure")
     context = EvaluationContext.of(split.train) if context is None else context
+    require_context(context)
     context.require_items(split.train.items)
     split = replace(split, test=test)
     shown = _spread(len(test), _SHOWN)
@@ -178,6 +179,8 @@ def _measured(
 def _with_baseline(
     models: Mapping[str, Model | type[Model] | Fit], baseline: str | None
 ) -> dict[str, Model | type[Model] | Fit]:
+    if not isinstance(models, Mapping):
+        raise DataError(f"compare: models is a {type(models).__name__}; expected a mapping from name to model")
     if not models:
         raise DataError("compare: no models; expected a mapping from name to model")
     if baseline is None or baseline in models:

@@ -13,9 +13,9 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.errors import IncompatibleError
+from mmreco.errors import DataError, IncompatibleError
 
-__all__ = ["EvaluationContext"]
+__all__ = ["EvaluationContext", "require_context"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,3 +102,18 @@ class EvaluationContext:
             return None
         found: F32 = np.asarray(self.vectors.aligned(self.train.items)[0])
         return found
+
+
+def require_context(given: object) -> None:
+    """Nothing, or an error: what is given for a context must be one.
+
+    Raises
+    ------
+    DataError
+        It is something else.
+    """
+    if not isinstance(given, EvaluationContext):
+        raise DataError(
+            f"context is a {type(given).__name__}; expected an EvaluationContext, e.g. "
+            "EvaluationContext.of(split.train)"
+        )

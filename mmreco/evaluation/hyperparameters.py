@@ -41,6 +41,9 @@ class Range:
     log: bool = False
 
     def __post_init__(self) -> None:
+        ends = (self.low, self.high)
+        if any(isinstance(end, bool) or not isinstance(end, (int, float, np.number)) for end in ends):
+            raise DataError(f"{self!r}: expected two numbers, low below high")
         if not self.low < self.high or (self.log and self.low <= 0):
             above = " and low above 0, since log is asked" if self.log else ""
             raise DataError(f"{self!r}: expected low below high{above}")

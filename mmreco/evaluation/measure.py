@@ -12,7 +12,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.errors import DataError
-from mmreco.evaluation.context import EvaluationContext
+from mmreco.evaluation.context import EvaluationContext, require_context
 from mmreco.evaluation.report import Report
 from mmreco.evaluation.sampling import drawn
 from mmreco.metrics.beyond_accuracy import inequality
@@ -109,6 +109,7 @@ def evaluate(
     if not len(counted):
         raise DataError(f"test: none of {len(test.targets)} users has a target; there is nothing to measure")
     if context is not None:
+        require_context(context)
         context.require_items(test.targets.items)
     measured = _Measured(test.histories, context, cutoffs, sampled)
     seconds = 0.0
@@ -124,6 +125,11 @@ def evaluate(
         began = time.perf_counter()
         ranking = model.recommend(request)
         seconds += time.perf_counter() - began
+        if not isinstance(ranking, Ranking) or ranking.rows.shape != (len(batch), cutoffs[-1]):
+            raise DataError(
+                f"evaluate: {type(model).__name__} answered {ranking!r} to {len(batch)} questions; expected a Ranking "
+                f"of {len(batch)} lines, {cutoffs[-1]} wide"
+            )
         measured.take(ranking, batch, exclude_seen, candidates)
     users = test.targets.users.take(counted)
     arrays = {name: np.concatenate(parts) for name, parts in measured.parts.items()}

@@ -53,6 +53,9 @@ class Hybrid(Model):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.parts, Sequence) or isinstance(self.parts, str):
+            given = type(self.parts).__name__
+            raise DataError(f"{type(self).__name__}: parts is a {given}; expected a list of models")
         self.parts = tuple(self.parts)
         if not self.parts:
             raise DataError(f"{type(self).__name__}: no parts; expected 1 or more models")
@@ -256,13 +259,7 @@ class Switching(Hybrid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.at = tuple(self.at)
-        rising = all(a < b for a, b in zip((0, *self.at), self.at, strict=False))
-        if len(self.at) != len(self.parts) - 1 or not rising:
-            raise DataError(
-                f"at={list(self.at)}: expected {len(self.parts) - 1} rising numbers of 1 or more for "
-                f"{len(self.parts)} parts"
-            )
+        self.at = _rising(self.at, len(self.parts))
 
     def _recommend(self, request: Request) -> Ranking:
         turn = np.searchsorted(np.asarray(self.at, dtype=np.int64), request.histories.lengths, side="right")  # (n,)
@@ -340,10 +337,20 @@ def _class(named: dict[str, Any]) -> type[Model]:
 def _weights_checked(weights: Sequence[float] | None, n_parts: int) -> tuple[float, ...] | None:
     if weights is None:
         return None
-    given = tuple(float(w) for w in weights)
-    if len(given) != n_parts or not all(0 <= w < np.inf for w in given) or not any(given):
-        raise DataError(f"weights={list(weights)}: expected {n_parts} numbers of 0 or more, not all 0")
-    return given
+    given = weights.tolist() if isinstance(weights, np.ndarray) else weights
+    numbers = isinstance(given, Sequence) and all(isinstance(w, (int, float, np.number)) for w in given)
+    if not numbers or len(given) != n_parts or not all(0 <= w < np.inf for w in given) or not any(given):
+        raise DataError(f"weights={given!r}: expected {n_parts} numbers of 0 or more, not all 0")
+    return tuple(float(w) for w in given)
+
+
+def _rising(at: Any, n_parts: int) -> tuple[int, ...]:
+    given = at.tolist() if isinstance(at, np.ndarray) else at
+    whole = isinstance(given, Sequence) and all(isinstance(one, (int, np.integer)) for one in given)
+    if not whole or len(given) != n_parts - 1 or not all(a < b for a, b in zip((0, *given), given, strict=False)):
+        said = list(given) if whole else given
+        raise DataError(f"at={said!r}: expected {n_parts - 1} rising numbers of 1 or more for {n_parts} parts")
+    return tuple(int(one) for one in given)
 
 
 def _depth_checked(depth: int) -> None:

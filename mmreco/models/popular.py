@@ -29,7 +29,7 @@ __all__ = ["Popular", "share_of_users"]
 @final
 @dataclass(kw_only=True, eq=False)
 class Popular(ScoreModel):
-    """Items by the summed weight of their events, or by how many users had one, whoever asks; or within the kinds that a history turns to.
+    """Items by their events' summed weight, or by how many users had one; or within the kinds a history turns to.
 
     Parameters
     ----------

@@ -12,27 +12,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.distributed.training import fit
 from mmreco.errors import DataError
+from mmreco.models.popular import Popular
 from mmreco.models.sharedspace import SharedSpace
+from mmreco.models.training import Training
 from mmreco.splitting import leave_last_out
 
 
-def log() -> Interactions:
+def dataset() -> Dataset:
     items = IdMap.of([str(i) for i in range(40)])
     rng = np.random.default_rng(0)
     histories = [
         [str((start + step) % 40) for step in range(rng.integers(3, 9))] for start in rng.integers(40, size=200)
     ]
-    return Interactions.from_histories(histories, items=items)
+    return Dataset.from_interactions(Interactions.from_histories(histories, items=items))
 
 
 def space() -> SharedSpace:
-    return SharedSpace(
-        dim=8, dropout=0.0, epochs=3, device="cpu"
-    )  # the whole catalogue is contrasted: nothing is drawn
+    """The whole catalogue is contrasted: nothing is drawn."""
+    return SharedSpace(dim=8, dropout=0.0, training=Training(epochs=3, device="cpu"))
 
 
 def job(folder: Path) -> None:
@@ -40,20 +42,27 @@ def job(folder: Path) -> None:
 
     logging.disable()
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    train, validation = leave_last_out(log())
-    fit(space(), train, folder=folder, workers=2, validation=validation)
+    split = leave_last_out(dataset())
+    fit(space(), split.train, folder=folder, workers=2, validation=split.test)
 
 
 def test_workers_are_counted():
-    with pytest.raises(DataError, match="workers=0: expected 1 or more"):
-        fit(space(), log(), folder="nowhere", workers=0)
+    with pytest.raises(DataError, match="workers=0: expected a whole number of 1 or more"):
+        fit(space(), dataset(), folder="nowhere", workers=0)
+
+
+def test_what_is_no_space_or_no_dataset_is_refused():
+    with pytest.raises(DataError, match="the model is a Popular; expected a SharedSpace"):
+        fit(Popular(), dataset(), folder="nowhere")
+    with pytest.raises(DataError, match="given a Interactions; expected a Dataset"):
+        fit(space(), dataset().interactions, folder="nowhere")
 
 
 @pytest.mark.timeout(600)
 def test_two_workers_come_to_the_space_of_one(tmp_path):
     pytest.importorskip("ray.train")
-    train, validation = leave_last_out(log())
-    alone = space().fit(train, validation=validation)
+    split = leave_last_out(dataset())
+    alone = space().fit(split.train, validation=split.test)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "disabled"}
     done = subprocess.run(
         [sys.executable, __file__, str(tmp_path / "space")],
