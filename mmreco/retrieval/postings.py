@@ -130,7 +130,8 @@ def _mean_length(counts: sp.csr_array) -> float:
 
 
 def _weighed(fields: Sequence[tuple[sp.csr_array, float]], lengths: F32) -> sp.csr_array:
-    total: sp.csr_array = sp.csr_array(fields[0][0].shape, dtype=np.float32)
+    n_items, n_terms = fields[0][0].shape
+    total = sp.csr_array((n_items, n_terms), dtype=np.float32)
     for (counts, weight), mean in zip(fields, lengths, strict=True):
         own = np.asarray(counts.sum(axis=1)).ravel()
         shares = weight / (1 - B + B * own / mean)  # (n_items,)
