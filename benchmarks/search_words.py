@@ -101,7 +101,7 @@ def traditional(seed: int = 0) -> dict[str, float]:
 
 
 def speed(n_items: int, seed: int = 0) -> dict[str, float]:
-    """Seconds of processor time to build and milliseconds a query over made-up titles of eight words, some of them very common."""
+    """Processor time to build (s) and of a query (ms), over made-up titles of eight words, some of them very common."""
     rng = np.random.default_rng(seed)
     n_words = 200_000
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
