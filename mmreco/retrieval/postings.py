@@ -130,13 +130,16 @@ def _mean_length(counts: sp.csr_array) -> float:
 
 
 def _weighed(fields: Sequence[tuple[sp.csr_array, float]], lengths: F32) -> sp.csr_array:
-    total: sp.csr_array = sp.csr_array(fields[0][0].shape, dtype=np.float32)
+    parts = []
     for (counts, weight), mean in zip(fields, lengths, strict=True):
         own = np.asarray(counts.sum(axis=1)).ravel()
         shares = weight / (1 - B + B * own / mean)  # (n_items,)
         part = counts.copy()
         part.data = part.data * np.repeat(shares, np.diff(part.indptr)).astype(np.float32)
-        total = sp.csr_array(total + part)
+        parts.append(part)
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
     return total
 
 
