@@ -98,8 +98,8 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.errors import (
         DataError,
         IncompatibleError,
-        MMRecoError,
         MissingExtraError,
+        MMRecoError,
         NotFittedError,
         UnknownIdError,
     )

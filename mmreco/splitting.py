@@ -122,8 +122,8 @@ class Split:
     def __post_init__(self) -> None:
         if not isinstance(self.train, Dataset) or not isinstance(self.test, Holdout):
             raise DataError(
-                f"split: a {type(self.train).__name__} and a {type(self.test).__name__}; expected a Dataset to learn from "
-                "and a Holdout to ask"
+                f"split: a {type(self.train).__name__} and a {type(self.test).__name__}; expected a Dataset "
+                "to learn from and a Holdout to ask"
             )
         n_items = len(self.train.items)
         if self.test.histories.items != self.train.items:

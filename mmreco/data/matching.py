@@ -6,7 +6,6 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mmreco.arrays import I64, Bool
 from mmreco.data.ids import IdMap

