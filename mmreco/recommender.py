@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -39,6 +40,7 @@ from mmreco.models.base import Model
 from mmreco.models.contentknn import ContentKNN
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.training import Training
+from mmreco.pages import Page, PageComposer, PageOptions
 from mmreco.protocols import Encoder, Recommends, Searches
 from mmreco.questions.answers import Answered, ItemQuestions
 from mmreco.retrieval.content_index import ContentIndex
@@ -64,6 +66,7 @@ class Recommender:
     def __init__(self, state: State) -> None:
         self._state = state
         self._writing = threading.Lock()
+        self._composer: tuple[Catalogue, Interactions, PageOptions | None, PageComposer] | None = None
 
     # ---- made
 
@@ -377,6 +380,78 @@ class Recommender:
             raise DataError("ask: this shop has no reviews; give Dataset.read(reviews=...)")
         return ItemQuestions(reviews).ask(item, question, k=k)
 
+    def page(
+        self,
+        name: Literal["home", "detail", "cart", "new_arrivals", "search"],
+        *,
+        user: str | None = None,
+        history: Sequence[str] = (),
+        item: str | None = None,
+        cart: Sequence[str] = (),
+        query: str | None = None,
+        options: PageOptions | None = None,
+        seed: int = 0,
+    ) -> Page:
+        """A page composed for one shopper: shelves with titles and reasons, no item twice.
+
+        `mmreco.pages.page_html` renders it.
+
+        Parameters
+        ----------
+        name : which page
+        user : a known user, or
+        history : the item ids of a stranger, oldest first; a stranger without any is served too
+        item : the item a detail page is about
+        cart : item ids in the cart, for a cart page; on a home page they are shown on no shelf
+        query : what a search page answers
+        options : how many shelves, how wide, which rules, which language, optional
+        seed : of what is explored
+
+        Raises
+        ------
+        DataError
+            There is no such page, or it lacks its item, cart or query.
+        UnknownIdError
+            `item` or something in `cart` is not in the catalogue.
+        """
+        state = self._state
+        composer = self._pages(state, options)
+        who = [user] if user is not None else []
+        histories = state.log.histories(who, state.items) if who else _stranger(history, state.items)
+        if name == "home":
+            return composer.home(histories, carts=_stranger(cart, state.items) if cart else None, seed=seed)[0]
+        if name == "new_arrivals":
+            return composer.new_arrivals(histories, seed=seed)[0]
+        if name == "detail" and item is not None:
+            return composer.detail(state.items.rows([item]), histories=histories, seed=seed)[0]
+        if name == "cart" and cart:
+            state.items.rows(strings("cart", cart))
+            return composer.cart(_stranger(cart, state.items), histories=histories, seed=seed)[0]
+        if name == "search" and query is not None:
+            return composer.search([query], histories=histories, seed=seed)[0]
+        raise DataError(
+            f"page {name!r}: expected home, new_arrivals, detail with item=, cart with cart=, or search with query="
+        )
+
+    def _pages(self, state: State, options: PageOptions | None) -> PageComposer:
+        """The composer of this catalogue's pages; what it looks up of the log is that of the last fit."""
+        held = self._composer
+        if held is None or held[0] is not state.catalogue or held[1] is not state.log.base or held[2] != options:
+            log = state.log.base
+            dataset = Dataset(state.catalogue, log if log.items is state.items else replace(log, items=state.items))
+            composer = PageComposer(LiveModel(state), dataset, options=options)
+            held = self._composer = (state.catalogue, state.log.base, options, composer)
+        return held[3].asking(
+            LiveModel(state),
+            similar=lambda rows, k: self._alike(state, rows, k, "both", state.among(None)),
+            search=lambda queries, k: self._searched(state, list(queries), k),
+        )
+
+    def _searched(self, state: State, queries: list[str], k: int) -> Ranking:
+        if state.words_and_meanings is None:
+            return search_content(list(state.content.values()), {"text": queries}, k, candidates=state.among(None))[0]
+        return search_words(state, queries, k, "both", None, state.among(None))[0]
+
     # ---- live
 
     def observe(self, events: Any) -> int:
@@ -589,6 +664,10 @@ def _state(
         reviews=dataset.reviews,
         users=dataset.users,
     )
+
+
+def _stranger(history: Sequence[str], items: IdMap) -> Interactions:
+    return Interactions.from_histories([strings("history", history)], items=items)
 
 
 def _written(catalogue: Catalogue) -> bool:

@@ -708,3 +708,32 @@ def test_both_halves_of_a_range_count(shop: SyntheticShop, recommender: Recommen
     answer = recommender.recommend(["nobody"], k=160, where="100 <= price < 300.5").ids()[0]
     prices = dict(zip(shop.catalogue.items.array.to_pylist(), shop.catalogue.column("price"), strict=True))
     assert {i for i, price in prices.items() if 100 <= price < 300.5} == set(answer)
+
+
+# ---- pages
+
+
+def test_pages_are_composed_for_whoever_comes(shop: SyntheticShop, recommender: Recommender) -> None:
+    live = clone(recommender)
+    user, items = shop.interactions.users.ids([0])[0], shop.catalogue.items.ids([3, 4])
+    pages = {
+        "home": live.page("home", user=user),
+        "stranger": live.page("home"),
+        "detail": live.page("detail", user=user, item=items[0]),
+        "cart": live.page("cart", cart=items),
+        "new_arrivals": live.page("new_arrivals", user=user),
+        "search": live.page("search", query="red dress"),
+    }
+    for name, page in pages.items():
+        rows = [int(row) for shelf in page.shelves for row in shelf.rows]
+        assert rows, name
+        assert len(set(rows)) == len(rows)
+    assert repr(live.page("home", user=user)) == repr(pages["home"])
+    gone = shop.catalogue.items.ids([int(pages["home"].shelves[0].rows[0])])[0]
+    live.remove([gone])
+    again = live.page("home", user=user).shelves[0].rows
+    assert gone not in shop.catalogue.items.ids([int(row) for row in again])
+    with pytest.raises(DataError, match="detail with item="):
+        live.page("detail", user=user)
+    with pytest.raises(UnknownIdError):
+        live.page("detail", item="no-such-item")

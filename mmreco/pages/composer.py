@@ -1,6 +1,7 @@
 """PageComposer: pages for shoppers out of anything that recommends, and what else the shop can tell."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Protocol
 
 import numpy as np
@@ -99,6 +100,21 @@ class PageComposer:
         self._search, self._layout = search, layout
         width = min(_POOL * self.options.width, len(dataset))
         self._offers = Offers(model, dataset, self.facts, similar, complements, width)
+
+    def asking(
+        self,
+        model: Recommends,
+        *,
+        similar: Similar | None = None,
+        complements: Complements | None = None,
+        search: Search | None = None,
+    ) -> "PageComposer":
+        """The same pages by another model over the same dataset, without looking its facts up again."""
+        other = copy(self)
+        other._search = search
+        width = min(_POOL * self.options.width, len(self.dataset))
+        other._offers = Offers(model, self.dataset, self.facts, similar, complements, width)
+        return other
 
     # ---- pages
 
