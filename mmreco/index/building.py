@@ -14,8 +14,8 @@ from mmreco.index import faiss_import, gpu
 from mmreco.index.device import Place, TorchScan, choose
 from mmreco.index.exact.scan import Scan
 from mmreco.index.item_vectors import ItemVectors
-from mmreco.index.quality import PROMISED, QUALITIES, chosen
 from mmreco.index.positions import alike
+from mmreco.index.quality import PROMISED, QUALITIES, chosen
 from mmreco.index.segments import Segments
 from mmreco.index.structure import Effort, Structure
 from mmreco.index.tuning import Sample, tuned

@@ -142,7 +142,7 @@ def _require_codes(faiss: Any, index: Any, dim: int) -> None:
 
 def _numbers(faiss: Any, vector: Any) -> I64:
     """A view of a vector of whole numbers of FAISS."""
-    return faiss.rev_swig_ptr(vector.data(), vector.size()) if vector.size() else np.zeros(0, dtype=np.int64)  # type: ignore[no-any-return]
+    return faiss.rev_swig_ptr(vector.data(), vector.size()) if vector.size() else np.zeros(0, dtype=np.int64)
 
 
 def _require_items(what: str, numbers: I64, count: int, n: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmreco.arrays import F32, I64, Bool, frozen
+from mmreco.arrays import I64, Bool, frozen
 from mmreco.index.exact.scan import Scan
 from mmreco.index.filtering import find
 from mmreco.index.item_vectors import ItemVectors

@@ -122,7 +122,11 @@ def _positions(path: Path) -> Positions:
     if not (path / "twins.npy").exists():
         return Positions(frozen(rows, np.int64))
     twins, places = _row_numbers(path / "twins.npy"), _row_numbers(path / "twin_positions.npy")
-    if len(twins) != len(places) or (np.diff(places) < 0).any() or not 0 <= places[:1].sum() <= places[-1:].sum() < len(rows):
+    if (
+        len(twins) != len(places)
+        or (np.diff(places) < 0).any()
+        or not 0 <= places[:1].sum() <= places[-1:].sum() < len(rows)
+    ):
         raise DataError(f"{path}: positions of twins that are none; build the index again")
     return Positions.of(rows, places, twins)
 

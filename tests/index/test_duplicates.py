@@ -11,8 +11,8 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.index import building, filtering, segments
-from mmreco.index.item_vectors import ItemVectors
 from mmreco.index.exact.scan import Scan
+from mmreco.index.item_vectors import ItemVectors
 from mmreco.index.positions import alike
 from mmreco.index.vector import VectorIndex
 

@@ -44,7 +44,8 @@ import os, sys, numpy as np
 from mmreco import Embeddings, IdMap, VectorIndex
 rng = np.random.default_rng(0)
 vectors = rng.standard_normal((12_000, 32), dtype=np.float32)
-index = VectorIndex(Embeddings(IdMap.of([str(row) for row in range(12_000)]), vectors), quality=sys.argv[1], device="cpu")
+shop = Embeddings(IdMap.of([str(row) for row in range(12_000)]), vectors)
+index = VectorIndex(shop, quality=sys.argv[1], device="cpu")
 queries = vectors[:1_500]
 expected = index.search(queries, 10).rows
 child = os.fork()
@@ -97,7 +98,7 @@ def test_an_index_on_a_gpu_says_that_a_fork_cannot_search_it(monkeypatch: pytest
     builder = Builder("exact", None, Place(("cuda:0",)), None)
     builder.require_own_process()
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    with pytest.raises(DataError, match="on a GPU cannot be searched in a forked process; .*spawn"):
+    with pytest.raises(DataError, match=r"on a GPU cannot be searched in a forked process; .*spawn"):
         builder.require_own_process()
 
 
