@@ -77,6 +77,9 @@ class VectorIndex:
     [['cap', 'shoe']]
     """
 
+    _segments: Segments | None
+    _recall: float
+
     def __init__(
         self,
         embeddings: Embeddings,
@@ -86,11 +89,9 @@ class VectorIndex:
         memory: int | None = None,
     ) -> None:
         require_embeddings("VectorIndex", embeddings)
-        self._begin(embeddings, Builder.of(quality, memory, device, *embeddings.vectors.shape))
+        n, dim = embeddings.vectors.shape
+        self._begin(embeddings, Builder.of(quality, memory, device, n, dim))
         self._segments, self._recall = self._builder.segments(self._items)
-
-    _segments: Segments | None
-    _recall: float
 
     def _begin(self, embeddings: Embeddings, builder: Builder) -> None:
         self.ids = embeddings.ids
@@ -98,8 +99,7 @@ class VectorIndex:
         self._fingerprint = embeddings.fingerprint
         self._builder = builder
         self._items = builder.items(embeddings.vectors)
-        self._segments = None
-        self._recall = 1.0
+        self._segments, self._recall = None, 1.0
 
     @property
     def embeddings(self) -> Embeddings:
@@ -188,8 +188,8 @@ class VectorIndex:
         Raises
         ------
         DataError
-            `recall` is not above 0 and at most 1, `seed` is no whole number, or `queries` are no finite
-            vectors of this width.
+            `recall` is not above 0 and at most 1, `seed` is no whole number, or `queries` are no finite vectors of this
+            width.
         """
         if isinstance(recall, bool) or not isinstance(recall, (int, float, np.number)) or not 0 < recall <= 1:
             raise DataError(f"recall={recall!r}: expected a number above 0 and at most 1")

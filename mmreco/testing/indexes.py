@@ -70,7 +70,7 @@ class IndexContract:
 
     def test_a_batch_equals_one_by_one(self) -> None:
         rows = np.arange(0, self.n, self.n // 50)
-        exclude = self._excluded([[row, (row + 1) % self.n] * (row % 3) for row in rows.tolist()])
+        exclude = self._excluded([[int(row), int(row + 1) % self.n] * (int(row) % 3) for row in rows])
         together = self.index.search(self._past(rows), 8, exclude=exclude)
         for line, row in enumerate(rows):
             alone = self.index.search(self._past(np.array([row])), 8, exclude=exclude.take([line]))
@@ -138,9 +138,9 @@ class IndexContract:
         for queries in (np.full((1, 2), np.inf), np.full((1, 2), np.nan)):
             with pytest.raises(DataError, match="queries: NaN or infinity"):
                 self.index.search(queries, 3)
-        for flat in (np.zeros((1, 3), dtype=np.float32), np.zeros(2, dtype=np.float32)):
+        for other in (np.zeros((1, 3)), np.zeros(2)):
             with pytest.raises(DataError, match="queries: "):
-                self.index.search(flat, 3)
+                self.index.search(other, 3)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("k", [0, -1, 10**12, None, 2.0, True, "3"])
     def test_a_width_that_is_none_is_refused(self, k: object) -> None:

@@ -44,8 +44,8 @@ import os, sys, numpy as np
 from mmreco import Embeddings, IdMap, VectorIndex
 rng = np.random.default_rng(0)
 vectors = rng.standard_normal((12_000, 32), dtype=np.float32)
-ids = IdMap.of([str(row) for row in range(12_000)])
-index = VectorIndex(Embeddings(ids, vectors), quality=sys.argv[1], device="cpu")
+shop = Embeddings(IdMap.of([str(row) for row in range(12_000)]), vectors)
+index = VectorIndex(shop, quality=sys.argv[1], device="cpu")
 queries = vectors[:1_500]
 expected = index.search(queries, 10).rows
 child = os.fork()
