@@ -126,7 +126,7 @@ def _unloadable(folder: Path, where: str, error: BaseException) -> DataError:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """transformers draws a bar on stderr while it loads, and warns of older settings; both are put back."""
+    """transformers draws a bar while it loads, and warns of older settings; both are put back as they were."""
     from transformers.utils import logging as bars
 
     shown = bars.is_progress_bar_enabled()
