@@ -101,7 +101,7 @@ class TransitionGraph(ScoreModel):
         self.walk_, self.titles_ = (
             sp.csr_array(
                 (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"]),
-                shape=tuple(int(n) for n in state[f"{name}.shape"]),
+                shape=(int(state[f"{name}.shape"][0]), int(state[f"{name}.shape"][1])),
             )
             for name in ("walk", "titles")
         )

@@ -97,7 +97,8 @@ class _SampledSoftmax(torch.autograd.Function):
         by_user.addcmul_(by_right[:, None], positives)
         ctx.save_for_backward(by_user, by_right[:, None] * users, by_negative)
         ctx.count = counted.sum()
-        return total / ctx.count
+        mean: Tensor = total / ctx.count
+        return mean
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

@@ -168,7 +168,8 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     def _trained(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> Weights:
         """Train the towers, and find the weights of all evidence by the same validation."""
-        self.weights_, self.answers_ = self._towers_alone(), None
+        self.weights_ = self._towers_alone()
+        self.answers_: Answers | None = None
         super()._fit(dataset, validation, progress)
         if validation is None:
             return self.weights_
@@ -215,7 +216,8 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     def _answer_by(self, log: Interactions, weights: Weights) -> None:
         """Put all evidence that counts beside the towers' vectors."""
-        self.weights_, self.answers_ = weights, None
+        self.weights_ = weights
+        self.answers_ = None
         if not weights.plain:
             self.answers_ = Answers.of(log, weights, self.training.seed)
             self._raise_cold(log)
