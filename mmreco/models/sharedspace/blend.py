@@ -83,8 +83,8 @@ def weighed(pool: Pool, signed: Sequence[bool], base: int) -> F64:
     starts = [alone]
     asked = pool.right.any(axis=1)
     if asked.any():
-        unit: F32 = np.asarray(pool.features[:, asked] / spread[:, None, None], dtype=np.float32)
-        likely = likeliest(np.moveaxis(unit, 0, 2), pool.right[asked], there[asked])
+        unit = np.asarray(pool.features[:, asked] / spread[:, None, None], dtype=np.float32)
+        likely = likeliest(np.ascontiguousarray(unit.transpose(1, 2, 0)), pool.right[asked], there[asked])
         likely = np.where(signed, likely, np.maximum(likely, 0))
         starts.append(likely / max(abs(likely[base]), _LEAST))
     begun = [_ndcg(_scores(pool, start * spread[base] / spread), pool) for start in starts]
@@ -104,8 +104,8 @@ def weighed(pool: Pool, signed: Sequence[bool], base: int) -> F64:
                     best, scores, weights[kind] = found, tried, step
         if best == before:
             break
-    scaled: F64 = weights * spread[base] / spread
-    return scaled
+    found_weights: F64 = weights * spread[base] / spread
+    return found_weights
 
 
 def likeliest(features: F32, right: Bool, there: Bool) -> F64:
@@ -132,7 +132,8 @@ def likeliest(features: F32, right: Bool, there: Bool) -> F64:
         return value
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
-    return weights.detach().numpy().astype(np.float64)
+    found: F64 = weights.detach().numpy().astype(np.float64)
+    return found
 
 
 def _scores(pool: Pool, weights: F64) -> F32:

@@ -97,11 +97,11 @@ def drawn_later(baskets: Baskets, steps: I64, reach: I64, rng: np.random.Generat
 def reach_of(baskets: Baskets, ahead: int) -> I64:
     """The user's last basket within `ahead` milliseconds after each, shape `(b,)`; the basket itself where none is."""
     assert baskets.times is not None
-    since = baskets.times - baskets.times.min(initial=0)
+    since = baskets.times - (baskets.times.min() if len(baskets) else 0)
     lane = int(since.max(initial=0)) + ahead + 1  # users stand one after the other on one line
     line = baskets.users * lane + since
-    last: I64 = np.searchsorted(line, line + ahead, side="right") - 1
-    return last
+    reach: I64 = np.searchsorted(line, line + ahead, side="right") - 1
+    return reach
 
 
 def _taught(baskets: Baskets, events: I64, there: Bool) -> Drawn:

@@ -216,7 +216,8 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     def _answer_by(self, log: Interactions, weights: Weights) -> None:
         """Put all evidence that counts beside the towers' vectors."""
-        self.weights_, self.answers_ = weights, None
+        self.weights_ = weights
+        self.answers_ = None
         if not weights.plain:
             self.answers_ = Answers.of(log, weights, self.training.seed)
             self._raise_cold(log)
