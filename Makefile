@@ -22,7 +22,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@
 
-demo: $(READY) ## the whole job on the planted shop: embed, train, index, evaluate, report
+demo: $(READY) ## the whole job on the synthetic shop: embed, train, index, evaluate, report
 	$(BIN)/mmreco demo --json
 
 test: export OMP_NUM_THREADS = 1

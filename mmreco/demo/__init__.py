@@ -1,4 +1,4 @@
-"""The whole job on a shop that is planted, drawn, embedded, trained on and reported."""
+"""The whole job on a synthetic shop: drawn, embedded, trained on, asked and reported."""
 
 from mmreco.demo.job import run
 

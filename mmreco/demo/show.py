@@ -64,7 +64,7 @@ def report(found: Findings, path: Path) -> Path:
     ]
     events = found.shop.interactions
     lead = (
-        f"A planted shop of {len(found.catalogue):,} products and {len(events):,} shoppers, who left "
+        f"A synthetic shop of {len(found.catalogue):,} products and {len(events):,} shoppers, who left "
         f"{events.n_events:,} events in nine weeks. Tastes are known, so every answer can be checked. "
         "What follows was learnt from the log, the words and the pictures alone."
     )
@@ -118,7 +118,7 @@ def _figures(found: Findings) -> Iterator[str]:
 def _shoppers(found: Findings, gallery: Gallery) -> Iterator[str]:
     yield heading("Some shoppers", gloss="几位顾客")
     yield prose(
-        "The tastes beside each name were planted and never shown to the model. The marked event is the one held out."
+        "The tastes beside each name are those the shoppers were made with, and were never shown to the model. The marked event is the one held out."
     )
     never = found.shop.truth.never_clicked
     chosen = _spread(np.arange(len(found.test)), _SHOPPERS)
@@ -129,7 +129,7 @@ def _shoppers(found: Findings, gallery: Gallery) -> Iterator[str]:
         before = found.test.histories.history(number)[-(_SHOWN - 1) :]
         after = found.test.targets.history(number)
         yield heading(user, level=3)
-        yield chips(_tastes(found.shop.truth.tastes, int(planted[line])), label="planted taste")
+        yield chips(_tastes(found.shop.truth.tastes, int(planted[line])), label="true taste")
         came = [_card(found.catalogue, r) for r in before]
         held = [_card(found.catalogue, r, badge="next", strong=True) for r in after]
         yield row([*came, *held], gallery, label="Clicks, oldest first · 最近点击")
