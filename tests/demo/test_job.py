@@ -57,7 +57,7 @@ def test_the_page_shows_it(done: tuple[Path, dict[str, Any]]) -> None:
     path = Path(figures["report"])
     assert path == out / "report.html"
     text = path.read_text(encoding="utf-8")
-    for said in ("“红色连衣裙”", "“red dress”", "ItemKNN", "planted taste", "clicked them", 'class="badge">asked'):
+    for said in ("“红色连衣裙”", "“red dress”", "ItemKNN", "true taste", "clicked them", 'class="badge">asked'):
         assert said in text
     assert f"{figures['models']['SharedSpace']['ndcg@10']:.4f}" in text
     assert f"{figures['cold']['recall@20']:.1%}" in text
