@@ -36,6 +36,10 @@ class ItemVectors:
     Parameters
     ----------
     scan : over the base
+
+    Attributes
+    ----------
+    dim : the width of a vector
     """
 
     def __init__(self, scan: Scan) -> None:
@@ -48,18 +52,14 @@ class ItemVectors:
         self._slots = slots  # of each row; None where row r is slot r
         self._longest = longest  # of the tail
         self._row_of_slot: I64 | None = None
+        self._n_base = len(scan)
+        self._n_slots = self._n_base + n_tail
+        self._n = self._n_slots if slots is None else len(slots)
+        self._changed = bool(n_tail) or slots is not None
+        self.dim = int(scan.vectors.shape[1])
 
     def __len__(self) -> int:
-        return self._n_slots if self._slots is None else len(self._slots)
-
-    @property
-    def _n_slots(self) -> int:
-        return len(self._scan) + len(self._tail_scan)
-
-    @property
-    def dim(self) -> int:
-        """The width of a vector."""
-        return int(self._scan.vectors.shape[1])
+        return self._n
 
     @property
     def nbytes(self) -> int:
@@ -69,7 +69,8 @@ class ItemVectors:
     @property
     def longest(self) -> float:
         """The greatest length of a vector, of those in empty slots too."""
-        return max(self._scan.longest, self._longest)
+        longest = self._scan.longest
+        return longest if longest > self._longest else self._longest
 
     @property
     def precision(self) -> float:
@@ -85,9 +86,9 @@ class ItemVectors:
 
     def best(self, batch: QueryBatch, k: int) -> I64:
         """Rows, shape `(b, w)`, among them the `k` best of each query, in no order; -1 where there are fewer."""
-        n = len(self._scan)
-        if self._slots is None and n == self._n_slots:
+        if not self._changed:
             return self._scan.best(batch, k)
+        n = self._n_base
         parts = ((self._scan, 0, n), (self._tail_scan, n, self._n_slots))
         return np.concatenate([self._best_of(scan, lo, hi, batch, k) for scan, lo, hi in parts if lo < hi], axis=1)
 
@@ -131,10 +132,10 @@ class ItemVectors:
 
     def scored(self, queries: F32, rows: I64) -> F32:
         """The score of each candidate, shape `(b, w)`; -inf where `rows` is -1. The same in any batch."""
+        if not self._changed:
+            return scored(self._scan.vectors, queries, rows)
         slots = rows if self._slots is None else np.where(rows < 0, -1, self._slots[rows])
-        n = len(self._scan)
-        if not len(self._tail_scan):
-            return scored(self._scan.vectors, queries, slots)
+        n = self._n_base
         of_tail = slots >= n
         if not of_tail.any():
             return scored(self._scan.vectors, queries, slots)
@@ -146,7 +147,7 @@ class ItemVectors:
     def take(self, rows: I64) -> F32:
         """The vectors of these rows, shape `(m, dim)`, C-contiguous; a view where they are the end of the tail."""
         slots = rows if self._slots is None else self._slots[rows]
-        n = len(self._scan)
+        n = self._n_base
         first = int(slots[0]) if len(slots) else 0
         if first >= n and len(slots) == self._n_slots - first and (np.diff(slots) == 1).all():
             return self._tail_scan.vectors[first - n :]
@@ -158,7 +159,7 @@ class ItemVectors:
 
     def whole(self) -> F32:
         """All vectors, shape `(n, dim)`, in the order of their rows; the base itself where that is all."""
-        if self._slots is None and not len(self._tail_scan):
+        if not self._changed:
             return self._scan.vectors
         if self._slots is None:
             return np.concatenate([self._scan.vectors, self._tail_scan.vectors])

@@ -327,13 +327,14 @@ class VectorIndex:
         Source: Johnson, Douze, Jegou, "Billion-scale similarity search with GPUs", 2017.
         """
         self._builder.require_own_process()
-        k = require_width(k, len(self))
+        n = len(self)
+        k = require_width(k, n)
         queries = query_vectors(queries, self.dim, self._items.longest)
-        where = mask_over(len(self), len(queries), where)
+        where = mask_over(n, len(queries), where)
         excluded = excluded_pairs(exclude, len(queries), self.ids, where)
-        batch = QueryBatch(queries, where, excluded, len(self))
+        batch = QueryBatch(queries, where, excluded, n)
         width = min(k, batch.n_allowed)
-        if not width or not len(batch):
+        if not width or not len(queries):
             return Ranking.from_scores(np.zeros((len(queries), 0), dtype=np.float32), k)
         rows, scores = self._nearest(batch, width)
         if width < k:
