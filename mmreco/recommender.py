@@ -20,8 +20,8 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.data.reviews import Reviews
-from mmreco.embedding.catalogue import Modality, encode_content, modality
-from mmreco.embedding.defaults import chosen_encoders
+from mmreco.embedding.catalogue import Modality, modality
+from mmreco.embedding.defaults import encode_shop
 from mmreco.errors import DataError, UnknownIdError
 from mmreco.explain import Explanation, explain
 from mmreco.filters.candidates import Where, candidates
@@ -111,10 +111,9 @@ class Recommender:
         if not len(dataset):
             raise DataError("Recommender.fit: the dataset has no items; expected one at least")
         indexing = Indexing(quality, device, index)
-        encoders = chosen_encoders(
-            dataset.catalogue, text=text, image=image, reviews=dataset.reviews, progress=progress
+        encoders, content, refused = encode_shop(
+            dataset.catalogue, dataset.reviews, text=text, image=image, progress=progress
         )
-        content, refused = encode_content(encoders, dataset.catalogue, dataset.reviews, progress=progress)
         content = {name: vectors for name, vectors in content.items() if len(vectors)}
         dataset = dataset.with_content({**dataset.content, **content})
         model = _model(model, dataset, device)

@@ -12,7 +12,6 @@ from mmreco.data.reviews import Reviews
 from mmreco.embedding.catalogue import encode_content, modality
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError
-from mmreco.retrieval.content_index import ContentIndex, content_scores
 
 
 class Plain:
@@ -67,5 +66,5 @@ def test_reviews_speak_for_an_item_without_words() -> None:
     encoder = LexicalEncoder(dim=4).fit(["red hat", "blue coat"])
     reviews = Reviews.from_frame(written, catalogue=catalogue)
     content, _ = encode_content({"text": encoder}, catalogue, reviews)
-    scores = content_scores([ContentIndex("text", encoder, catalogue.items, content["text"])], {"text": ["red"]})
+    scores = encoder.encode_query(["red"]) @ content["text"].vectors.T  # (1, n), of the items a, b and c
     assert scores[0, 2] > scores[0, 1] + 0.5

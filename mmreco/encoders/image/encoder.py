@@ -5,32 +5,31 @@ He et al., "Deep residual learning for image recognition", 2016, and whatever el
 scaled to unit length.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mmreco.arrays import F32
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
 from mmreco.encoders.image.decoding import PictureContent
 from mmreco.encoders.image.networks import Network, Preprocessing, fill, network, read_weights
-from mmreco.encoders.image.training import held, learn
+from mmreco.encoders.image.pictures import Pictures, read_pictures
+from mmreco.encoders.image.stored import BACKENDS, fingerprint_of, load_network, save_network
+from mmreco.encoders.image.training import learn
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.nn.device import chosen
 from mmreco.storage.artefact import publish, read_artefact
 
 __all__ = ["ImageEncoder"]
 
-_BACKENDS = ("torch", "bfloat16")
 _AT_ONCE = 8  # pictures through the network on a CPU: what is between two layers then fits its caches
 
 
@@ -84,12 +83,12 @@ class ImageEncoder:
         backend: str = "torch",
     ) -> None:
         where = chosen(device)
-        if backend not in _BACKENDS:
-            raise DataError(f"ImageEncoder: backend={backend!r}; expected one of {', '.join(_BACKENDS)}")
-        found = network(model, size=size, pretrained=weights is None)
+        if backend not in BACKENDS:
+            raise DataError(f"ImageEncoder: backend={backend!r}; expected one of {', '.join(BACKENDS)}")
+        built = network(model, size=size, pretrained=weights is None)
         if weights is not None and weights != "random":
-            fill(found, read_weights(weights), f"weights {str(weights)!r}")
-        self._take(found, where, backend)
+            fill(built, read_weights(weights), f"weights {str(weights)!r}")
+        self._take(built, where, backend)
 
     @classmethod
     def fit(
@@ -137,25 +136,59 @@ class ImageEncoder:
         All pictures are held in memory, 19 kB each at the default size; of more than fit in 2 GiB a random part is
         trained on. An interruption (Ctrl-C) ends it with KeyboardInterrupt and leaves nothing behind.
         """
-        where = chosen(device)
-        if not 2 <= dim <= 4_096 or dim % 2:
-            raise DataError(f"dim={dim}: expected 2 to 4096, and even")
         for name, value, least in (("epochs", epochs, 1), ("seed", seed, 0)):
             if value is not None and value < least:
                 raise DataError(f"{name}={value}: expected {least} or more")
-        preprocessing = Preprocessing(size)
-        pictures, rows = held(catalogue, preprocessing, seed=seed, shown=progress)
+        _require_width(dim)
+        pictures = read_pictures(catalogue, Preprocessing(size), seed=seed, shown=progress)
+        return cls.fit_pictures(
+            pictures, catalogue.items, text=text, dim=dim, epochs=epochs, seed=seed, device=device, progress=progress
+        )
+
+    @classmethod
+    def fit_pictures(
+        cls,
+        pictures: Pictures,
+        items: IdMap,
+        *,
+        text: Embeddings | None = None,
+        dim: int = 128,
+        epochs: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        progress: bool = False,
+    ) -> Self:
+        """As `fit`, on pictures that are in memory already.
+
+        Parameters
+        ----------
+        pictures : by `read_pictures`
+        items : of the catalogue they are of
+        text, dim, epochs, seed, device, progress : as `fit` takes them
+
+        Raises
+        ------
+        DataError
+            There are fewer than two pictures, `text` is of none of them, or an option is out of range.
+        """
+        where = chosen(device)
+        _require_width(dim)
+        if len(pictures.rows) < 2:
+            reasons = list(pictures.refused.values())
+            reason = f"; {len(reasons)} could not be read, first {reasons[0]}" if reasons else ""
+            raise DataError(f"catalogue: {len(pictures.rows)} usable pictures; expected 2 or more to train on{reason}")
         described = None
         if text is not None:
-            vectors, known = text.aligned(catalogue.items)
-            if not known[rows].any():
+            vectors, known = text.aligned(items)
+            if not known[pictures.rows].any():
                 raise DataError(f"text: vectors of {len(text)} ids, none of them an item with a picture")
-            described = torch.from_numpy(vectors[rows]), torch.from_numpy(known[rows])
+            described = torch.from_numpy(vectors[pictures.rows]), torch.from_numpy(known[pictures.rows])
+        size = pictures.whole.shape[-1]
         name, module = learn(
-            pictures, described, dim=dim, size=size, epochs=epochs, seed=seed, device=where, shown=progress
+            pictures.larger, described, dim=dim, size=size, epochs=epochs, seed=seed, device=where, shown=progress
         )
         encoder = cls.__new__(cls)
-        encoder._take(Network(name, module, (), preprocessing), where)
+        encoder._take(Network(name, module, (), Preprocessing(size)), where)
         return encoder
 
     @property
@@ -284,47 +317,36 @@ class ImageEncoder:
 
     def save_to(self, path: Path) -> None:
         """Write the files of `save` into the existing folder `path`, as part of another artefact."""
-        about = {
-            "name": self.name,
-            "preprocessing": asdict(self._network.preprocessing),
-            "fingerprint": self._fingerprint,
-            "backend": self._backend,
-        }
-        (path / "image.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        save_file(_plain(self._network), path / "weights.safetensors")
+        save_network(path, self._network, self._backend, self._fingerprint)
 
     @classmethod
     def load_from(cls, path: Path, *, device: str = "auto") -> Self:
         """What `save_to` wrote."""
         where = chosen(device)
-        about = _about(path / "image.json")
-        preprocessing = Preprocessing(**about["preprocessing"])
-        bare = network(about["name"], size=preprocessing.size)
-        found = Network(bare.name, bare.module, bare.head, preprocessing)
-        fill(found, read_weights(path / "weights.safetensors"), str(path))
+        whole, backend, fingerprint = load_network(path)
         encoder = cls.__new__(cls)
-        encoder._take(found, where, about["backend"])
-        if encoder.fingerprint != about["fingerprint"]:
+        encoder._take(whole, where, backend)
+        if encoder.fingerprint != fingerprint:
             raise IncompatibleError(
                 f"{path}: its {encoder.name} has the fingerprint {encoder.fingerprint[:18]}..., not the "
-                f"{about['fingerprint'][:18]}... it was saved with; encode the pictures again"
+                f"{fingerprint[:18]}... it was saved with; encode the pictures again"
             )
         return encoder
 
-    def _take(self, found: Network, device: torch.device, backend: str = "torch") -> None:
-        found.module.eval().requires_grad_(False)
-        self._network, self._device, self._backend = found, device, backend
-        self._fingerprint = _marked(found, backend)
-        found.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        side = found.preprocessing.size
+    def _take(self, network: Network, device: torch.device, backend: str = "torch") -> None:
+        network.module.eval().requires_grad_(False)
+        self._network, self._device, self._backend = network, device, backend
+        self._fingerprint = fingerprint_of(network, backend)
+        network.module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        side = network.preprocessing.size
         try:
             probe = self._forward(torch.zeros(1, 3, side, side, dtype=torch.uint8))
         except (RuntimeError, AssertionError, ValueError) as error:
             raise DataError(
-                f"{found.name}: takes no pictures of {side} x {side} pixels ({str(error)[:160]})"
+                f"{network.name}: takes no pictures of {side} x {side} pixels ({str(error)[:160]})"
             ) from error
         if probe.ndim != 2:
-            raise DataError(f"{found.name}: gives {tuple(probe.shape[1:])} for a picture; expected pooled features")
+            raise DataError(f"{network.name}: gives {tuple(probe.shape[1:])} for a picture; expected pooled features")
         self._dim = int(probe.shape[1])
 
     def _forward(self, pictures: Tensor) -> Tensor:
@@ -345,35 +367,6 @@ class ImageEncoder:
             raise DataError(f"picture {at}: {error}") from error
 
 
-def _plain(found: Network) -> dict[str, Tensor]:
-    """The weights that count, by name, as they are written and hashed."""
-    return {k: v.detach().cpu().contiguous().clone() for k, v in sorted(found.module.state_dict().items())}
-
-
-def _marked(found: Network, backend: str) -> str:
-    numbers = "float32" if backend == "torch" else backend
-    digest = hashlib.sha256(json.dumps([found.name, asdict(found.preprocessing), numbers]).encode())
-    for key, value in _plain(found).items():
-        digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.numpy().tobytes())
-    return f"image-{digest.hexdigest()}"
-
-
-def _about(path: Path) -> dict[str, Any]:
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: {type(error).__name__}, no description of an ImageEncoder; save it anew") from error
-    expected = {"name": str, "preprocessing": dict, "fingerprint": str, "backend": str}
-    if isinstance(about, dict):
-        about.setdefault("backend", "torch")
-    fields = {"size", "mean", "std", "resample"}
-    if (
-        not isinstance(about, dict)
-        or about.keys() != expected.keys()
-        or any(not isinstance(about[key], kind) for key, kind in expected.items())
-        or about["preprocessing"].keys() != fields
-        or about["backend"] not in _BACKENDS
-    ):
-        raise IncompatibleError(f"{path}: no ImageEncoder of this version; make it anew and save it")
-    return about
+def _require_width(dim: int) -> None:
+    if not 2 <= dim <= 4_096 or dim % 2:
+        raise DataError(f"dim={dim}: expected 2 to 4096, and even")

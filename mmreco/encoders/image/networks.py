@@ -5,7 +5,7 @@ name and want their pictures made ready in other ways. What is read from a file 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmreco.encoders.image.decoding import PictureContent, boxed, open_picture
+from mmreco.encoders.image.decoding import Picture, PictureContent, boxed, open_picture
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.nn.convolution import PictureCNN
 
@@ -90,7 +90,15 @@ class Preprocessing:
         DataError
             As `open_picture`.
         """
-        square = boxed(open_picture(content, size=self.size), self.size, resample=self.resample)
+        return self.squared(open_picture(content, size=self.larger().size))
+
+    def larger(self) -> "Preprocessing":
+        """The same for pictures a quarter larger, of which the network is shown a part."""
+        return replace(self, size=min(_SIZES.stop - 1, self.size * 5 // 4))
+
+    def squared(self, picture: Picture) -> Tensor:
+        """An open picture as `prepare` gives it."""
+        square = boxed(picture, self.size, resample=self.resample)
         flat = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
         return flat.view(self.size, self.size, 3).permute(2, 0, 1)  # stays channels last in memory
 

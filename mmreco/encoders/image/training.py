@@ -10,79 +10,25 @@ from natural language supervision", 2021. Deviates: the vector itself meets the 
 cosines of pictures follow what is written; texts that say the same are not told apart.
 """
 
-import logging
-import os
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmreco.arrays import I64
-from mmreco.data.catalogue import Catalogue
-from mmreco.encoders.image.networks import OWN, Preprocessing
-from mmreco.errors import DataError
+from mmreco.encoders.image.networks import OWN
 from mmreco.nn.augmentation import COLOUR, FORM, PRODUCT, view
 from mmreco.nn.contrastive import alike, pair_contrast, view_contrast
 from mmreco.nn.convolution import PictureCNN, joined
-from mmreco.prefetch import prefetch
 from mmreco.progress import progress
 
-__all__ = ["held", "learn"]
+__all__ = ["learn"]
 
-_logger = logging.getLogger(__name__)
-
-_HELD = 2 << 30  # bytes of pictures in memory
 _WIDTH = 16  # channels after the first convolution
 _LOOKS = 13_000  # at pictures, when the number of passes is not given
 _BATCH = (32, 128)
 _RATE = 3e-3
 _TEMPERATURES = (0.5, 0.5)  # of form and of colour
 _TEXT = 3.0  # how much a text counts against the views
-
-
-def held(catalogue: Catalogue, preprocessing: Preprocessing, *, seed: int, shown: bool) -> tuple[Tensor, I64]:
-    """The pictures of a catalogue in memory, `(m, 3, h, h)` of uint8, and their items' rows, `(m,)`.
-
-    They are a quarter larger than the network sees them, so that a view of a part stays sharp.
-
-    Raises
-    ------
-    DataError
-        Fewer than two can be read.
-    """
-    larger = Preprocessing(min(1024, preprocessing.size * 5 // 4), resample=preprocessing.resample)
-    paths = [(row, path) for row, path in enumerate(catalogue.images()) if path is not None]
-    fitting = _HELD // (3 * larger.size**2)
-    if len(paths) > fitting:
-        _logger.info("%d pictures; training on %d of them, drawn at random", len(paths), fitting)
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(paths))[:fitting])
-        paths = [paths[at] for at in chosen]
-    pictures = torch.empty(len(paths), 3, larger.size, larger.size, dtype=torch.uint8)
-    rows: list[int] = []
-    refused: list[str] = []
-
-    def opened(path: object) -> Tensor | DataError:
-        try:
-            return larger.prepare(path)  # type: ignore[arg-type]
-        except DataError as error:
-            return error
-
-    read = prefetch(opened, [path for _, path in paths], os.cpu_count() or 1, window=2 * _BATCH[1])
-    for (row, _), picture in zip(
-        paths, progress(read, total=len(paths), description="reading pictures", shown=shown), strict=True
-    ):
-        if isinstance(picture, DataError):
-            refused.append(str(picture))
-            continue
-        pictures[len(rows)] = picture
-        rows.append(row)
-    if refused:
-        _logger.warning("%d of %d pictures left out of training, first %s", len(refused), len(paths), refused[0])
-    if len(rows) < 2:
-        reason = f"; {len(refused)} could not be read, first {refused[0]}" if refused else ""
-        raise DataError(f"catalogue: {len(rows)} usable pictures; expected 2 or more to train on{reason}")
-    return pictures[: len(rows)], np.array(rows, dtype=np.int64)
 
 
 def learn(

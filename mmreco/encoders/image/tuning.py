@@ -19,7 +19,7 @@ from mmreco.arrays import I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.encoders.image.training import held
+from mmreco.encoders.image.pictures import read_pictures
 from mmreco.errors import DataError
 from mmreco.nn.augmentation import Change, view
 from mmreco.nn.contrastive import alike, pair_contrast
@@ -87,7 +87,10 @@ def tuned(
     if not len(described):
         raise DataError(f"text: vectors of {len(text)} ids, none of them an item of which something is said")
     network = encoder.copied()
-    pictures, rows = held(catalogue.take(described), network.preprocessing, seed=seed, shown=progress)
+    read = read_pictures(catalogue.take(described), network.preprocessing, seed=seed, shown=progress)
+    if len(read.rows) < 2:
+        raise DataError(f"catalogue: {len(read.rows)} usable pictures with a text; expected 2 or more to tune on")
+    pictures, rows = read.larger, read.rows
     said = F.normalize(torch.from_numpy(vectors[described[rows]]), dim=1)  # (n, d)
     device, side = torch.device(encoder.device), network.preprocessing.size
     seen = torch.from_numpy(_seen(encoder, pictures, side))  # (n, dim)
