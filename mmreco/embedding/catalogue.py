@@ -10,7 +10,7 @@ from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.reviews import Reviews
 from mmreco.embedding.embed import embed
-from mmreco.encoders.text.sentiment import blend_reviews
+from mmreco.embedding.review_blend import blend_reviews
 from mmreco.errors import DataError
 from mmreco.protocols import Encoder
 

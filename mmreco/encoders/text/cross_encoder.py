@@ -12,10 +12,15 @@ import numpy as np
 
 from mmreco.arrays import F32, require_finite
 from mmreco.encoders.text.backends import BACKENDS, narrowed
+from mmreco.encoders.text.model_folder import view_of
 from mmreco.encoders.text.sources import found, quiet
+from mmreco.encoders.text.texts import bounded, require_texts
+from mmreco.encoders.text.weights import require_weights
 from mmreco.errors import DataError
 
 __all__ = ["CrossEncoder"]
+
+_CHARACTERS = 64  # a token has fewer on average
 
 
 class CrossEncoder:
@@ -52,7 +57,7 @@ class CrossEncoder:
         if max_length < 1:
             raise DataError(f"CrossEncoder: max_length={max_length}; expected 1 or more")
         self._name, folder = found(name_or_path)
-        self._model = _loaded(folder, device, max_length)
+        self._model, self._max_length = _loaded(folder, device, max_length), max_length
         if backend == "int8" and self._model.device.type != "cpu":
             raise DataError("CrossEncoder: backend='int8' is for the CPU; give device='cpu', or leave backend out")
         if backend != "torch":
@@ -85,7 +90,12 @@ class CrossEncoder:
 
         if len(queries) != len(documents):
             raise DataError(f"{len(queries)} queries and {len(documents)} lists of documents; expected as many")
-        pairs = [(query, text) for query, texts in zip(queries, documents, strict=True) for text in texts]
+        longest = _CHARACTERS * self._max_length
+        pairs = [
+            (bounded(query, longest), bounded(text, longest))
+            for query, texts in zip(require_texts(queries), documents, strict=True)
+            for text in require_texts(texts)
+        ]
         if not pairs:
             return [np.zeros(0, dtype=np.float32) for _ in queries]
         scores: F32 = np.asarray(
@@ -102,6 +112,7 @@ class CrossEncoder:
 
 def _loaded(folder: Path, device: str, max_length: int) -> Any:
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from sentence_transformers import CrossEncoder as Model
 
@@ -109,15 +120,18 @@ def _loaded(folder: Path, device: str, max_length: int) -> Any:
     if where.startswith("cuda") and not torch.cuda.is_available():
         raise DataError(f"CrossEncoder: device={device!r}, but torch sees no GPU; use 'auto' or 'cpu'")
     try:
-        with quiet():
+        with quiet(), view_of(folder, classifies=True) as view:
+            require_weights(folder, view, classifies=True)
             return Model(
-                str(folder),
+                str(view.folder),
                 device=where,
                 max_length=max_length,
                 trust_remote_code=False,
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True},
             )
+    except DataError:
+        raise
     except (
         OSError,
         ValueError,
@@ -127,6 +141,7 @@ def _loaded(folder: Path, device: str, max_length: int) -> Any:
         AttributeError,
         ImportError,
         SafetensorError,
+        StrictDataclassError,
     ) as error:
         reason = str(error).strip().splitlines()
         raise DataError(

@@ -52,12 +52,13 @@ class View:
 
 
 @contextmanager
-def view_of(folder: Path) -> Iterator[View]:
+def view_of(folder: Path, *, classifies: bool = False) -> Iterator[View]:
     """A folder that holds what is known of `folder`, for as long as the block lasts.
 
     Parameters
     ----------
     folder : that `require_harmless` has passed
+    classifies : whether it is a transformer with a head that answers with classes, and nothing else, optional
 
     Raises
     ------
@@ -67,11 +68,13 @@ def view_of(folder: Path) -> Iterator[View]:
     with tempfile.TemporaryDirectory(prefix="mmreco-model-") as place:
         view = Path(place)
         modules = folder / "modules.json"
-        kinds = module_kinds(modules, read_settings(modules)) if modules.is_file() else [("Transformer", "")]
-        if modules.is_file():
-            _write(view / modules.name, read_settings(modules))
+        kinds = [("Transformer", "")]
+        if modules.is_file() and not classifies:
+            listed = read_settings(modules)
+            kinds = module_kinds(modules, listed)
+            _write(view / modules.name, listed)
         for name in _TEXTS:
-            if (folder / name).is_file():
+            if (folder / name).is_file() and not classifies:
                 _write(view / name, text_settings(folder / name, read_settings(folder / name)))
         transformer: Path | None = None
         settings: dict[str, Any] = {}
@@ -81,7 +84,7 @@ def view_of(folder: Path) -> Iterator[View]:
                 (view / below).mkdir(exist_ok=True)
             if kind == "Transformer":
                 transformer = view / below
-                settings, tensors = _transformer(folder / below, transformer)
+                settings, tensors = _transformer(folder / below, transformer, classifies)
             elif kind == "StaticEmbedding":
                 _static(folder / below, view / below)
             else:
@@ -89,15 +92,15 @@ def view_of(folder: Path) -> Iterator[View]:
         yield View(view, transformer, settings, tensors)
 
 
-def _transformer(source: Path, view: Path) -> tuple[dict[str, Any], Shapes]:
+def _transformer(source: Path, view: Path, classifies: bool) -> tuple[dict[str, Any], Shapes]:
     for name in SENTENCE_FILES:
-        if (source / name).is_file():
+        if (source / name).is_file() and not classifies:
             _write(view / name, module_settings(source / name, "Transformer", read_settings(source / name)))
     tensors = headers(_weights(source, view))
     config = source / "config.json"
     if not config.is_file():
         raise DataError(f"{config}: missing; expected a model saved by sentence-transformers or transformers")
-    settings = model_settings(config, read_settings(config), len(tensors))
+    settings = model_settings(config, read_settings(config), len(tensors), classifies=classifies)
     _write(view / config.name, settings)
     for name in _TOKENIZER:
         if (source / name).is_file():

@@ -282,7 +282,7 @@ def text_settings(path: Path, settings: Any) -> dict[str, Any]:
     return {key: value for key, value in given.items() if key not in templates}
 
 
-def model_settings(path: Path, settings: Any, tensors: int) -> dict[str, Any]:
+def model_settings(path: Path, settings: Any, tensors: int, *, classifies: bool = False) -> dict[str, Any]:
     """The settings of a transformer that its class knows; the others say nothing to it and are left out.
 
     Parameters
@@ -290,6 +290,7 @@ def model_settings(path: Path, settings: Any, tensors: int) -> dict[str, Any]:
     path : of `config.json`
     settings : what it holds
     tensors : how many there are, of which every layer has one at least
+    classifies : whether the number of classes counts, optional
 
     Raises
     ------
@@ -306,12 +307,17 @@ def model_settings(path: Path, settings: Any, tensors: int) -> dict[str, Any]:
     if "rope_parameters" in names:
         names |= {"rope_theta", "rope_scaling"}  # its older names
     known = {key: value for key, value in settings.items() if key in names}
+    if classifies:
+        labels = settings.get("id2label")
+        known["num_labels"] = len(labels) if isinstance(labels, dict) else settings.get("num_labels", 1)
     return allowed(path, known, {key: _rule(key, tensors) for key in known})
 
 
 def _rule(key: str, tensors: int) -> Rule:
     if key == "model_type":
         return text(40)
+    if key == "num_labels":
+        return integer(1, 1_000)
     if "implementation" in key:
         return _ATTENTION
     if key.startswith("rope_") and key != "rope_theta":

@@ -1,6 +1,6 @@
-"""What reviews add: to an item's text vector, and how well the item is liked in words.
+"""Sentiment: how well an item is liked in words.
 
-The sentiment is a logistic regression on review vectors, learnt from the shop's own stars, so it needs no
+It is a logistic regression on review vectors, learnt from the shop's own stars, so it needs no
 dictionary of good and bad words and works in any language the text encoder does.
 """
 
@@ -11,92 +11,13 @@ from typing import Any, Self
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from mmreco.arrays import F32, F64, I64, frozen, require_finite
-from mmreco.data.embeddings import Embeddings
-from mmreco.data.ids import IdMap
+from mmreco.arrays import F32, frozen
 from mmreco.data.reviews import Reviews
-from mmreco.encoders.queries import encode_document
+from mmreco.encoders.text.review_weights import require_review_vectors, review_weights
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
-from mmreco.protocols import Encoder
 from mmreco.storage.artefact import publish, read_artefact
 
-__all__ = ["Sentiment", "blend_reviews"]
-
-_DAY = 86_400_000  # milliseconds
-_CHUNK = 4_096  # reviews encoded together, so that memory does not grow with the shop
-
-
-def blend_reviews(
-    documents: Embeddings,
-    reviews: Reviews,
-    encoder: Encoder[str],
-    *,
-    weight: float = 0.3,
-    half_life_days: float = 180.0,
-    vectors: F32 | None = None,
-) -> Embeddings:
-    """The items' text vectors, each moved towards the mean of what its reviews say.
-
-    A review counts by how recent it is, halved every `half_life_days` before the newest review of all, and by
-    how many found it helpful: `1 + log(1 + helpful)`.
-
-    Parameters
-    ----------
-    documents : Embeddings of what the shop writes
-        Of all items or some.
-    reviews : of the same shop's items
-    encoder : the one that made `documents`
-    weight : 0 to 1, optional
-        The reviews' part in an item that has both; an item with reviews alone gets their mean.
-    half_life_days : above 0, optional
-        Ignored where no review has a time.
-    vectors : shape `(len(reviews), dim)`, optional
-        The reviews' vectors where they were encoded already; then `encoder` is only asked for its mark.
-
-    Returns
-    -------
-    Embeddings
-        Of the ids of `documents`, then of the other items whose reviews say something, in the order of
-        `reviews.items`; unit length, fingerprint of `encoder`, since both lie in its space and its queries fit.
-
-    Raises
-    ------
-    DataError
-        `weight` or `half_life_days` is out of range, or `vectors` has another shape or holds NaN.
-    IncompatibleError
-        `documents` were made by another encoder.
-    """
-    if not 0 <= weight <= 1:
-        raise DataError(f"weight={weight}: expected 0 to 1")
-    if documents.fingerprint not in ("", encoder.fingerprint) or documents.dim != encoder.dim:
-        raise IncompatibleError(
-            f"documents of width {documents.dim} and fingerprint {documents.fingerprint[:18]!r}, encoder of width "
-            f"{encoder.dim} and {encoder.fingerprint[:18]!r}; encode the documents with this encoder"
-        )
-    if vectors is not None:
-        _require_vectors(vectors, len(reviews), encoder.dim)
-    weights = _weights(reviews, half_life_days)
-    weights /= np.bincount(reviews.items_flat, weights=weights, minlength=len(reviews.items))[reviews.items_flat]
-    means = np.zeros((len(reviews.items), encoder.dim), dtype=np.float32)  # (n_items, dim)
-    for start in range(0, len(reviews), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        said = encode_document(encoder, reviews.texts[part]) if vectors is None else vectors[part]  # (c, dim)
-        np.add.at(means, reviews.items_flat[part], said * weights[part, None].astype(np.float32))
-    lengths = np.linalg.norm(means, axis=1)
-    reviewed = np.flatnonzero(lengths > 0)
-    means[reviewed] /= lengths[reviewed, None]
-    return _blended(documents, reviews.items, reviewed, means[reviewed], weight, encoder.fingerprint)
-
-
-def _blended(documents: Embeddings, items: IdMap, reviewed: I64, means: F32, weight: float, mark: str) -> Embeddings:
-    places = documents.ids.rows(items.take(reviewed).array, missing="mark")  # (reviewed,)
-    both, alone = places >= 0, places < 0
-    out = np.array(documents.vectors)
-    mixed = (1 - weight) * out[places[both]] + weight * means[both]
-    lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
-    out[places[both]] = np.where(lengths > 1e-6, mixed / np.maximum(lengths, 1e-6), out[places[both]])
-    ids = documents.ids.ids(np.arange(len(documents))) + items.ids(reviewed[alone])
-    return Embeddings(IdMap.of(ids), np.concatenate([out, means[alone]]), mark)
+__all__ = ["Sentiment"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -157,7 +78,7 @@ class Sentiment:
         vectors = np.asarray(vectors, dtype=np.float32)
         if stars.ndim != 1 or vectors.ndim != 2:
             raise DataError(f"Sentiment: vectors {vectors.shape}, ratings {stars.shape}; expected (r, dim) and (r,)")
-        _require_vectors(vectors, len(stars), vectors.shape[1])
+        require_review_vectors(vectors, len(stars), vectors.shape[1])
         with np.errstate(invalid="ignore"):
             good, bad = stars >= self.good, stars <= self.bad
         if not good.any() or not bad.any():
@@ -184,7 +105,7 @@ class Sentiment:
         """
         slope = self._fitted()
         vectors = np.asarray(vectors, dtype=np.float32)
-        _require_vectors(vectors, len(vectors), len(slope))
+        require_review_vectors(vectors, len(vectors), len(slope))
         logits = vectors.astype(np.float64) @ slope + self.offset_  # (r,)
         good: F32 = (0.5 * (1 + np.tanh(logits / 2))).astype(np.float32)  # the logistic function, never overflowing
         return good
@@ -194,7 +115,7 @@ class Sentiment:
     ) -> F32:
         """How well each item is spoken of, 0 to 1, shape `(n_items,)`.
 
-        The mean over an item's reviews, weighted as in `blend_reviews`, drawn to the shop's own share of good
+        The mean over an item's reviews, weighted as by `review_weights`, drawn to the shop's own share of good
         reviews: an item with no review is exactly there. Reviews without a word do not count.
 
         Parameters
@@ -214,9 +135,9 @@ class Sentiment:
         """
         if doubt < 0:
             raise DataError(f"doubt={doubt}: expected 0 or more")
-        _require_vectors(np.asarray(vectors), len(reviews), len(self._fitted()))
+        require_review_vectors(np.asarray(vectors), len(reviews), len(self._fitted()))
         good = self.score(vectors)
-        weights = _weights(reviews, half_life_days) * np.array([bool(text.strip()) for text in reviews.texts])
+        weights = review_weights(reviews, half_life_days) * np.array([bool(text.strip()) for text in reviews.texts])
         n = len(reviews.items)
         mass = np.bincount(reviews.items_flat, weights=weights, minlength=n)
         total = np.bincount(reviews.items_flat, weights=weights * good, minlength=n)
@@ -273,20 +194,3 @@ class Sentiment:
         if self.slope_ is None:
             raise NotFittedError("Sentiment is not fitted; call fit(vectors, ratings) first")
         return self.slope_
-
-
-def _weights(reviews: Reviews, half_life_days: float) -> F64:
-    """How much each review counts, shape `(r,)`; 1 for the newest that nobody found helpful."""
-    if not half_life_days > 0:
-        raise DataError(f"half_life_days={half_life_days}: expected above 0")
-    weights = 1 + np.log1p(reviews.helpful.astype(np.float64))
-    if reviews.times is not None and len(reviews):
-        age = (int(reviews.times.max()) - reviews.times) / _DAY  # days
-        weights *= np.exp2(-np.minimum(age / half_life_days, 100.0))  # at the end still above 0
-    return weights
-
-
-def _require_vectors(vectors: F32, r: int, dim: int) -> None:
-    if vectors.ndim != 2 or vectors.shape != (r, dim):
-        raise DataError(f"review vectors of shape {vectors.shape}; expected ({r}, {dim})")
-    require_finite(vectors, "review vectors")

@@ -40,10 +40,16 @@ _BUFFERS: Final = (".position_ids", ".inv_freq", ".token_type_ids")
 _RENAMED: Final = {".gamma": ".weight", ".beta": ".bias"}  # of layer norms in files of TensorFlow's days
 
 
-def require_weights(source: Path, view: View) -> None:
+def require_weights(source: Path, view: View, *, classifies: bool = False) -> None:
     """Nothing, where the file holds every weight of the transformer in its shape.
 
     The model is described without memory for its numbers, from settings whose sizes are bounded by the file.
+
+    Parameters
+    ----------
+    source : the folder, for the message
+    view : of it
+    classifies : whether the model has a head that answers with classes, optional
 
     Raises
     ------
@@ -60,10 +66,10 @@ def require_weights(source: Path, view: View) -> None:
     try:
         config = transformers.AutoConfig.from_pretrained(str(view.transformer), local_files_only=True)
         with torch.device("meta"):
-            if kind in _ENCODERS:
+            if kind in _ENCODERS and not classifies:
                 module: Any = getattr(transformers, _ENCODERS[kind])(config)
             else:
-                auto: Any = transformers.AutoModel
+                auto: Any = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModel
                 module = auto.from_config(config, trust_remote_code=False)
     except (
         ValueError,
@@ -82,10 +88,11 @@ def require_weights(source: Path, view: View) -> None:
     tied = set(getattr(module, "_tied_weights_keys", None) or ())
     prefix = str(module.base_model_prefix)
     found = _own(view.tensors, prefix, expected)
+    unused = () if classifies else _UNUSED
     needed = {
         name: shape
         for name, shape in expected.items()
-        if name in found or not (name.startswith(_UNUSED) or name in tied or name.endswith(_BUFFERS))
+        if name in found or not (name.startswith(unused) or name in tied or name.endswith(_BUFFERS))
     }
     require_same(source, found, needed)
 

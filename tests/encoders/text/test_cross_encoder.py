@@ -1,6 +1,7 @@
 """CrossEncoder: query and document read together; batches and order of no account; strangers' folders refused."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,3 +69,44 @@ def test_what_is_wrong_is_said(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(DataError, match="may run code"):
         CrossEncoder(tmp_path)
+
+
+def test_weights_that_are_missing_are_refused(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    for number, lost in enumerate(("classifier.weight", "pooler.dense.weight", "layer.1.output.dense.bias")):
+        copy = Path(shutil.copytree(folder, tmp_path / str(number)))
+        tensors = load_file(copy / "model.safetensors")
+        save_file(
+            {k: v for k, v in tensors.items() if not k.endswith(lost)}, copy / "model.safetensors", {"format": "pt"}
+        )
+        with pytest.raises(DataError, match=f"1 weights missing, first .*{lost}"):
+            CrossEncoder(copy, device="cpu")
+
+
+def test_hostile_settings_are_refused(folder: Path, tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    settings: list[dict[str, Any]] = [
+        {"num_hidden_layers": 3_000},
+        {"id2label": {str(number): "x" for number in range(10**5)}},
+        {"type_vocab_size": 2 * 10**6},
+        {"attn_implementation": {"": "evil/kernel"}},
+        {"model_type": "gpt_neox"},
+    ]
+    for number, evil in enumerate(settings):
+        copy = Path(shutil.copytree(folder, tmp_path / str(number)))
+        config = copy / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | evil))
+        with pytest.raises(DataError, match=r"config\.json|weights"):
+            CrossEncoder(copy, device="cpu")
+
+
+def test_queries_and_documents_are_lists_of_texts(folder: Path) -> None:
+    reader = CrossEncoder(folder, device="cpu", max_length=64)
+    for queries, documents in ((["red"], ["red dress"]), (["red"], [[None]]), (["\ud800"], [["red"]])):
+        with pytest.raises(DataError, match="texts: "):
+            reader.score(queries, documents)  # type: ignore[arg-type]
