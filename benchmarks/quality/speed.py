@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from protocol import SETS, line, read
 from torch import Tensor
 
-from mmreco import Attributes, Dataset, Interactions, SharedSpace, Training, leave_last_out, metrics
+from mmreco import Attributes, Dataset, Interactions, SharedSpace, Training, VectorIndex, leave_last_out, metrics
 from mmreco.encoders.baskets import Baskets
 from mmreco.models.sharedspace.content import item_content, placed
 from mmreco.nn.batching import windows
@@ -91,8 +91,8 @@ class Plain:
 
         def ndcg() -> float:
             self.space._take_places(placed(self.towers, self.known), np.zeros(self.space.dim, dtype=np.float32))
-            users = self.space.user_vectors(validation.histories)
-            ranking = self.space.index.search(users, 10, exclude=validation.histories)
+            users = self.space.behaviour().encode(validation.histories)
+            ranking = VectorIndex(self.space.embeddings_).search(users, 10, exclude=validation.histories)
             return float(np.nanmean(metrics.ndcg(ranking, validation.targets)))
 
         optimiser = torch.optim.Adam(self.towers.parameters(), lr=RATE)
