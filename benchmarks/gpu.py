@@ -32,6 +32,7 @@ from mmreco import (
 )
 from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.embedding.catalogue import encode_content
+from mmreco.encoders.baskets import Baskets
 from mmreco.index.gpu import available
 from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.content import item_content
@@ -255,23 +256,21 @@ def space_at_scale(n_items: int, dim: int, sequences: int) -> dict[str, Any]:
     log = Interactions.from_events(
         IdMap.of(map(str, range(4 * sequences))), items, users, rng.integers(0, n_items, len(users))
     )
-    model = SharedSpace(dim=dim, training=Training(device="cuda"))
-    model._widths, model.vocabulary_, model.event_names_ = (
-        {},
-        Attributes.from_lists(items, {}).take([]),
-        log.event_names,
-    )
+    model = SharedSpace(dim=dim)
+    model._widths, model._horizon, model.event_names_ = {}, None, log.event_names
+    model.vocabulary_ = Attributes.from_lists(items, {}).take([])
     towers = model._network(n_items).cuda()
     known = item_content(items, np.arange(n_items), {}, None, towers)
     negatives = Negatives(torch.arange(n_items, device="cuda"), _NEGATIVES)
-    cut = windows(log.starts, length)
+    baskets = Baskets.of(log)
+    cut = windows(baskets.user_starts, length)
     taken: list[float] = []
 
     def losses(number: int) -> Iterator[torch.Tensor]:
         for group in np.split(np.arange(len(cut)), 4):
             torch.cuda.synchronize()
             start = perf_counter()
-            yield training.batch_loss(towers, known, log, cut[group], negatives)
+            yield training.batch_loss(towers, known, baskets, cut[group], negatives, None, rng)
             torch.cuda.synchronize()
             taken.append(perf_counter() - start)
 
@@ -279,7 +278,7 @@ def space_at_scale(n_items: int, dim: int, sequences: int) -> dict[str, Any]:
     for name, steps in (("as written", 0), ("compiled", sequences * length * 10_000)):
         torch.cuda.reset_peak_memory_stats()
         taken.clear()
-        optimiser = training.optimiser(towers, model.learning_rate)
+        optimiser = training.optimiser(towers, model.training.learning_rate)
         with training.compiled(towers, steps):
             train_loop(towers, optimiser, batches=losses, validate=None, epochs=2, patience=None, seed=0, memory=0.997)
         figures[name] = {

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmreco.nn.behaviour_steps import steps
 from protocol import SETS, line, read
 from torch import Tensor
 
-from mmreco import Attributes, Dataset, Interactions, SharedSpace, Training, evaluate, leave_last_out
+from mmreco import Attributes, Dataset, Interactions, SharedSpace, Training, VectorIndex, leave_last_out, metrics
+from mmreco.encoders.baskets import Baskets
 from mmreco.models.sharedspace.content import item_content, placed
 from mmreco.nn.batching import windows
 from mmreco.nn.towers import Towers
@@ -43,13 +43,14 @@ class Plain:
         self.train, self.space = train, SharedSpace(dim=dim, max_length=MAX_LENGTH)
         torch.manual_seed(seed)
         nothing = Attributes.from_lists(train.items, {})
-        self.space._widths, self.space.vocabulary_ = {}, nothing.take([])
+        self.space._widths, self.space._horizon, self.space.vocabulary_ = {}, None, nothing.take([])
         self.space.event_names_ = train.event_names
         self.towers: Towers = self.space._network(len(train.items))
         self.known = item_content(train.items, np.arange(len(train.items)), {}, None, self.towers)
-        self.cut = windows(train.starts, MAX_LENGTH)
+        self.baskets = Baskets.of(train)
+        self.cut = windows(self.baskets.user_starts, MAX_LENGTH)
         self.seed = seed
-        self.space.items_, self.space.network_ = train.items, self.towers
+        self.space.items_, self.space.network_, self.space.answers_ = train.items, self.towers, None
 
     def losses(self, number: int) -> Iterator[Tensor]:
         """One pass."""
@@ -61,12 +62,14 @@ class Plain:
             at = np.where(inside, starts[:, None] + np.arange(MAX_LENGTH), 0)
             rows = torch.from_numpy(self.train.items_flat[at])  # (b, 50)
             targets = torch.from_numpy(self.train.items_flat[np.where(inside, at + 1, 0)])
-            named = steps(self.train, starts, lengths, np.arange(1, 1 + len(self.train.event_names)))
-            pad = (0, MAX_LENGTH - named.events.shape[1])
+            names = len(self.train.event_names)
+            batch = self.baskets.steps(starts, lengths, np.arange(1, 1 + names), 1 + names)
+            pad = MAX_LENGTH - batch.minutes.shape[1]
             inputs = self.towers.item_places(self.known.of(rows.flatten())).view(*rows.shape, -1)
-            users = self.towers.user_directions(
-                inputs, F.pad(named.events, pad), F.pad(named.minutes, pad, value=-1.0), torch.ones_like(rows).bool()
-            ).view_as(inputs)  # (b, 50, dim)
+            states = self.towers.users(
+                inputs, F.pad(batch.kinds, (0, 0, 0, pad)), F.pad(batch.minutes, (0, pad), value=-1.0)
+            )
+            users = self.towers.directions(states.flatten(0, 1)).view_as(inputs)  # (b, 50, dim)
             table = self.towers.item_places(self.known)  # (n_items, dim)
             real = torch.from_numpy(inside)
             users, targets = users[real], targets[real]  # (t, dim), (t,)
@@ -88,7 +91,9 @@ class Plain:
 
         def ndcg() -> float:
             self.space._take_places(placed(self.towers, self.known), np.zeros(self.space.dim, dtype=np.float32))
-            return evaluate(self.space, validation, 10)["ndcg@10"]
+            users = self.space.behaviour().encode(validation.histories)
+            ranking = VectorIndex(self.space.embeddings_).search(users, 10, exclude=validation.histories)
+            return float(np.nanmean(metrics.ndcg(ranking, validation.targets)))
 
         optimiser = torch.optim.Adam(self.towers.parameters(), lr=RATE)
         outcome = train_loop(
