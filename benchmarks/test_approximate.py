@@ -4,6 +4,7 @@ Run: `make bench`; `MMRECO_BENCH_PEERS=hnswlib,usearch` builds their graphs as w
 and threads: see `clustered`. `python benchmarks/plot.py FILE` draws recall against queries a second from the JSON.
 """
 
+import copy
 import os
 from collections.abc import Callable
 from dataclasses import replace
