@@ -4,9 +4,9 @@ Run: `make bench`; `MMRECO_BENCH_PEERS=hnswlib,usearch` builds their graphs as w
 and threads: see `clustered`. `python benchmarks/plot.py FILE` draws recall against queries a second from the JSON.
 """
 
-import copy
 import os
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import cache
 from time import perf_counter

@@ -118,8 +118,8 @@ def _figures(found: Findings) -> Iterator[str]:
 def _shoppers(found: Findings, gallery: Gallery) -> Iterator[str]:
     yield heading("Some shoppers", gloss="几位顾客")
     yield prose(
-        "The tastes beside each name are those the shoppers were made with; the model never saw them. The marked event is "
-        "the one held out."
+        "The tastes beside each name are those the shoppers were made with; the model never saw them. The marked event "
+        "is the one held out."
     )
     never = found.shop.truth.never_clicked
     chosen = _spread(np.arange(len(found.test)), _SHOPPERS)
