@@ -19,7 +19,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from mmreco.arrays import F32, I64
 from mmreco.index.exact.pairs import scored
-from mmreco.index.structure import _CARE, Effort
+from mmreco.index.faiss_training import _CARE
+from mmreco.index.structure import Effort
 
 WORTH = [n for n in SIZES if n >= 50_000]  # below, the words are exact or nearly so
 EFFORTS = [round(10 * 2 ** (step / 6)) for step in range(35)]  # 10 to 508, each an eighth more than the last

@@ -1,4 +1,4 @@
-"""Checks of what an index is asked: queries, filters and exclusions. Done once, at the door."""
+"""Checks of what an index is given: queries, filters and exclusions. Done once, at the door."""
 
 import os
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ def query_vectors(given: object, dim: int, longest: float = 0.0) -> F32:
     if queries.ndim != 2 or queries.shape[1] != dim or queries.dtype.kind not in "fiu":
         raise DataError(f"queries: {_named(given, queries)}; expected numbers of shape (n, {dim})")
     if queries.dtype != np.float32 or not queries.flags.c_contiguous:
-        with np.errstate(over="ignore"):  # what overflows float32 is found as infinity
+        with np.errstate(over="ignore"):  # what overflows float32 shows as infinity
             queries = np.ascontiguousarray(queries, dtype=np.float32)
     if not float(np.vdot(queries, queries)) * longest**2 <= _LARGEST:  # NaN where there is one
         require_finite(queries, "queries")

@@ -146,7 +146,7 @@ class BatchingIndex:
                 queries = np.concatenate([call.queries for call in calls])
                 where = np.concatenate([call.where for call in calls]) if first.own_filters else first.where
                 ranking = self.index.search(queries, first.k, where=where, exclude=_joined(calls))
-            except Exception:  # whose fault it is shows when each is asked alone
+            except Exception:  # whose fault it is shows when each is searched for alone
                 pass
             else:
                 ends = np.cumsum([call.size for call in calls])
@@ -174,8 +174,8 @@ class _Call:
     own_filters: bool = field(default=False, init=False)  # whether `where` has a line for each query
 
     def __post_init__(self) -> None:
-        """In the thread that asks, so that what is no question at all troubles no other."""
-        self.kind = id(self)  # to be asked alone
+        """In the thread that calls, so that arguments of the wrong type trouble no other."""
+        self.kind = id(self)  # to be searched for alone
         try:
             given = np.asarray(self.queries)
             items = None if self.exclude is None else self.exclude.items.checksum

@@ -31,12 +31,12 @@ _HALF = 2.0**-11  # relative rounding of a half
 
 @dataclass(frozen=True)
 class Place:
-    """Where vectors are kept.
+    """Where vectors are.
 
     Parameters
     ----------
     devices : of torch, e.g. `("cuda:0", "cuda:1")`, each with as many of the vectors; empty for the CPU
-    half : whether they are kept in 16 bits a number
+    half : whether they are there in 16 bits a number
     """
 
     devices: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ def choose(device: str, n_bytes: int, *, half: bool = False) -> Place:
 
 
 class TorchScan(Scan):
-    """Exact inner-product search over `vectors`, shape `(n, dim)`, kept on torch devices as well.
+    """Exact inner-product search over `vectors`, shape `(n, dim)`, with a copy on torch devices.
 
     Parameters
     ----------
@@ -124,8 +124,8 @@ class TorchScan(Scan):
 
     def best(self, batch: QueryBatch, k: int) -> I64:
         """Rows, shape `(b, k)`: the `k` best items of each query, in no order; -1 where there are fewer."""
-        found = [self._chosen(batch.between(start, start + _QUERIES), k) for start in range(0, len(batch), _QUERIES)]
-        return np.concatenate(found)
+        rows = [self._chosen(batch.between(start, start + _QUERIES), k) for start in range(0, len(batch), _QUERIES)]
+        return np.concatenate(rows)
 
     def _chosen(self, batch: QueryBatch, k: int) -> I64:
         import torch
@@ -141,16 +141,16 @@ class TorchScan(Scan):
             step = max(1, _SCORES // len(queries))
             for start in range(0, len(vectors), step):
                 block = vectors[start : start + step]
-                found = own @ block.T  # (b, c)
+                products = own @ block.T  # (b, c)
                 begin, end = first + start, first + start + len(block)
                 if batch.where is not None:
                     barred = torch.tensor(~batch.where[..., begin:end], device=vectors.device)  # (c,) or (b, c)
-                    found.masked_fill_(barred, -torch.inf)
+                    products.masked_fill_(barred, -torch.inf)
                 lo, hi = np.searchsorted(taken, (begin, end))
                 if hi > lo:
                     line = torch.tensor(lines[lo:hi], device=vectors.device)
-                    found[line, torch.tensor(taken[lo:hi] - begin, device=vectors.device)] = -torch.inf
-                best, places = _top(found, k)
+                    products[line, torch.tensor(taken[lo:hi] - begin, device=vectors.device)] = -torch.inf
+                best, places = _top(products, k)
                 scores.append(best)
                 rows.append(places + begin)
         home = self._parts[0][1].device
@@ -163,20 +163,20 @@ class TorchScan(Scan):
         return answer
 
 
-def _top(found: "Tensor", k: int) -> "tuple[Tensor, Tensor]":
+def _top(scores: "Tensor", k: int) -> "tuple[Tensor, Tensor]":
     """The `k` greatest of each line of scores `(b, c)` and their columns, in no order; fewer where `c` is less."""
     import torch
 
-    lines, columns = found.shape
+    lines, columns = scores.shape
     group = 1 << max(5, int((columns / k) ** 0.5).bit_length() - 1)  # as much is looked at in either stage
     groups = columns // group
     if groups < 4 * k:
-        best = found.topk(min(k, columns), dim=1, sorted=False)
+        best = scores.topk(min(k, columns), dim=1, sorted=False)
         return best.values, best.indices
-    grouped = found[:, : groups * group].view(lines, groups, group)  # (b, groups, group)
+    grouped = scores[:, : groups * group].view(lines, groups, group)  # (b, groups, group)
     opened = grouped.amax(dim=2).topk(k, dim=1, sorted=False).indices  # (b, k): k items reach the least of their bests
-    inside = torch.arange(group, device=found.device)
-    rest = torch.arange(groups * group, columns, device=found.device).expand(lines, -1)
+    inside = torch.arange(group, device=scores.device)
+    rest = torch.arange(groups * group, columns, device=scores.device).expand(lines, -1)
     places = torch.cat([(opened[:, :, None] * group + inside).flatten(1), rest], dim=1)
-    best = found.gather(1, places).topk(k, dim=1, sorted=False)
+    best = scores.gather(1, places).topk(k, dim=1, sorted=False)
     return best.values, places.gather(1, best.indices)

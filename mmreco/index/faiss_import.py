@@ -37,7 +37,7 @@ def installed() -> list[str]:
 
 @cache
 def faiss() -> Any:
-    """The module `faiss`, or None where it is not installed (said once in the log, with the line that installs it).
+    """The module `faiss`, or None where it is not installed (logged once, with the line that installs it).
 
     Raises
     ------

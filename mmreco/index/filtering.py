@@ -26,7 +26,7 @@ _WIDER = 8  # times as many again for a query near which less is allowed than el
 
 
 def find(structure: Structure, queries: F32, k: int, effort: Effort, wanted: int, allowed: Bool | None) -> I64 | None:
-    """Positions, shape `(b, k)`, of about the `k` best allowed vectors, -1 where it found fewer.
+    """Positions, shape `(b, k)`, of about the `k` best allowed vectors, -1 where there are fewer.
 
     Parameters
     ----------
@@ -43,15 +43,15 @@ def find(structure: Structure, queries: F32, k: int, effort: Effort, wanted: int
         return None
     thinner = n / n_allowed
     wide = math.ceil(_SPARE * k * thinner)
-    found = _best(structure, queries, wide, effort, wanted * thinner, n_allowed)
-    if found is None:
+    positions = _best(structure, queries, wide, effort, wanted * thinner, n_allowed)
+    if positions is None:
         return None
-    rows = _first(found, allowed, k)
+    rows = _first(positions, allowed, k)
     short = np.flatnonzero(rows[:, min(wanted, k) - 1] < 0)
     if len(short):
-        found = _best(structure, queries[short], _WIDER * wide, effort, _WIDER * wanted * thinner, n_allowed)
-        if found is not None:
-            rows[short] = _first(found, allowed, k)
+        positions = _best(structure, queries[short], _WIDER * wide, effort, _WIDER * wanted * thinner, n_allowed)
+        if positions is not None:
+            rows[short] = _first(positions, allowed, k)
     return rows
 
 
@@ -77,7 +77,7 @@ def _scan_is_quicker(structure: Structure, search: int, b: int, n_allowed: int) 
 
 def _first(rows: I64, allowed: Bool, k: int) -> I64:
     """The first `k` of each line of `rows`, -1 padded, that are allowed, shape `(b, k)`."""
-    kept = allowed[rows] & (rows >= 0)
-    order = np.argsort(~kept, axis=1, kind="stable")[:, :k]
-    first = np.where(np.take_along_axis(kept, order, axis=1), np.take_along_axis(rows, order, axis=1), -1)
+    usable = allowed[rows] & (rows >= 0)
+    order = np.argsort(~usable, axis=1, kind="stable")[:, :k]
+    first = np.where(np.take_along_axis(usable, order, axis=1), np.take_along_axis(rows, order, axis=1), -1)
     return np.pad(first, ((0, 0), (0, max(0, k - first.shape[1]))), constant_values=-1)

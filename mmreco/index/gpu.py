@@ -1,4 +1,4 @@
-"""Structures of FAISS that are searched on GPUs, and kept, grown and written on the CPU.
+"""Structures of FAISS that are searched on GPUs, and stored, grown and written on the CPU.
 
 FAISS' indexes there answer at most 2,048 items and bear one search at a time (Johnson, Douze, Jegou, "Billion-scale
 similarity search with GPUs", 2017, and FAISS' own notes). Graphs on a GPU are CAGRA's (Ootomo et al., "CAGRA: highly
@@ -13,7 +13,8 @@ import numpy as np
 
 from mmreco.arrays import F32, I64
 from mmreco.errors import DataError
-from mmreco.index.structure import Structure, within
+from mmreco.index.faiss_training import within
+from mmreco.index.structure import Structure
 
 __all__ = ["GpuGraph", "GpuStructure", "available", "kind"]
 
@@ -73,7 +74,7 @@ class GpuStructure(_OnGpu):
 
 
 class GpuGraph(_OnGpu):
-    """A graph that cuVS builds and walks on the first GPU; FAISS walks what is kept of it on a CPU as well.
+    """A graph that cuVS builds and walks on the first GPU; FAISS walks its copy on a CPU as well.
 
     Raises
     ------
@@ -108,10 +109,10 @@ class GpuGraph(_OnGpu):
 
     def _ask(self, queries: F32, k: int, search: int) -> I64:
         options = self._faiss.SearchParametersCagra()
-        options.itopk_size = search  # what CAGRA keeps in sight, as efSearch is for a graph on a CPU
+        options.itopk_size = search  # for CAGRA what efSearch is for a graph on a CPU
         with self._turn:
             rows = np.array(self._there.search(queries, k, params=options)[1], dtype=np.int64)
-        rows[rows >= len(self)] = -1  # what is not found may come as any number, what is found twice
+        rows[rows >= len(self)] = -1  # a place without an answer may hold any number, an item may come twice
         order = np.argsort(rows, axis=1, kind="stable")
         ascending = np.take_along_axis(rows, order, axis=1)
         line, again = np.nonzero(ascending[:, 1:] == ascending[:, :-1])

@@ -27,7 +27,7 @@ if hasattr(os, "register_at_fork"):  # a child must not be born while another th
 _TAIL_MOST = 65_536  # vectors in a tail, or
 _TAIL_SHARE = 0.25  # of the base's, from which a new base is made
 _EMPTY_SHARE = 0.4  # of all slots, from which a new base is made
-_EMPTY_FEW = 64  # empty slots that are searched with the others and left out of what is found
+_EMPTY_FEW = 64  # empty slots that are searched with the others and left out of the answer
 
 
 class ItemVectors:
@@ -111,8 +111,8 @@ class ItemVectors:
             slots = self._slots[excluded.rows]
         inside = np.where((slots >= start) & (slots < stop), slots - start, -1)
         part = QueryBatch(batch.queries, where, excluded.renumbered(inside, stop - start), stop - start)
-        found = scan.best(part, k)
-        return np.where(found < 0, -1, found + start) if self._slots is None else np.where(found < 0, -1, rows[found])
+        slots = scan.best(part, k)
+        return np.where(slots < 0, -1, slots + start if self._slots is None else rows[slots])
 
     @property
     def _rows_of_slots(self) -> I64:

@@ -11,35 +11,26 @@ has 0.97 or more.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from mmreco.arrays import F32, I64
-from mmreco.errors import DataError, IncompatibleError
-from mmreco.index.faiss_checks import UnsoundError, checkable, require_sound
-from mmreco.index.reordering import LANDMARKS, nearby, together
+from mmreco.index.faiss_files import read_index
+from mmreco.index.faiss_training import trained, within
+from mmreco.index.reordering import LANDMARKS, together
 
-__all__ = ["Effort", "Structure", "within"]
+__all__ = ["Effort", "Structure"]
 
 _NEAR = 0.6  # of the way from the nearest centre to the last one looked at: lists up to there are visited
 _FEWEST = 4  # lists to look at, as of two only the nearer would be visited
 _MOST = 4_096  # candidates it is asked for
-_CODE_WORDS = 256
 _MEASURED = 11  # candidates for which effort is measured: ten, and the item that is looked for
-_ROUNDS = 10  # of training code words; 25 find the same
-_LIMIT = 2  # a vector of FAISS' file may claim so many times the file's bytes (neighbours are counted after it)
-_CARE = 100  # candidates among which a graph's links are chosen (efConstruction); FAISS takes 40
 _TOGETHER = 64  # queries from which a graph is asked for them in an order of its own
-_LOOPS = 1 << 24  # rounds of any loop that a file asks FAISS for
-_READING = Lock()
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class Effort:
 
     Parameters
     ----------
-    search : nodes kept in sight of a graph (efSearch) or lists visited (nprobe)
+    search : nodes that a walk through a graph keeps in view (efSearch) or lists visited (nprobe)
     fetch : candidates for each item of the answer, to be scored exactly
     """
 
@@ -84,32 +75,7 @@ class Structure:
         DataError
             FAISS does not understand the factory string, or cannot train it on so few vectors.
         """
-        try:
-            index = faiss.index_factory(vectors.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-        except RuntimeError as error:
-            raise DataError(
-                f"quality={factory!r}: neither a word of the index nor a factory string of FAISS "
-                f"({_said(error)}); expected 'exact', 'high', 'fast', 'small' or, say, 'IVF1024,SQ8'; "
-                "'CAGRA32' needs a GPU"
-            ) from error
-        inner = within(faiss, index)
-        if isinstance(inner, faiss.IndexHNSW):
-            inner.hnsw.efConstruction = _CARE
-        if isinstance(inner, faiss.IndexIVFPQ):
-            inner.do_polysemous_training = False  # most of the time of training, for a search we do not use
-            inner.pq.cp.niter, inner.pq.cp.max_points_per_centroid = _ROUNDS, 64
-        try:
-            index.train(_sample(faiss, inner, vectors))
-            if index is inner and isinstance(inner, faiss.IndexHNSW):
-                order = nearby(faiss, vectors)
-                index = faiss.IndexIDMap(inner)
-                index.add_with_ids(vectors[order], order)
-            else:
-                index.add(vectors)
-        except RuntimeError as error:
-            few = f"quality={factory!r}: cannot be built over {len(vectors)} vectors"
-            raise DataError(f"{few} ({_said(error)})") from error
-        return cls(faiss, index, factory)
+        return cls(faiss, trained(faiss, factory, vectors), factory)
 
     def grown(self, vectors: F32) -> Self:
         """Another structure that holds these vectors as well, at the positions that follow."""
@@ -156,9 +122,9 @@ class Structure:
         return (1,)
 
     def search(self, k: int, effort: Effort, wanted: float) -> int:
-        """What `best` is to look at so that of `k` found the `wanted` best are right as often as it was measured for.
+        """How hard `best` must look so that of `k` candidates the `wanted` best are right as often as was measured.
 
-        Nodes kept in sight of a graph, or lists; 0 where all is looked at.
+        Nodes that a walk through a graph keeps in view, or lists to visit; 0 where all vectors are compared.
         """
         if self.kind == "graph":
             return max(effort.search, k)
@@ -171,7 +137,7 @@ class Structure:
         return self._n * (min(search, self._lists) / self._lists if self.kind == "lists" else 1.0)
 
     def best(self, queries: F32, k: int, search: int) -> I64:
-        """Positions, shape `(b, k)`, of about the `k` best vectors, best first, -1 where it found fewer."""
+        """Positions, shape `(b, k)`, of about the `k` best vectors, best first, -1 where there are fewer."""
         if not self._mapped or len(queries) < _TOGETHER:
             return self._ask(queries, k, search)
         order, rows = together(self._faiss, queries, self._landmarks), np.empty((len(queries), k), dtype=np.int64)
@@ -199,7 +165,7 @@ class Structure:
 
     def _ask(self, queries: F32, k: int, search: int) -> I64:
         options = self._options(search)
-        if not self._parted or search >= self._lists:  # else it can be said which lists to visit
+        if not self._parted or search >= self._lists:  # else the lists to visit can be chosen
             return self._all(queries, k, options)
         rows = self._near(queries, k, search, options)
         if rows.item(-1) < 0 if len(rows) == 1 else (rows[:, -1] < 0).any():
@@ -218,16 +184,16 @@ class Structure:
         self._index.search_c(len(queries), pointer(queries), k, pointer(scores), pointer(rows), options)
         return rows
 
-    def _near(self, queries: F32, k: int, looked: int, options: Any) -> I64:
+    def _near(self, queries: F32, k: int, n_lists: int, options: Any) -> I64:
         """What FAISS finds in those of the lists it would visit that are near enough to be worth it."""
         b, pointer = len(queries), self._faiss.swig_ptr
-        lists, near = np.empty((b, looked), dtype=np.int64), np.empty((b, looked), dtype=np.float32)
-        asked, where = pointer(queries), (pointer(lists), pointer(near))
-        self._centres.search_c(b, asked, looked, where[1], where[0], None)
+        lists, near = np.empty((b, n_lists), dtype=np.int64), np.empty((b, n_lists), dtype=np.float32)
+        given, near_lists = pointer(queries), (pointer(lists), pointer(near))
+        self._centres.search_c(b, given, n_lists, near_lists[1], near_lists[0], None)
         first, last = (near.item(0), near.item(-1)) if b == 1 else (near[:, :1], near[:, -1:])
         np.putmask(lists, near < first + (last - first) * _NEAR, -1)
         rows, scores = np.empty((b, k), dtype=np.int64), np.empty((b, k), dtype=np.float32)
-        self._inner.search_preassigned_c(b, asked, k, *where, pointer(scores), pointer(rows), False, options, None)
+        self._inner.search_preassigned_c(b, given, k, *near_lists, pointer(scores), pointer(rows), False, options, None)
         return rows
 
     def serialised(self) -> npt.NDArray[np.uint8]:
@@ -256,54 +222,5 @@ class Structure:
         IncompatibleError
             It is an index of another size or width.
         """
-        with _limited(faiss, path.stat().st_size):
-            try:
-                index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-            except RuntimeError as error:
-                raise DataError(f"{path}: not a FAISS index ({_said(error)}); build the index again") from error
-        if (index.ntotal, index.d) != shape or index.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise IncompatibleError(
-                f"{path}: {type(within(faiss, index)).__name__} of {index.ntotal} x {index.d}; "
-                f"expected inner products over {shape[0]} x {shape[1]}"
-            )
-        if not checkable(faiss, index):
-            return None
-        try:
-            require_sound(faiss, index, *shape)
-        except UnsoundError as error:
-            raise DataError(f"{path}: {error}; build the index again") from error
-        return cls(faiss, index, factory)
-
-
-@contextmanager
-def _limited(faiss: Any, size: int) -> Iterator[None]:
-    """FAISS reads a file of `size` bytes: no vector in it may claim more than the file could fill."""
-    with _READING:  # the limits are the process's
-        before = faiss.get_deserialization_vector_byte_limit(), faiss.get_deserialization_loop_limit()
-        faiss.set_deserialization_vector_byte_limit(max(1 << 20, _LIMIT * size))
-        faiss.set_deserialization_loop_limit(_LOOPS)
-        try:
-            yield
-        finally:
-            faiss.set_deserialization_vector_byte_limit(before[0])
-            faiss.set_deserialization_loop_limit(before[1])
-
-
-def within(faiss: Any, index: Any) -> Any:
-    """The index behind a transformation of the vectors or behind an order of its own, or the index itself."""
-    outer = isinstance(index, (faiss.IndexPreTransform, faiss.IndexIDMap))
-    return faiss.downcast_index(index.index) if outer else index
-
-
-def _sample(faiss: Any, inner: Any, vectors: F32) -> F32:
-    """As many vectors as training can use, drawn evenly; the same each time."""
-    clusters = max(_CODE_WORDS, int(inner.nlist)) if isinstance(inner, faiss.IndexIVF) else _CODE_WORDS
-    most = 64 * clusters
-    if len(vectors) <= most:
-        return vectors
-    rows = np.random.default_rng(0).choice(len(vectors), most, replace=False)
-    return np.ascontiguousarray(vectors[np.sort(rows)])
-
-
-def _said(error: RuntimeError) -> str:
-    return str(error).rpartition(": ")[2].strip()[-160:]
+        index = read_index(faiss, path, shape)
+        return None if index is None else cls(faiss, index, factory)

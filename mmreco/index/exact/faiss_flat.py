@@ -35,8 +35,8 @@ def best(faiss: Any, vectors: F32, queries: F32, k: int) -> I64:
         return _alone(faiss, vectors, queries, k)
     ends = np.linspace(0, len(vectors), parts + 1, dtype=np.int64).tolist()
     with ThreadPoolExecutor(parts) as pool:
-        found = pool.map(lambda a, b: a + _alone(faiss, vectors[a:b], queries, k), ends[:-1], ends[1:])
-        return np.concatenate(list(found), axis=1)
+        rows = pool.map(lambda a, b: a + _alone(faiss, vectors[a:b], queries, k), ends[:-1], ends[1:])
+        return np.concatenate(list(rows), axis=1)
 
 
 def _alone(faiss: Any, vectors: F32, queries: F32, k: int) -> I64:

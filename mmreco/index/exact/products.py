@@ -55,9 +55,9 @@ def products(queries: F32, n: int) -> Iterator[Callable[[F32, F32], F32]]:
     with ThreadPoolExecutor(parts) as pool:
 
         def by_parts(vectors: F32, into: F32) -> F32:
-            found, ends = shaped(into), np.linspace(0, len(vectors), parts + 1, dtype=np.int64).tolist()
-            list(pool.map(lambda lo, hi: way(vectors[lo:hi], found[lo:hi]), ends[:-1], ends[1:]))
-            return found
+            result, ends = shaped(into), np.linspace(0, len(vectors), parts + 1, dtype=np.int64).tolist()
+            list(pool.map(lambda lo, hi: way(vectors[lo:hi], result[lo:hi]), ends[:-1], ends[1:]))
+            return result
 
         yield by_parts
 
@@ -82,10 +82,10 @@ def _left(queries: F32, small: int) -> Callable[[F32, F32], F32]:
     piece = max(1, small // (b * dim))
 
     def multiplied(vectors: F32, into: F32) -> F32:
-        whole, found = len(vectors) // piece * piece, into.T  # (b, c)
-        pieces = found[:, :whole].reshape(b, -1, piece).transpose(1, 0, 2)
+        whole, result = len(vectors) // piece * piece, into.T  # (b, c)
+        pieces = result[:, :whole].reshape(b, -1, piece).transpose(1, 0, 2)
         np.matmul(queries, vectors[:whole].reshape(-1, piece, dim).transpose(0, 2, 1), out=pieces)
-        np.matmul(queries, vectors[whole:].T, out=found[:, whole:])
+        np.matmul(queries, vectors[whole:].T, out=result[:, whole:])
         return into
 
     return multiplied

@@ -102,15 +102,15 @@ class Scan:
                 stop = min(total, start + step)
                 names = None if not gathered or allowed is None else allowed[start:stop]
                 block = self.vectors[start:stop] if names is None else self.vectors[names]  # (c, dim)
-                found = multiplied(block, scores[: (stop - start) * b].reshape(-1, b))  # (c, b)
+                block_scores = multiplied(block, scores[: (stop - start) * b].reshape(-1, b))  # (c, b)
                 if where is not None and where.ndim == 2:  # a filter of its own for each query
-                    found[~(where[:, start:stop] if names is None else where[:, names]).T] = -np.inf
+                    block_scores[~(where[:, start:stop] if names is None else where[:, names]).T] = -np.inf
                 elif not gathered and where is not None:
-                    found[~where[start:stop]] = -np.inf
+                    block_scores[~where[start:stop]] = -np.inf
                 lo, hi = np.searchsorted(barred, (start, stop))
                 if hi > lo:
-                    found[barred[lo:hi] - start, barred_of[lo:hi]] = -np.inf
-                pool.add(found, start)
+                    block_scores[barred[lo:hi] - start, barred_of[lo:hi]] = -np.inf
+                pool.add(block_scores, start)
         places = pool.best()
         return places if not gathered or allowed is None else np.where(places < 0, -1, allowed[places])
 
@@ -125,29 +125,29 @@ class _Pool:
         self._waiting: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], F32]] = []
         self._n_waiting = 0
 
-    def add(self, found: F32, first_row: int) -> None:
+    def add(self, scores: F32, first_row: int) -> None:
         """Take in the scores, shape `(c, b)`, of the items `first_row` and on."""
         k = self._rows.shape[1]
-        groups = len(found) // _GROUP
+        groups = len(scores) // _GROUP
         if groups >= 4 * k:
             grouped = groups * _GROUP
-            self._add_grouped(found[:grouped], groups, first_row)
-            found, first_row = found[grouped:], first_row + grouped
-        c, b = found.shape
-        hits = np.flatnonzero(found > self._threshold)
+            self._add_grouped(scores[:grouped], groups, first_row)
+            scores, first_row = scores[grouped:], first_row + grouped
+        c, b = scores.shape
+        hits = np.flatnonzero(scores > self._threshold)
         if len(hits) > 2 * b * k and c > k:  # no threshold to speak of yet: choose by partition
-            by_query = np.ascontiguousarray(found.T)  # (b, c)
+            by_query = np.ascontiguousarray(scores.T)  # (b, c)
             chosen = np.argpartition(by_query, c - k, axis=1)[:, c - k :]  # (b, k)
             self._merge(chosen + first_row, np.take_along_axis(by_query, chosen, axis=1))
         elif len(hits):
             items, queries = np.divmod(hits, b)
-            self._wait(queries, items + first_row, found.ravel()[hits])
+            self._wait(queries, items + first_row, scores.ravel()[hits])
 
-    def _add_grouped(self, found: F32, groups: int, first_row: int) -> None:
+    def _add_grouped(self, scores: F32, groups: int, first_row: int) -> None:
         """As `add`; item `i` is in group `i % groups`, so that neighbours, which may be alike, are parted."""
-        b = found.shape[1]
+        b = scores.shape[1]
         k = self._rows.shape[1]
-        tops = found.reshape(_GROUP, groups, b).max(axis=0)
+        tops = scores.reshape(_GROUP, groups, b).max(axis=0)
         opened = np.flatnonzero(tops > self._threshold)
         threshold = self._threshold
         if len(opened) > 2 * b * k:  # k items reach the k-th best of the groups
@@ -155,17 +155,17 @@ class _Pool:
             threshold = np.maximum(threshold, np.partition(turned, groups - k, axis=1)[:, groups - k])
             opened = np.flatnonzero((tops >= threshold) & (tops > -np.inf))
             if len(opened) > 4 * b * k:  # equals everywhere
-                by_query = np.ascontiguousarray(found.T)  # (b, c)
-                chosen = np.argpartition(by_query, len(found) - k, axis=1)[:, len(found) - k :]  # (b, k)
+                by_query = np.ascontiguousarray(scores.T)  # (b, c)
+                chosen = np.argpartition(by_query, len(scores) - k, axis=1)[:, len(scores) - k :]  # (b, k)
                 self._merge(chosen + first_row, np.take_along_axis(by_query, chosen, axis=1))
                 return
         if not len(opened):
             return
         group, queries = np.divmod(opened, b)
         items = group[:, None] + groups * np.arange(_GROUP)  # (o, group)
-        scores = found[items, queries[:, None]]
-        line, place = np.nonzero((scores >= threshold[queries][:, None]) & (scores > -np.inf))
-        self._wait(queries[line], items[line, place] + first_row, scores[line, place])
+        opened_scores = scores[items, queries[:, None]]
+        line, place = np.nonzero((opened_scores >= threshold[queries][:, None]) & (opened_scores > -np.inf))
+        self._wait(queries[line], items[line, place] + first_row, opened_scores[line, place])
 
     def _wait(self, queries: I64, rows: I64, scores: F32) -> None:
         self._waiting.append((queries, rows, scores))

@@ -1,7 +1,7 @@
 """The language of `mmreco.filters.parser` in the words of Milvus, so that a filter is sent and not the rows it allows.
 
 Milvus and our language need not agree on what `not` makes of unknown values. So no `not` is sent: it is pushed down to
-the tests, where what is false is asked for in place of what is not true, and a test that could let an unknown value
+the tests, where `<` takes the place of a `not` before `>=`, and a test that could let an unknown value
 through says that the value is known.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from mmreco.filters.evaluation import Always, Comparison, Fail, Junction, Literal, Membership, Name, Node, Not, Unknown
 from mmreco.filters.parser import parsed
 
-__all__ = ["NONE", "told"]
+__all__ = ["NONE", "to_milvus"]
 
 NONE = "row < 0"  # true of no item
 _TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -21,8 +21,8 @@ _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _KINDS = {"VARCHAR": "text", "INT64": "number", "DOUBLE": "number", "BOOL": "truth"}
 
 
-def told(expression: str, columns: Mapping[str, str]) -> str:
-    """What Milvus is asked for these items.
+def to_milvus(expression: str, columns: Mapping[str, str]) -> str:
+    """The expression in Milvus' language.
 
     Parameters
     ----------
@@ -36,14 +36,14 @@ def told(expression: str, columns: Mapping[str, str]) -> str:
 
     Examples
     --------
-    >>> told("not (price >= 300 or brand == 'Acme')", {"price": "DOUBLE", "brand": "VARCHAR"})
+    >>> to_milvus("not (price >= 300 or brand == 'Acme')", {"price": "DOUBLE", "brand": "VARCHAR"})
     '(price < 300 and (brand is not null and brand != "Acme"))'
     """
     tree, fail = parsed(expression)
-    return _Teller(columns, fail).of(tree, True)
+    return _Translation(columns, fail).of(tree, True)
 
 
-class _Teller:
+class _Translation:
     def __init__(self, columns: Mapping[str, str], fail: Fail) -> None:
         self.columns = columns
         self.fail = fail
@@ -105,6 +105,6 @@ class _Teller:
             if sign in ("==", "!="):
                 return NONE if sign == "==" else f"{name} is not null"
             sign, value = ("<=", math.floor(value)) if sign in ("<", "<=") else (">=", math.ceil(value))
-        said = json.dumps(int(value) if self.columns[name] == "INT64" else value, ensure_ascii=False)
-        test = f"{name} {sign} {said}"
+        text = json.dumps(int(value) if self.columns[name] == "INT64" else value, ensure_ascii=False)
+        test = f"{name} {sign} {text}"
         return f"({name} is not null and {test})" if sign == "!=" else test

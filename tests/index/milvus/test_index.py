@@ -12,8 +12,8 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.filters.parser import mask
-from mmreco.index.milvus import index as milvus
-from mmreco.index.milvus.filter import told
+from mmreco.index.milvus import collection
+from mmreco.index.milvus.filter import to_milvus
 from mmreco.index.milvus.index import MilvusIndex
 from mmreco.index.vector import VectorIndex
 from mmreco.protocols import Searches
@@ -140,7 +140,7 @@ def test_expressions_are_true_of_the_same_items_in_milvus(index: MilvusIndex, ca
     rng = np.random.default_rng(3)
     expressions = [*TESTS, *(f"not {test}" for test in TESTS), *(random_expression(rng, 3) for _ in range(60))]
     for said in expressions:
-        stored = index._client.query(index.name, filter=told(said, index.columns), output_fields=["row"], limit=N)
+        stored = index._client.query(index.name, filter=to_milvus(said, index.columns), output_fields=["row"], limit=N)
         assert sorted(hit["row"] for hit in stored) == np.flatnonzero(mask(catalogue, said)).tolist(), said
 
 
@@ -181,7 +181,7 @@ def test_a_new_build_takes_the_alias_and_the_old_collection_goes(uri: str) -> No
 
 def test_what_was_not_stored_whole_never_counts(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = MilvusIndex.build(shop(), uri, "safe")
-    fill = milvus._fill
+    fill = collection.fill
 
     def lossy(client: object, name: str, embeddings: Embeddings, columns: dict[str, object]) -> None:
         half = Embeddings(embeddings.ids.take(range(200)), embeddings.vectors[:200])
@@ -191,7 +191,7 @@ def test_what_was_not_stored_whole_never_counts(uri: str, monkeypatch: pytest.Mo
         fill(client, name, Embeddings(embeddings.ids, embeddings.vectors[::-1].copy()), columns)
 
     for broken, said in ((lossy, "200 of 300 items stored"), (muddled, "recall@10 of 0")):
-        monkeypatch.setattr(milvus, "_fill", broken)
+        monkeypatch.setattr(collection, "fill", broken)
         with pytest.raises(DataError, match=said):
             MilvusIndex.build(shop(1), uri, "safe")
         assert [c for c in kept._client.list_collections() if c.startswith("safe_")] == ["safe_g1"]
