@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from mmreco.encoders.registry import encoder_kind
 from mmreco.encoders.text.static import StaticEncoder, _correction
 from mmreco.errors import DataError
 from mmreco.protocols import Encoder
-from mmreco.retrieval.content_index import KINDS
 
 WORDS = [f"w{n}" for n in range(60)]
 
@@ -91,7 +91,7 @@ def test_it_is_stored_without_the_teacher(encoder: StaticEncoder, tmp_path: Path
     again = StaticEncoder.load(tmp_path / "kept")
     assert again.fingerprint == encoder.fingerprint
     np.testing.assert_array_equal(again.encode(["w1 w2"]), encoder.encode_query(["w1 w2"]))
-    assert KINDS["StaticEncoder"] == "mmreco.encoders.text.static"
+    assert encoder_kind(again) == "StaticEncoder"
 
 
 def test_what_cannot_be_distilled(encoder: StaticEncoder) -> None:
