@@ -53,12 +53,12 @@ def _file(path: Path) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make us wait
         with open(handle, "rb") as file:
-            found = os.fstat(file.fileno())
-            if not S_ISREG(found.st_mode):
+            status = os.fstat(file.fileno())
+            if not S_ISREG(status.st_mode):
                 raise DataError("not a plain file")
-            if found.st_size > LARGEST_FILE:
-                raise DataError(f"file of {found.st_size:,} bytes; the limit is {LARGEST_FILE:,}")
-            if not found.st_size:
+            if status.st_size > LARGEST_FILE:
+                raise DataError(f"file of {status.st_size:,} bytes; the limit is {LARGEST_FILE:,}")
+            if not status.st_size:
                 raise DataError("empty file")
             return file.read(LARGEST_FILE)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

@@ -16,8 +16,8 @@ from mmreco.data.reviews import Reviews
 from mmreco.embedding.catalogue import encode_content, refusals
 from mmreco.encoders.image.decoding import open_picture
 from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.encoders.image.networks import Preprocessing
 from mmreco.encoders.image.pictures import read_pictures
+from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError
 from mmreco.protocols import Encoder

@@ -90,6 +90,9 @@ def embed(
         0 for none. By default one a core for an encoder that `Prepares`, none otherwise.
     dtype : "float32", "float16" or "int8", optional
         How the store keeps a number: in 4, 2 or 1 bytes (int8 with a scale a vector). `Embeddings` are float32 always.
+        Cosines to what was encoded: above 0.99999 for float16; for int8 about `1 - dim * m**2 / 387_000`, where `m` is
+        the largest number of a unit vector: 0.9998 to 0.9999 for the encoders measured, less where one number stands
+        out.
 
     Raises
     ------

@@ -133,10 +133,10 @@ def merge(stores: Sequence[str | Path], out: str | Path) -> Embeddings:
 
 def _chosen(part: str, limit: int | None) -> Any:
     """Whether an id belongs to the part, as a function."""
-    found = _PART.fullmatch(part)
-    if not found or int(found[1]) > int(found[2]):
+    match = _PART.fullmatch(part)
+    if not match or int(match[1]) > int(match[2]):
         raise DataError(f"part {part!r}: expected i/n with i from 1 to n, e.g. 2/8")
     if limit is not None and limit < 1:
         raise DataError(f"limit={limit}: expected 1 or more")
-    index, n = int(found[1]) - 1, int(found[2])
+    index, n = int(match[1]) - 1, int(match[2])
     return lambda name: n == 1 or int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) % n == index

@@ -127,15 +127,15 @@ class Run:
             reason = self._unread.get(row) or self._ledger.reason(digest)
             if reason:
                 refused.append(Refusal(self._id(row), digest.rstrip(b"\0") and digest, reason))
-        kept = np.flatnonzero(places >= 0)
+        usable = np.flatnonzero(places >= 0)
         if self._ids is None:
-            ids = IdMap.of([self._names[row] for row in kept.tolist()])
+            ids = IdMap.of([self._names[row] for row in usable.tolist()])
         else:
-            ids = self._ids.take(kept) if len(kept) < len(self._ids) else self._ids
+            ids = self._ids.take(usable) if len(usable) < len(self._ids) else self._ids
         if self._store:
-            embeddings = self._store.finish(ids, digests[kept], refused)
+            embeddings = self._store.finish(ids, digests[usable], refused)
         else:
-            blocks = self._ledger.vectors(places[kept], self._encoder.dim)
+            blocks = self._ledger.vectors(places[usable], self._encoder.dim)
             embeddings = Embeddings(ids, np.concatenate([self._none, *blocks]), self._encoder.fingerprint)
         table = {"id": [r.id for r in refused], "reason": [r.reason for r in refused]}
         schema = pa.schema([("id", pa.large_string()), ("reason", pa.large_string())])

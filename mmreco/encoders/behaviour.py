@@ -85,11 +85,11 @@ class BehaviourEncoder:
         device = next(self.tower.parameters()).device
         following = np.tile(self.cold_user_vector.astype(np.float32), (len(contents), 1))  # (n, dim)
         later = following if self.tower.later is None else following.copy()
-        asked = np.flatnonzero(lengths)
+        nonempty = np.flatnonzero(lengths)
         self.tower.eval()
         with torch.inference_mode():
-            for bucket in buckets(lengths[asked], batch_size * self.max_length):
-                chosen = asked[bucket]
+            for bucket in buckets(lengths[nonempty], batch_size * self.max_length):
+                chosen = nonempty[bucket]
                 batch = baskets.steps(starts[chosen], lengths[chosen], kinds, 1 + len(self.event_names))
                 vectors = torch.from_numpy(self.items.vectors[batch.rows.numpy()]).to(device)
                 batch = batch.to(device)

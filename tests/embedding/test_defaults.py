@@ -75,7 +75,7 @@ def test_each_picture_is_decoded_once_and_its_vector_is_the_encoder_s(
         return open_picture(content, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("mmreco.encoders.image.pictures.open_picture", counted)
-    monkeypatch.setattr("mmreco.encoders.image.networks.open_picture", counted)
+    monkeypatch.setattr("mmreco.encoders.image.preprocessing.open_picture", counted)
     encoders, content, refused = encode_shop(catalogue)
     assert sorted(map(str, opened)) == sorted(str(path) for path in catalogue.images())
     assert content["image"].ids.array.to_pylist() == ["i0", "i1", "i2", "i3"]

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmreco.data import embeddings as embeddings_module
-from mmreco.data.embeddings import Embeddings, write_rows
+from mmreco.data.embeddings import Embeddings, read_vectors, write_rows
 from mmreco.data.ids import IdMap
 from mmreco.embedding.store import Ledger, Refusal, ShardStore, packed
 from mmreco.errors import DataError, IncompatibleError
@@ -388,3 +388,18 @@ def test_an_artefact_of_another_kind_is_left_alone(folder: Path) -> None:
     with pytest.raises(IncompatibleError, match="Recommender"), opened(folder):
         pass
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("largest", [0.2, 0.5, 0.8])
+def test_eight_bits_cost_what_is_said(folder: Path, largest: float) -> None:
+    rng, dim, n = np.random.default_rng(0), 256, 50
+    vectors = rng.normal(size=(n, dim)).astype(np.float32)
+    vectors[:, 0] = 0
+    vectors *= np.sqrt(1 - largest**2) / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[:, 0] = largest  # a unit vector in which one number stands out
+    folder.mkdir()
+    ids = IdMap.of([str(row) for row in range(n)])
+    write_rows(folder, {"id": ids.array}, [vectors], dim=dim, fingerprint="", dtype="int8")
+    kept = read_vectors(folder, slice(None))
+    lost = 1 - (kept * vectors).sum(axis=1) / np.linalg.norm(kept, axis=1)
+    np.testing.assert_allclose(lost.mean(), dim * (np.abs(vectors).max(axis=1) ** 2).mean() / 387_000, rtol=0.15)

@@ -20,8 +20,9 @@ from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.encoders.image.decoding import PictureContent
-from mmreco.encoders.image.networks import Network, Preprocessing, fill, network, read_weights
+from mmreco.encoders.image.networks import Network, fill, network, read_weights
 from mmreco.encoders.image.pictures import Pictures, read_pictures
+from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.encoders.image.stored import BACKENDS, fingerprint_of, load_network, save_network
 from mmreco.encoders.image.training import learn
 from mmreco.errors import DataError, IncompatibleError

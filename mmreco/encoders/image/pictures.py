@@ -11,7 +11,7 @@ from torch import Tensor
 from mmreco.arrays import I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.encoders.image.decoding import open_picture
-from mmreco.encoders.image.networks import Preprocessing
+from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.errors import DataError
 from mmreco.prefetch import prefetch
 from mmreco.progress import progress

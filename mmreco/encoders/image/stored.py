@@ -9,7 +9,8 @@ from typing import Any, Final
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmreco.encoders.image.networks import Network, Preprocessing, fill, network, read_weights
+from mmreco.encoders.image.networks import Network, fill, network, read_weights
+from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.errors import DataError, IncompatibleError
 
 __all__ = ["BACKENDS", "fingerprint_of", "load_network", "save_network"]

@@ -116,7 +116,7 @@ class _Learner(nn.Module):
             return loss
         b = len(texts)
         vectors = joined(form[:b], colour[:b])[known]
-        said = nn.functional.normalize(texts[known], dim=1)
+        described = nn.functional.normalize(texts[known], dim=1)
         return loss + _TEXT * pair_contrast(
-            vectors, self.text(said), scale=self.scale.exp().clamp(max=100), same=alike(said)
+            vectors, self.text(described), scale=self.scale.exp().clamp(max=100), same=alike(described)
         )

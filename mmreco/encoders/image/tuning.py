@@ -91,20 +91,20 @@ def tuned(
     if len(read.rows) < 2:
         raise DataError(f"catalogue: {len(read.rows)} usable pictures with a text; expected 2 or more to tune on")
     pictures, rows = read.larger, read.rows
-    said = F.normalize(torch.from_numpy(vectors[described[rows]]), dim=1)  # (n, d)
+    texts = F.normalize(torch.from_numpy(vectors[described[rows]]), dim=1)  # (n, d)
     device, side = torch.device(encoder.device), network.preprocessing.size
-    seen = torch.from_numpy(_seen(encoder, pictures, side))  # (n, dim)
-    carried = _carried(said, seen).to(device)
-    pictures, said, seen = pictures.to(device), said.to(device), seen.to(device)
+    vectors_before = torch.from_numpy(_seen(encoder, pictures, side))  # (n, dim)
+    carried = _carried(texts, vectors_before).to(device)
+    pictures, texts, vectors_before = pictures.to(device), texts.to(device), vectors_before.to(device)
     network.module.requires_grad_(True)  # it stays in eval(): a batch of a few products is no measure of normality
     generator = torch.Generator().manual_seed(seed)
 
     def loss_of(batch: I64) -> Tensor:
         at = torch.from_numpy(batch).to(device)
         crops = (view(pictures[at], side, _CROP, generator=generator) + 1) / 2  # (b, 3, side, side)
-        found = network.module(network.preprocessing.scaled(crops))  # (b, dim)
-        away = 1 - F.cosine_similarity(found, seen[at])  # (b,)
-        return pair_contrast(found, carried(said[at]), scale=_SCALE, same=alike(said[at])) + _HOLD * away.mean()
+        vectors_now = network.module(network.preprocessing.scaled(crops))  # (b, dim)
+        away = 1 - F.cosine_similarity(vectors_now, vectors_before[at])  # (b,)
+        return pair_contrast(vectors_now, carried(texts[at]), scale=_SCALE, same=alike(texts[at])) + _HOLD * away.mean()
 
     batches = shuffled(len(rows), epochs=epochs, batch_size=batch_size, seed=seed)
     descend({network.module: rate, carried: _HEAD * rate}, batches, loss_of, what="pictures", shown=progress)
@@ -120,12 +120,12 @@ def _seen(encoder: ImageEncoder, pictures: Tensor, side: int) -> np.ndarray:
     return np.concatenate([encoder.encode_prepared(list(part)) for part in whole])
 
 
-def _carried(said: Tensor, seen: Tensor) -> nn.Linear:
+def _carried(texts: Tensor, vectors_before: Tensor) -> nn.Linear:
     """The layer that brings texts `(n, d)` nearest to the pictures' vectors `(n, dim)`, by ridge regression."""
-    centre, middle = said.mean(dim=0), seen.mean(dim=0)
-    spread = (said - centre).T @ (said - centre)  # (d, d)
+    centre, middle = texts.mean(dim=0), vectors_before.mean(dim=0)
+    spread = (texts - centre).T @ (texts - centre)  # (d, d)
     ridge = _RIDGE * spread.diagonal().mean().clamp(min=1e-6) * torch.eye(len(spread))
-    weight = torch.linalg.solve(spread + ridge, (said - centre).T @ (seen - middle))  # (d, dim)
+    weight = torch.linalg.solve(spread + ridge, (texts - centre).T @ (vectors_before - middle))  # (d, dim)
     # draws nothing from anybody's chance
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, *weight.shape)  # type: ignore[no-untyped-call]
     with torch.no_grad():

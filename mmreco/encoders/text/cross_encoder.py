@@ -13,7 +13,7 @@ import numpy as np
 from mmreco.arrays import F32, require_finite
 from mmreco.encoders.text.backends import BACKENDS, narrowed
 from mmreco.encoders.text.model_folder import view_of
-from mmreco.encoders.text.sources import found, quiet
+from mmreco.encoders.text.sources import locate, quiet
 from mmreco.encoders.text.texts import bounded, require_texts
 from mmreco.encoders.text.weights import require_weights
 from mmreco.errors import DataError
@@ -56,7 +56,7 @@ class CrossEncoder:
             raise DataError(f"CrossEncoder: backend={backend!r}; expected one of {', '.join(BACKENDS)}")
         if max_length < 1:
             raise DataError(f"CrossEncoder: max_length={max_length}; expected 1 or more")
-        self._name, folder = found(name_or_path)
+        self._name, folder = locate(name_or_path)
         self._model, self._max_length = _loaded(folder, device, max_length), max_length
         if backend == "int8" and self._model.device.type != "cpu":
             raise DataError("CrossEncoder: backend='int8' is for the CPU; give device='cpu', or leave backend out")

@@ -5,7 +5,6 @@ understanding", 2018; Reimers, Gurevych, "Sentence-BERT: Sentence embeddings usi
 2019. Pooling, prompts and truncation are the model's own; mean pooling where a folder says nothing of it.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,8 @@ import numpy as np
 
 from mmreco.arrays import F32, require_finite
 from mmreco.encoders.text.backends import BACKENDS, narrowed
-from mmreco.encoders.text.sources import found, loaded, positions
+from mmreco.encoders.text.fingerprint import fingerprint_of
+from mmreco.encoders.text.sources import load_model, locate, longest_input
 from mmreco.encoders.text.texts import bounded, is_blank, require_texts
 from mmreco.encoders.text.token_batches import TokenBatches
 from mmreco.errors import DataError, IncompatibleError
@@ -23,21 +23,6 @@ from mmreco.storage.artefact import publish, read_artefact
 
 __all__ = ["TextEncoder"]
 
-_MATTERS = frozenset(
-    {
-        "config.json",
-        "modules.json",
-        "config_sentence_transformers.json",
-        "router_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab.txt",
-        "vocab.json",
-        "merges.txt",
-    }
-)
 _CHARACTERS = 64  # a token has fewer on average; what lies beyond so many a token is cut before tokenising
 
 
@@ -94,7 +79,7 @@ class TextEncoder:
         max_length: int | None = None,
         backend: str = "torch",
     ) -> None:
-        name, folder = found(name_or_path)
+        name, folder = locate(name_or_path)
         self._name, self._folder = name, folder
         self._options: dict[str, Any] = {
             "truncate_dim": truncate_dim,
@@ -108,7 +93,7 @@ class TextEncoder:
         for option in ("truncate_dim", "max_length"):
             if self._options[option] is not None and self._options[option] < 1:
                 raise DataError(f"TextEncoder: {option}={self._options[option]}; expected 1 or more")
-        self._model = loaded(folder, device)
+        self._model = load_model(folder, device)
         if backend == "int8" and self._model.device.type != "cpu":
             raise DataError("TextEncoder: backend='int8' is for the CPU; give device='cpu', or leave backend out")
         width = int(self._model.get_embedding_dimension() or 0)
@@ -117,7 +102,7 @@ class TextEncoder:
         self._dim = truncate_dim or width
         limit = self._model.max_seq_length  # None or infinity where there is none
         if max_length is not None:
-            longest = positions(self._model)
+            longest = longest_input(self._model)
             if longest is not None and max_length > longest:
                 raise DataError(f"TextEncoder: max_length={max_length}; {name} reads at most {longest} tokens")
             self._model.max_seq_length = limit = max_length
@@ -127,7 +112,8 @@ class TextEncoder:
         self._query_prompt = query_prompt if query_prompt is not None else prompts.get("query") or default
         own = next((prompts[key] for key in ("document", "passage", "corpus") if prompts.get(key)), default)
         self._document_prompt = document_prompt if document_prompt is not None else own
-        self._fingerprint = self._marked(folder)
+        settings = [self._query_prompt, self._document_prompt, self._dim, self._max_length]
+        self._fingerprint = fingerprint_of(folder, settings + [backend] * (backend != "torch"))
         self._batches = TokenBatches(self._model, self._max_length)
         if backend != "torch":
             narrowed(self._model, backend)
@@ -321,20 +307,3 @@ class TextEncoder:
     def _cut(self, text: str) -> str:
         # A title of a megabyte would be tokenised whole, only to be cut to a few hundred tokens.
         return bounded(text) if self._max_length is None else bounded(text, self._max_length * _CHARACTERS)
-
-    def _marked(self, folder: Path) -> str:
-        digest = hashlib.sha256()
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and (path.suffix in (".safetensors", ".model") or path.name in _MATTERS or _bert(path)):
-                with path.open("rb") as file:
-                    inner = hashlib.file_digest(file, "sha256").hexdigest()
-                digest.update(f"{path.relative_to(folder).as_posix()} {inner}\n".encode())
-        made: list[Any] = [self._query_prompt, self._document_prompt, self._dim, self._max_length]
-        if self._options["backend"] != "torch":
-            made.append(self._options["backend"])
-        digest.update(json.dumps(made).encode())
-        return f"text-{digest.hexdigest()}"
-
-
-def _bert(path: Path) -> bool:
-    return path.name.startswith("sentence_") and path.name.endswith("_config.json")

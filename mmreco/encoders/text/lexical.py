@@ -18,17 +18,17 @@ and effective method to eliminate the self language bias in multilingual represe
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
-import scipy.sparse as sp
 from safetensors.numpy import load_file, save_file
 
 from mmreco.arrays import F32, frozen, require_finite
+from mmreco.encoders.text.directions import NEGLIGIBLE, directions_of, without_language
+from mmreco.encoders.text.terms import bag_of_terms, tf_idf
 from mmreco.encoders.text.texts import bounded, require_texts
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.storage.artefact import publish, read_artefact
@@ -36,12 +36,6 @@ from mmreco.text.segmentation import is_chinese, segment_all
 from mmreco.text.stemming import stem
 
 __all__ = ["LexicalEncoder"]
-
-_PIECE = 0.2  # weight of a character or pair inside a Chinese word, against 1 for the word
-_KNEE = 8  # the filter halves direction dim / 8 twice; measured on the planted shop and on real fashion titles
-_POWER_STEPS = 4  # of the randomised decomposition
-_BILINGUAL = 0.1  # standard deviation of the texts' Chinese shares, below which the shop has one language
-_NEGLIGIBLE = 1e-5  # of the largest singular value: below it a direction is rounding, not meaning
 
 
 @dataclass(kw_only=True, eq=False)
@@ -102,17 +96,17 @@ class LexicalEncoder:
         """
         texts = [bounded(text) for text in require_texts(texts)]
         segments = segment_all(texts)
-        bags = [_bag(words) for words in segments]
+        bags = [bag_of_terms(words) for words in segments]
         counts = Counter(term for bag in bags for term in bag)
         if not counts:
             raise DataError(f"LexicalEncoder: no word in {len(texts)} texts; expected at least one")
-        kept = sorted(counts, key=lambda term: (-counts[term], term))[: self.max_terms]
-        terms = {term: row for row, term in enumerate(sorted(kept))}
-        found = np.array([counts[term] for term in terms], dtype=np.float64)
-        idf = (np.log((1 + len(texts)) / (1 + found)) + 1).astype(np.float32)
-        weights = _tf_idf(bags, terms, idf)  # (n, n_terms)
+        chosen = sorted(counts, key=lambda term: (-counts[term], term))[: self.max_terms]
+        terms = {term: row for row, term in enumerate(sorted(chosen))}
+        frequencies = np.array([counts[term] for term in terms], dtype=np.float64)
+        idf = (np.log((1 + len(texts)) / (1 + frequencies)) + 1).astype(np.float32)
+        weights = tf_idf(bags, terms, idf)  # (n, n_terms)
         chinese = np.array([sum(map(is_chinese, words)) / max(1, len(words)) for words in segments])
-        directions = _without_language(_directions(weights, self.dim, self.seed), weights, chinese)
+        directions = without_language(directions_of(weights, self.dim, self.seed), weights, chinese)
         self._take(terms, idf, directions)
         return self
 
@@ -143,11 +137,11 @@ class LexicalEncoder:
         distinct = list(rows)
         vectors = np.zeros((len(distinct), self.dim), dtype=np.float32)
         for start in range(0, len(distinct), batch_size):
-            bags = [_bag(words) for words in segment_all(distinct[start : start + batch_size])]
-            vectors[start : start + batch_size] = _tf_idf(bags, self.terms_, idf) @ components  # (b, dim)
+            bags = [bag_of_terms(words) for words in segment_all(distinct[start : start + batch_size])]
+            vectors[start : start + batch_size] = tf_idf(bags, self.terms_, idf) @ components  # (b, dim)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        np.divide(vectors, lengths, out=vectors, where=lengths > _NEGLIGIBLE)
-        vectors[lengths[:, 0] <= _NEGLIGIBLE] = 0
+        np.divide(vectors, lengths, out=vectors, where=lengths > NEGLIGIBLE)
+        vectors[lengths[:, 0] <= NEGLIGIBLE] = 0
         return vectors[[rows[text] for text in texts]]
 
     def encode_document(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
@@ -261,66 +255,3 @@ class LexicalEncoder:
         if self.idf_ is None or self.components_ is None:
             raise NotFittedError("LexicalEncoder is not fitted; call fit(texts) first")
         return self.idf_, self.components_
-
-
-def _bag(words: Iterable[str]) -> dict[str, float]:
-    """How much of each term a text holds."""
-    bag: dict[str, float] = {}
-    for word in words:
-        term = stem(word)
-        bag[term] = bag.get(term, 0.0) + 1.0
-        if len(word) > 1 and is_chinese(word):
-            for piece in dict.fromkeys((*word, *(word[i : i + 2] for i in range(len(word) - 1)))):
-                if piece != word:  # in an order of its own, or sums would differ between processes
-                    bag[piece] = bag.get(piece, 0.0) + _PIECE
-    return bag
-
-
-def _tf_idf(bags: Sequence[dict[str, float]], terms: dict[str, int], idf: F32) -> sp.csr_array:
-    """Rows of unit length, shape `(n, n_terms)`; counts above 1 weigh 1 + log."""
-    starts, columns, counts = [0], [], []
-    for bag in bags:
-        for term, count in bag.items():
-            column = terms.get(term)
-            if column is not None:
-                columns.append(column)
-                counts.append(count)
-        starts.append(len(columns))
-    flat = np.array(columns, dtype=np.int64)
-    tf = np.array(counts, dtype=np.float32)
-    values = np.where(tf > 1, 1 + np.log(np.maximum(tf, 1)), tf) * idf[flat]
-    rows = np.repeat(np.arange(len(bags)), np.diff(starts))
-    lengths = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(bags)))
-    values = (values / lengths[rows]).astype(np.float32)
-    return sp.csr_array((values, flat, np.array(starts)), shape=(len(bags), len(terms)))
-
-
-def _directions(weights: sp.csr_array, dim: int, seed: int) -> F32:
-    """The filtered right singular vectors, shape `(n_terms, dim)`, each with its largest entry positive."""
-    from sklearn.utils.extmath import randomized_svd
-
-    rank = min(dim, *weights.shape)
-    _, sizes, right = randomized_svd(
-        weights, rank, n_iter=_POWER_STEPS, random_state=np.random.RandomState(seed), flip_sign=False
-    )
-    clear = sizes > _NEGLIGIBLE * sizes[0]
-    right, powers = right[clear], sizes[clear] ** 2  # (r, n_terms), (r,)
-    right *= np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])[:, None]
-    gains = (powers / (powers + powers[min(dim // _KNEE, len(powers) - 1)])) ** 2
-    out = np.zeros((weights.shape[1], dim), dtype=np.float32)
-    out[:, : len(right)] = (right * gains[:, None]).T
-    return out
-
-
-def _without_language(directions: F32, weights: sp.csr_array, chinese: npt.NDArray[np.float64]) -> F32:
-    """`directions` less the one along which the share of Chinese in a text, shape `(n,)`, varies."""
-    if chinese.std() < _BILINGUAL:
-        return directions
-    vectors = weights @ directions  # (n, dim)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _NEGLIGIBLE)
-    language = vectors.T @ (chinese - chinese.mean()).astype(np.float32)  # (dim,)
-    length = np.linalg.norm(language)
-    if length <= _NEGLIGIBLE:
-        return directions
-    language /= length
-    return directions - np.outer(directions @ language, language)

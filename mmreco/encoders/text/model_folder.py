@@ -152,8 +152,8 @@ def _words(source: Path, view: Path) -> None:
 
 def _static(source: Path, view: Path) -> None:
     path = source / "model.safetensors"
-    found = headers([path]) if path.is_file() else {}
-    if len(found) != 1 or not found.keys() <= {"embedding.weight", "embeddings"}:
+    tensors = headers([path]) if path.is_file() else {}
+    if len(tensors) != 1 or not tensors.keys() <= {"embedding.weight", "embeddings"}:
         raise DataError(f"{path}: expected the vectors of tokens, 'embedding.weight', and nothing else")
     (view / path.name).symlink_to(path.resolve())
     if not (source / "tokenizer.json").is_file():

@@ -271,9 +271,9 @@ def text_settings(path: Path, settings: Any) -> dict[str, Any]:
     if path.name == "config_sentence_transformers.json":
         return allowed(path, settings, _SENTENCE)
     if path.name == "added_tokens.json":
-        said = every_value(integer(0, 1 << 24), 10_000)(settings)
-        if said:
-            raise DataError(f"{path}: expected {said}")
+        expected = every_value(integer(0, 1 << 24), 10_000)(settings)
+        if expected:
+            raise DataError(f"{path}: expected {expected}")
         return dict(settings)
     if path.name == "special_tokens_map.json":
         return allowed(path, settings, _TOKENS)

@@ -86,14 +86,14 @@ def multilingual_folder() -> Path:
 
 def _packed() -> bytes:
     try:
-        found = importlib.util.find_spec(_PACKAGE)
+        spec = importlib.util.find_spec(_PACKAGE)
     except ValueError:  # a module of that name without a spec
-        found = None
-    if found is None or found.origin is None:
+        spec = None
+    if spec is None or spec.origin is None:
         raise MissingExtraError(
             f"the packaged multilingual-e5-small is not installed; run: {_INSTALL} (or name another model)"
         )
-    path = Path(found.origin).parent / "e5-small-q4.bin"
+    path = Path(spec.origin).parent / "e5-small-q4.bin"
     if not path.is_file():
         raise DataError(f"{path}: missing; run: {_INSTALL} --force-reinstall")
     packed = path.read_bytes()

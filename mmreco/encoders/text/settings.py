@@ -85,8 +85,8 @@ def any_of(*rules: Rule) -> Rule:
     """As any of these rules."""
 
     def rule(value: Any) -> str | None:
-        said = [one(value) for one in rules]
-        return None if None in said else " or ".join(map(str, said))
+        expected = [one(value) for one in rules]
+        return None if None in expected else " or ".join(map(str, expected))
 
     return rule
 
@@ -97,7 +97,7 @@ def each(inner: Rule, most: int) -> Rule:
     def rule(value: Any) -> str | None:
         if not isinstance(value, list) or len(value) > most:
             return f"a list of at most {most:,} values"
-        return next((f"a list, each {said}" for one in value if (said := inner(one))), None)
+        return next((f"a list, each {expected}" for one in value if (expected := inner(one))), None)
 
     return rule
 
@@ -108,7 +108,7 @@ def every_value(inner: Rule, most: int) -> Rule:
     def rule(value: Any) -> str | None:
         if not isinstance(value, dict) or len(value) > most:
             return f"an object of at most {most:,} values"
-        return next((f"an object, each value {said}" for one in value.values() if (said := inner(one))), None)
+        return next((f"an object, each value {expected}" for one in value.values() if (expected := inner(one))), None)
 
     return rule
 

@@ -14,7 +14,7 @@ from mmreco.encoders.text.safety import require_harmless
 from mmreco.encoders.text.weights import require_vocabulary, require_weights
 from mmreco.errors import DataError
 
-__all__ = ["found", "loaded", "positions", "quiet"]
+__all__ = ["load_model", "locate", "longest_input", "quiet"]
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model")  # of a model on the hub; never its pickles or its code
@@ -31,7 +31,7 @@ _LOADING = (
 )
 
 
-def found(name_or_path: str | Path) -> tuple[str, Path]:
+def locate(name_or_path: str | Path) -> tuple[str, Path]:
     """The name to keep, and the folder, checked, that it stands for.
 
     Raises
@@ -77,7 +77,7 @@ def _fetched(name: str) -> Path:
     return folder
 
 
-def loaded(folder: Path, device: str) -> Any:
+def load_model(folder: Path, device: str) -> Any:
     """The model of a folder that was checked, a `SentenceTransformer` on the device: float32 on the CPU, else 16 bits.
 
     Raises
@@ -140,11 +140,11 @@ def quiet() -> Iterator[None]:
             bars.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def positions(model: Any) -> int | None:
+def longest_input(model: Any) -> int | None:
     """The longest text the model can read, in tokens; None where its settings do not tell."""
     config = model.config
-    found = getattr(config, "max_position_embeddings", None) if config is not None else None
-    if found is None:
+    tokens = getattr(config, "max_position_embeddings", None) if config is not None else None
+    if tokens is None:
         return None
     offset = 2 if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0  # rows kept for padding
-    return int(found) - offset
+    return int(tokens) - offset

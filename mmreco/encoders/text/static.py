@@ -86,9 +86,9 @@ class StaticEncoder:
         if not 1 <= dim <= teacher.dim:
             raise DataError(f"StaticEncoder: dim={dim}; expected 1 to {teacher.dim}, the teacher's width")
         tokenizer, inputs = teacher.vocabulary()
-        said = teacher.encode(texts)  # (n, width)
-        _, axes = np.linalg.eigh(said.T.astype(np.float64) @ said)
-        wanted = (said @ axes[:, ::-1][:, :dim].astype(np.float32)).astype(np.float32)  # (n, dim)
+        answers = teacher.encode(texts)  # (n, width)
+        _, axes = np.linalg.eigh(answers.T.astype(np.float64) @ answers)
+        wanted = (answers @ axes[:, ::-1][:, :dim].astype(np.float32)).astype(np.float32)  # (n, dim)
         student = cls(tokenizer, np.zeros((len(inputs), 1), dtype=np.float32))
         counts = student._counts(texts)  # (n, tokens)
         rare = _RARE / (_RARE + counts.sum(axis=0) / max(1.0, counts.sum()))  # (tokens,)

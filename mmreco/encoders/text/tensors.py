@@ -42,7 +42,7 @@ def headers(paths: Iterable[Path]) -> Shapes:
     return shapes
 
 
-def require_same(where: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
+def require_same(where: Path, held: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
     """Nothing where the tensors are those expected.
 
     Raises
@@ -50,13 +50,13 @@ def require_same(where: Path, found: Mapping[str, tuple[int, ...]], expected: Ma
     DataError
         One is missing, unexpected or of another shape; how many are, and the first, are named.
     """
-    missing = [name for name in expected if name not in found]
-    unexpected = [name for name in found if name not in expected]
-    shaped = [name for name in expected if name in found and found[name] != expected[name]]
+    missing = [name for name in expected if name not in held]
+    unexpected = [name for name in held if name not in expected]
+    shaped = [name for name in expected if name in held and held[name] != expected[name]]
     for names, problem in ((missing, "missing"), (unexpected, "unexpected"), (shaped, "of another shape")):
         if names:
             first = names[0]
-            shapes = f" {found[first]}, expected {expected[first]}" if problem == "of another shape" else ""
+            shapes = f" {held[first]}, expected {expected[first]}" if problem == "of another shape" else ""
             raise DataError(
                 f"{where}: {len(names)} weights {problem}, first {first!r:.120}{shapes}; "
                 "cannot be loaded as the model its settings describe; bring the file that belongs to them"

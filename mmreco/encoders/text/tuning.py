@@ -19,7 +19,7 @@ from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
 from mmreco.encoders.text.encoder import TextEncoder
-from mmreco.encoders.text.sources import loaded
+from mmreco.encoders.text.sources import load_model
 from mmreco.errors import DataError
 from mmreco.nn.contrastive import pair_contrast
 from mmreco.nn.fine_tuning import checked, descend, shuffled
@@ -71,24 +71,24 @@ def tuned(
         The loss is not finite.
     """
     checked(epochs=epochs, batch_size=batch_size, rate=rate, seed=seed)
-    kept = [(one, other) for one, other in pairs if one.strip() and other.strip() and one != other]
-    if len(kept) < 2:
-        raise DataError(f"tuned: {len(kept)} of {len(pairs)} pairs are usable; expected 2 or more")
+    usable = [(one, other) for one, other in pairs if one.strip() and other.strip() and one != other]
+    if len(usable) < 2:
+        raise DataError(f"tuned: {len(usable)} of {len(pairs)} pairs are usable; expected 2 or more")
     top = Path(folder)
     if top.exists() and (not top.is_dir() or any(top.iterdir())):
         raise DataError(f"{top} holds something; choose a new or empty folder")
     encoder.vocabulary()  # says so where the model is no transformer
     device = torch.device(encoder.device)
     # in float32 on a GPU as well: steps of a tuned model are too small for bfloat16
-    model = loaded(encoder.folder, str(device)).float()
-    batches = shuffled(len(kept), epochs=epochs, batch_size=batch_size, seed=seed)
+    model = load_model(encoder.folder, str(device)).float()
+    batches = shuffled(len(usable), epochs=epochs, batch_size=batch_size, seed=seed)
     model.train()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         descend(
             {model: rate},
             batches,
-            lambda rows: _loss(model, [kept[row] for row in rows.tolist()], encoder.max_length, device),
+            lambda rows: _loss(model, [usable[row] for row in rows.tolist()], encoder.max_length, device),
             what="pairs",
             shown=progress,
         )
@@ -148,8 +148,8 @@ def bought_together(
     after = np.flatnonzero(later)
     rows = catalogue.items.rows(events.items.array, missing="mark")[events.items_flat]
     pairs = np.unique(np.stack([rows[after - 1], rows[after]], axis=1), axis=0)  # (pairs, 2)
-    said = np.array([*(title is not None for title in titles), False])  # the last for items not in the catalogue
-    pairs = pairs[(pairs[:, 0] != pairs[:, 1]) & said[pairs].all(axis=1)]
+    titled = np.array([*(title is not None for title in titles), False])  # the last for items not in the catalogue
+    pairs = pairs[(pairs[:, 0] != pairs[:, 1]) & titled[pairs].all(axis=1)]
     if len(pairs) > most:
         pairs = pairs[np.sort(np.random.default_rng(seed).permutation(len(pairs))[:most])]
     return [(str(titles[one]), str(titles[other])) for one, other in pairs.tolist()]

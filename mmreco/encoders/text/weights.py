@@ -87,14 +87,14 @@ def require_weights(source: Path, view: View, *, classifies: bool = False) -> No
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     tied = set(getattr(module, "_tied_weights_keys", None) or ())
     prefix = str(module.base_model_prefix)
-    found = _own(view.tensors, prefix, expected)
+    own = _own(view.tensors, prefix, expected)
     unused = () if classifies else _UNUSED
     needed = {
         name: shape
         for name, shape in expected.items()
-        if name in found or not (name.startswith(unused) or name in tied or name.endswith(_BUFFERS))
+        if name in own or not (name.startswith(unused) or name in tied or name.endswith(_BUFFERS))
     }
-    require_same(source, found, needed)
+    require_same(source, own, needed)
 
 
 def require_vocabulary(source: Path, model: Any) -> None:

@@ -22,7 +22,8 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.embedding.embed import Prepares, embed
 from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.encoders.image.networks import _HEADS, Preprocessing
+from mmreco.encoders.image.networks import _HEADS
+from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.protocols import Encoder
 
