@@ -158,14 +158,14 @@ def _movielens(folder: Path) -> "Dataset":
 def _splitters(protocol: str) -> "dict[str, Callable[[Dataset], Split]]":
     from mmreco.splitting import by_time, leave_last_out
 
-    known: dict[str, Callable[[Dataset], Split]] = {
+    every: dict[str, Callable[[Dataset], Split]] = {
         "leave-last-out": leave_last_out,
         "temporal": lambda dataset: by_time(dataset, _SHARE_BEFORE),
     }
     names = [name.strip() for name in protocol.split(",") if name.strip()]
-    if not names or any(name not in known for name in names):
-        raise DataError(f"--protocol {protocol}: expected {', '.join(known)}")
-    return {name: known[name] for name in names}
+    if not names or any(name not in every for name in names):
+        raise DataError(f"--protocol {protocol}: expected {', '.join(every)}")
+    return {name: every[name] for name in names}
 
 
 def _encoded(split: "Split", encoders: dict[str, Any]) -> "Split":

@@ -104,7 +104,7 @@ def compare(
         )
     k, jobs = require_width(k, len(split.train.items)), require_whole("jobs", jobs)
     seed = require_whole("seed", seed, least=0)
-    asked = _with_baseline(models, baseline)
+    entrants = _with_baseline(models, baseline)
     test = split.test.take(np.flatnonzero(split.test.targets.lengths > 0))
     if not len(test):
         raise DataError("test: no user has a target; there is nothing to measure")
@@ -113,22 +113,25 @@ def compare(
     context.require_items(split.train.items)
     split = replace(split, test=test)
     shown = _spread(len(test), _SHOWN)
-    kept = None if folder is None else ResultsStore(Path(folder), _mark(split, k, context, seed))
-    fresh = {name: _fresh(model, seed) for name, model in asked.items()}
-    told = {name: repr(model) if isinstance(model, Model) else "callable" for name, model in fresh.items()}
-    found = {name: None if kept is None else kept.load(name, told[name], test.targets.users) for name in asked}
-    results = {name: result for name, result in found.items() if result is not None}
+    store = None if folder is None else ResultsStore(Path(folder), _mark(split, k, context, seed))
+    fresh = {name: _fresh(model, seed) for name, model in entrants.items()}
+    descriptions = {name: repr(model) if isinstance(model, Model) else "callable" for name, model in fresh.items()}
+    results: dict[str, Result] = {}
+    for name, description in descriptions.items():
+        earlier = None if store is None else store.load(name, description, test.targets.users)
+        if earlier is not None:
+            results[name] = earlier
     failed: dict[str, str] = {}
-    left = {name: fresh[name] for name in asked if name not in results}
+    left = {name: fresh[name] for name in entrants if name not in results}
     outcomes = _outcomes(left, (split, k, context, shown, progress and jobs == 1), jobs)
     for name, outcome in shown_progress(outcomes, description="models", total=len(left), shown=progress):
         if isinstance(outcome, str):
             failed[name] = outcome
             continue
         results[name] = outcome
-        if kept is not None:
-            kept.save(name, told[name], outcome)
-    results = {name: results[name] for name in asked if name in results}
+        if store is not None:
+            store.save(name, descriptions[name], outcome)
+    results = {name: results[name] for name in entrants if name in results}
     return Comparison(results, failed, test, f"ndcg@{k}", baseline, seed, shown)
 
 

@@ -76,8 +76,8 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if not self.results:
-            said = "; ".join(f"{name}: {why}" for name, why in self.failed.items())
-            raise DataError(f"compare: no model is left to compare ({said or 'none was given'})")
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.failed.items())
+            raise DataError(f"compare: no model is left to compare ({reasons or 'none was given'})")
         best = sorted(self.results, key=lambda name: -self.results[name].report[self.metric])
         object.__setattr__(self, "results", MappingProxyType({name: self.results[name] for name in best}))
         object.__setattr__(self, "failed", MappingProxyType(dict(self.failed)))
@@ -136,37 +136,38 @@ class Comparison:
 
     def verdict(self) -> list[str]:
         """What the tests say, in sentences: which models are above the baseline, and which differences are noise."""
-        said = []
+        sentences = []
         if self.baseline is not None and self.baseline in self.results:
-            said += self._against(self.baseline, self.results[self.baseline].report[self.metric])
+            sentences += self._against(self.baseline, self.results[self.baseline].report[self.metric])
         best, *others = self.names
         alike = [n for n in range(1, len(self.names)) if self.p_pairs[0, n] >= LEVEL]
         of = f"{best} has the highest {self.metric}, {self._figure(best)}"
         if not others:
-            said.append(f"{of}; there is nothing to hold it against.")
+            sentences.append(f"{of}; there is nothing to hold it against.")
         elif not alike:
             worst = float(self.p_pairs[0, 1:].max())
             rest = others[0] if len(others) == 1 else "every other model"
-            said.append(f"{of}, and its lead on {rest} is real ({_p(worst)}{' at most' if others[1:] else ''}).")
+            sentences.append(f"{of}, and its lead on {rest} is real ({_p(worst)}{' at most' if others[1:] else ''}).")
         else:
             named = [f"{self.names[n]} ({_p(float(self.p_pairs[0, n]))})" for n in alike]
             names = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
-            said.append(f"{of}, but its lead on {names} is noise: users like these could as well have set them so.")
+            sentences.append(
+                f"{of}, but its lead on {names} is noise: users like these could as well have set them so."
+            )
         for upper, lower in zip(range(1, len(self.names)), range(2, len(self.names)), strict=False):
             p = float(self.p_pairs[upper, lower])
             above, below = self.names[upper], self.names[lower]
             if self.baseline in (above, below):
-                continue  # told already, in a family of fewer tests
+                continue  # said already, in a family of fewer tests
             gap = self.results[above].report[self.metric] - self.results[below].report[self.metric]
             word = "is noise" if p >= LEVEL else "is real"
-            said.append(f"{above} before {below}, by {gap:.4f}, {word} ({_p(p)}).")
-        said += [f"{name} failed: {why}" for name, why in self.failed.items()]
-        return said
+            sentences.append(f"{above} before {below}, by {gap:.4f}, {word} ({_p(p)}).")
+        sentences += [f"{name} failed: {why}" for name, why in self.failed.items()]
+        return sentences
 
     def table(self) -> str:
         """Plain text: a line a model, best first."""
-        told = self.metric if "@" in self.metric else ""
-        cut = told.partition("@")[2]
+        cut = self.metric.partition("@")[2]
         columns = [f"{name}@{cut}" for name in ("recall", "mrr", "coverage", "novelty")]
         against = f"p {self.baseline}" if self.p_baseline else ""
         head = ["model", self.metric, "95 % interval", *columns, against, "fit s", "users/s", "MiB"]
@@ -185,14 +186,14 @@ class Comparison:
                     "" if np.isnan(result.memory_mb) else f"{result.memory_mb:,.0f}",
                 ]
             )
-        kept = [n for n in range(len(head)) if any(line[n] for line in lines[1:])]
-        width = {n: max(len(line[n]) for line in lines) for n in kept}
-        rows = ["  ".join(f"{line[n]:{'>' if n else '<'}{width[n]}}" for n in kept).rstrip() for line in lines]
+        filled = [n for n in range(len(head)) if any(line[n] for line in lines[1:])]
+        width = {n: max(len(line[n]) for line in lines) for n in filled}
+        rows = ["  ".join(f"{line[n]:{'>' if n else '<'}{width[n]}}" for n in filled).rstrip() for line in lines]
         return "\n".join(rows)
 
     def __repr__(self) -> str:
-        asked = f"{len(self.names)} models, {next(iter(self.results.values())).report.n} users"
-        return "\n".join([asked, self.table(), *self.verdict()])
+        headline = f"{len(self.names)} models, {next(iter(self.results.values())).report.n} users"
+        return "\n".join([headline, self.table(), *self.verdict()])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, by model: `metric`, `interval`, `p_random` (against the baseline), times and memory.
@@ -244,16 +245,16 @@ class Comparison:
         above = [name for name in real if self.results[name].report[self.metric] > level]
         below = [name for name in self.p_baseline if name in real and name not in above]
         alike = [name for name in self.p_baseline if name not in real]
-        said = []
+        sentences = []
         if above and not below and not alike:
-            said.append(f"Every model is above {baseline} ({_p(max(self.p_baseline.values()))} at most).")
+            sentences.append(f"Every model is above {baseline} ({_p(max(self.p_baseline.values()))} at most).")
         elif above:
-            said.append(f"{len(above)} of {len(self.p_baseline)} models are above {baseline}.")
+            sentences.append(f"{len(above)} of {len(self.p_baseline)} models are above {baseline}.")
         if alike:
-            said.append(f"Cannot be told from {baseline}: {', '.join(alike)}.")
+            sentences.append(f"Cannot be told from {baseline}: {', '.join(alike)}.")
         if below:
-            said.append(f"Below {baseline}: {', '.join(below)}.")
-        return said
+            sentences.append(f"Below {baseline}: {', '.join(below)}.")
+        return sentences
 
 
 def _bare(p: float) -> str:

@@ -100,8 +100,8 @@ class EvaluationContext:
         """The items' vectors in the order of `train.items`, zeros where there is none."""
         if self.vectors is None:
             return None
-        found: F32 = np.asarray(self.vectors.aligned(self.train.items)[0])
-        return found
+        vectors: F32 = np.asarray(self.vectors.aligned(self.train.items)[0])
+        return vectors
 
 
 def require_context(given: object) -> None:

@@ -127,7 +127,7 @@ def tune(
     if len(first) == len(space) and all(_inside(first[name], of) for name, of in space.items()):
         study.enqueue_trial(first)
     tried: list[tuple[dict[str, Any], float, float]] = []
-    said = ""
+    failure = ""
     began = time.perf_counter()
     for _ in shown_progress(range(trials), description=f"tune {model.__name__}", shown=progress):
         if seconds is not None and time.perf_counter() - began >= seconds:
@@ -139,13 +139,15 @@ def tune(
             score = evaluate(_made(model, chosen, seed).fit(split.train), split, k)[f"ndcg@{k}"]
         except (MMRecoError, ArithmeticError, MemoryError, ValueError, RuntimeError) as error:
             study.tell(trial, state=_failed())
-            said, score = f"{type(error).__name__}: {error}", float("nan")
+            failure, score = f"{type(error).__name__}: {error}", float("nan")
         else:
             study.tell(trial, score)
         tried.append((chosen, score, time.perf_counter() - start))
     figures = np.array([score for _, score, _ in tried])
     if np.isnan(figures).all():
-        raise DataError(f"tune: none of {len(tried)} trials of {model.__name__} came to an end; the last said: {said}")
+        raise DataError(
+            f"tune: none of {len(tried)} trials of {model.__name__} came to an end; the last said: {failure}"
+        )
     best = tried[int(np.nanargmax(figures))]
     return TuningResult(_made(model, best[0], seed), best[0], best[1], tried)
 

@@ -39,7 +39,7 @@ def bootstrap(values: npt.ArrayLike, *, level: float = 0.95, draws: int = 2_000,
         )
     n = given.shape[1]
     there = ~np.isnan(given)
-    known = np.where(there, given, 0.0)
+    filled = np.where(there, given, 0.0)
     rng = np.random.default_rng([seed, 1])
     means = np.empty((draws, len(given)))
     step = max(1, _CELLS // n)
@@ -49,7 +49,7 @@ def bootstrap(values: npt.ArrayLike, *, level: float = 0.95, draws: int = 2_000,
         times = np.bincount(users.ravel(), minlength=b * n).reshape(b, n).astype(np.float64)  # how often each was drawn
         counted = times @ there.T.astype(np.float64)  # (b, m)
         means[start : start + b] = np.divide(
-            times @ known.T, counted, out=np.full(counted.shape, np.nan), where=counted > 0
+            times @ filled.T, counted, out=np.full(counted.shape, np.nan), where=counted > 0
         )
     ends = np.full((len(given), 2), np.nan)
     some = there.any(axis=1)

@@ -7,11 +7,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.evaluation import Comparison, EvaluationContext, compare
+from mmreco.evaluation import Comparison, compare
 from mmreco.models.itemknn import ItemKNN
 from mmreco.models.popular import Popular
 from mmreco.report import comparison_page
@@ -34,9 +33,7 @@ def catalogue(shop: SyntheticShop, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def found(shop: SyntheticShop) -> Comparison:
-    split = leave_last_out(shop.interactions)
-    known = EvaluationContext(split[0], Attributes.from_catalogue(shop.catalogue, columns=["category"]))
-    return compare({"ItemKNN": ItemKNN, "<Popular>": Popular}, split, baseline="<Popular>", known=known)
+    return compare({"ItemKNN": ItemKNN, "<Popular>": Popular}, leave_last_out(shop.dataset), baseline="<Popular>")
 
 
 def test_the_page_holds_all_it_should(found: Comparison, catalogue: Catalogue, tmp_path: Path, read: type[Any]) -> None:
