@@ -32,8 +32,8 @@ class ItemFeatures:
         TF-IDF weights, lines of unit length or empty.
     behaviour : sparse, shape `(n_items, n_items)`
         The cosine of two items over users.
-    vectors : shape `(n_items, d)`, float32
-        The three reduced, beside one another, each part of unit length or zeros; popularity last.
+    reduced : three arrays of shape `(n_items, d)`, float32
+        Words, facts and behaviour in few numbers, of unit length or zeros.
     popularity : shape `(n_items,)`, float32
         `log(1 + users)`.
     """
@@ -41,12 +41,12 @@ class ItemFeatures:
     words: sp.csr_array
     facts: sp.csr_array
     behaviour: sp.csr_array
-    vectors: F32
+    reduced: tuple[F32, F32, F32]
     popularity: F32
 
     def __post_init__(self) -> None:
-        for name in ("vectors", "popularity"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.float32))
+        object.__setattr__(self, "reduced", tuple(frozen(part, np.float32) for part in self.reduced))
+        object.__setattr__(self, "popularity", frozen(self.popularity, np.float32))
 
     @classmethod
     def of(cls, dataset: Dataset, *, dim: int = 128, seed: int = 0) -> "ItemFeatures":
@@ -58,18 +58,21 @@ class ItemFeatures:
         users = np.asarray(bought.sum(axis=0)).ravel()
         scale = sp.diags_array(1 / np.sqrt(np.maximum(users, 1)))
         sources = (_weighted(words), _weighted(facts), sp.csr_array(scale @ (bought.T @ bought) @ scale))
-        popularity = np.log1p(users)
-        reduced = [_reduced(source, dim, seed) for source in sources]
-        return cls(*sources, np.concatenate([*reduced, popularity[:, None] / 5], axis=1), popularity)
+        words_few, facts_few, behaviour_few = (_reduced(source, dim, seed) for source in sources)
+        return cls(*sources, (words_few, facts_few, behaviour_few), np.log1p(users))
+
+    @property
+    def vectors(self) -> F32:
+        """All of an item in one line, shape `(n_items, d)`."""
+        joined: F32 = np.concatenate([*self.reduced, self.popularity[:, None] / 5], axis=1)
+        return joined
 
     def between(self, sources: I64, targets: I64) -> F64:
-        """Cosines by source, the reduced vectors' product and both popularities for each pair, shape `(p, 6)`."""
-        words, facts = (
-            np.asarray(m[sources].multiply(m[targets]).sum(axis=1)).ravel() for m in (self.words, self.facts)
-        )
+        """Cosines by source, in full and reduced, and both popularities for each pair, shape `(p, 8)`."""
+        full = [np.asarray(m[sources].multiply(m[targets]).sum(axis=1)).ravel() for m in (self.words, self.facts)]
         bought = np.sqrt(np.asarray(self.behaviour[sources, targets]).ravel())
-        alike = np.einsum("pd,pd->p", self.vectors[sources, :-1], self.vectors[targets, :-1])
-        columns = (words, facts, bought, alike, self.popularity[sources], self.popularity[targets])
+        few = [np.einsum("pd,pd->p", part[sources], part[targets]) for part in self.reduced]
+        columns = (*full, bought, *few, self.popularity[sources], self.popularity[targets])
         return np.stack(columns, axis=1).astype(np.float64)
 
 

@@ -81,7 +81,8 @@ class ItemRelations:
         if epochs < 1 or seed < 0:
             raise DataError(f"epochs={epochs}, seed={seed}: expected 1 or more, and 0 or more")
         features = ItemFeatures.of(dataset, seed=seed)
-        held = np.random.default_rng(seed).random(len(dataset)) < _HELD
+        # A stream of its own: a caller who holds items out by the same seed must not have held these out already.
+        held = np.random.default_rng([seed, 1]).random(len(dataset)) < _HELD
         taught, tried = pairs.without(held), pairs.of(held)
         partial = cls._spaces(features, pairs.items, taught, epochs, seed, progress)
         if len(tried.complements) and len(tried.substitutes):
