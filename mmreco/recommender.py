@@ -282,7 +282,7 @@ class Recommender:
         self,
         *,
         text: Sequence[str] | None = None,
-        image: Sequence[str | Path] | None = None,
+        image: Sequence[str | Path | bytes] | None = None,
         k: int = 10,
         match: Literal["both", "words", "meaning"] = "both",
         users: Sequence[str] | None = None,
@@ -298,7 +298,7 @@ class Recommender:
         Parameters
         ----------
         text : one query a question, optional
-        image : one path of a picture a question, optional
+        image : one picture a question, its path or the bytes of its file, optional
             With `text`, question `q` is text `q` and picture `q`; their cosines are averaged.
         match : how texts without a picture are compared
             By the words as they are written (BM25, exact names first), by meaning (cosines of the encoders' vectors),
@@ -319,7 +319,7 @@ class Recommender:
         if text is not None:
             queries["text"] = strings("text", text)
         if image is not None:
-            queries["image"] = [Path(p) for p in listed("image", image)]
+            queries["image"] = [p if isinstance(p, bytes) else Path(p) for p in listed("image", image)]
         if match not in ("both", "words", "meaning"):
             raise DataError(f"match={match!r}: expected 'both', 'words' or 'meaning'")
         n = len(next(iter(queries.values()), []))
@@ -329,7 +329,7 @@ class Recommender:
             ranking, known = search_words(state, queries["text"], width, match, who, chosen)
         else:
             ranking, known = search_content(list(state.content.values()), queries, width, candidates=chosen)
-        questions = tuple(" + ".join(map(str, parts)) for parts in zip(*queries.values(), strict=True))
+        questions = tuple(" + ".join(map(_shown, parts)) for parts in zip(*queries.values(), strict=True))
         unknown = tuple(q for q, understood in zip(questions, known, strict=True) if not understood)
         return Answer(questions, ranking, state.catalogue, np.zeros(len(questions), dtype=bool), unknown)
 
@@ -667,6 +667,10 @@ def _state(
 
 def _stranger(history: Sequence[str], items: IdMap) -> Interactions:
     return Interactions.from_histories([strings("history", history)], items=items)
+
+
+def _shown(query: str | Path | bytes) -> str:
+    return "a picture" if isinstance(query, bytes) else str(query)
 
 
 def _written(catalogue: Catalogue) -> bool:

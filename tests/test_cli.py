@@ -16,7 +16,7 @@ from mmreco import Dataset, Embeddings, Recommender
 from mmreco.cli import app
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 
-COMMANDS = ("demo", "compare", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify", "sign")
+COMMANDS = ("demo", "compare", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify", "sign", "serve")
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Where a third party is at home: nowhere else may it be imported.
 HOMES = {
     "faiss": ("index",),
+    **dict.fromkeys(("fastapi", "starlette", "pydantic", "uvicorn", "sqlalchemy", "prometheus_client"), ("service",)),
     "jieba": ("text.segmentation",),
     "jinja2": ("pages",),
     "joblib": ("evaluation.benchmark",),  # its processes; its files are pickles and stay out

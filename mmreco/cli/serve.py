@@ -1,0 +1,52 @@
+"""The command that puts a fitted recommender behind HTTP: `mmreco serve`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmreco.cli.app import Artefact, app
+from mmreco.errors import MissingExtraError
+
+__all__ = ["serve"]
+
+
+@app.command()
+def serve(
+    artefact: Artefact,
+    host: Annotated[str, typer.Option(help="The address to listen at; other than this machine's needs keys.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    events: Annotated[
+        str | None,
+        typer.Option(help="Where events are kept: a file, or a database's URL; artefact.events.db if omitted."),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="A file of keys, a line each: a name, rights (ask,write,erase), the key. Or MMRECO_KEYS."),
+    ] = None,
+    keep_days: Annotated[int | None, typer.Option(min=1, help="Erase events received earlier.")] = None,
+) -> None:
+    """Answer over HTTP, learn from clicks at once, and pick up a new artefact without a pause.
+
+    \b
+    Example: mmreco serve artefact/
+    Example: mmreco serve artefact/ --host 0.0.0.0 --keys keys.txt --keep-days 365
+    """
+    try:
+        from mmreco.service.app import create_app, run
+        from mmreco.service.events import EventStore
+        from mmreco.service.keys import Keys
+        from mmreco.service.live_shop import LiveShop
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"serve needs {error.name}; run: pip install 'mmreco[serve]'") from error
+
+    written = os.environ.get("MMRECO_KEYS")
+    allowed = Keys.read(keys) if keys is not None else Keys.parse(written) if written else None
+    beside = artefact.resolve()
+    store = EventStore.open(events or beside.with_name(f"{beside.name}.events.db"))
+    shop = LiveShop(artefact, store, keep_days=keep_days)
+    typer.echo(f"http://{host}:{port} answers from {artefact}; events are kept in {store.engine.url!r}", err=True)
+    run(create_app(shop, keys=allowed), host=host, port=port, has_keys=allowed is not None)

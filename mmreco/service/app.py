@@ -1,0 +1,74 @@
+"""The application: a recommender behind HTTP.
+
+It takes bytes, never addresses: nothing in a request names a file or a host that the service would open.
+"""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from mmreco.errors import DataError
+from mmreco.service.access import Access
+from mmreco.service.gate import Gate
+from mmreco.service.keys import Keys
+from mmreco.service.limits import Limits
+from mmreco.service.live_shop import LiveShop
+from mmreco.service.measures import Measures
+from mmreco.service.problems import add_handlers
+from mmreco.service.routes import asking, health, writing
+
+__all__ = ["create_app", "run"]
+
+
+def create_app(shop: LiveShop, *, keys: Keys | None = None, limits: Limits | None = None) -> FastAPI:
+    """An ASGI application that answers from `shop`, and keeps it up to date while it runs.
+
+    Parameters
+    ----------
+    shop : what answers
+    keys : who may do what, optional
+        Without any, requests to this machine's own names alone are answered, and may do everything.
+    limits : optional
+
+    Examples
+    --------
+    >>> app = create_app(LiveShop("artefact/", EventStore.open("events.db")))  # doctest: +SKIP
+    """
+    limits = Limits() if limits is None else limits
+    measures, access = Measures(shop), Access(keys, limits.per_minute)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        shop.start()
+        yield
+        shop.stop()
+
+    app = FastAPI(title="mmreco", lifespan=lifespan, docs_url=None, redoc_url=None)
+    for routes in (asking, writing, health):
+        app.include_router(routes(shop, measures, access))
+    add_handlers(app)
+    app.add_middleware(Gate, limits=limits, measures=measures)
+    return app
+
+
+def run(app: FastAPI, *, host: str, port: int, has_keys: bool) -> None:
+    """Serve `app` until the process is told to end; requests at work are finished first.
+
+    Raises
+    ------
+    DataError
+        `host` is reached from other machines and there are no keys.
+    """
+    if not has_keys and not _is_loopback(host):
+        raise DataError(f"serve: {host!r} is reached from other machines; give --keys, or serve 127.0.0.1")
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=30)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,175 @@
+"""LiveShop: the newest artefact, with every event of the store in it, swapped for the next one without a pause."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from mmreco.errors import MMRecoError
+from mmreco.recommender import Recommender
+from mmreco.service.events import EventStore, NewEvent
+from mmreco.service.items import is_known, item_of
+from mmreco.service.replay import apply, replay
+from mmreco.storage.artefact import current
+
+__all__ = ["LiveShop", "Serving"]
+
+_LOOK_SECONDS = 0.25  # between two looks at the store and at the artefact
+_EXPIRE_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What answers: a recommender and the name of the generation it was loaded from, e.g. "g-000007"."""
+
+    recommender: Recommender
+    generation: str
+
+
+class LiveShop:
+    """A recommender that takes in what the store holds, its own events and those of other processes.
+
+    Questions are asked of `serving`, which is read once a question. `start` looks at the store and at the artefact four
+    times a second until `stop`.
+
+    Parameters
+    ----------
+    artefact : the folder that `Recommender.save` or `mmreco fit` wrote
+    store : of events
+    keep_days : 1 or more, optional
+        Events received earlier are erased from the store, once an hour. What was read into memory stays until the next
+        artefact.
+
+    Raises
+    ------
+    DataError, IncompatibleError
+        The artefact cannot be loaded.
+    """
+
+    def __init__(self, artefact: str | Path, store: EventStore, *, keep_days: int | None = None) -> None:
+        self.artefact, self.store, self.keep_days = Path(artefact), store, keep_days
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._refused: str | None = None  # a generation that cannot be loaded
+        self.newest_event: int | None = None  # when the newest event was received, ms since 1970 UTC
+        self.store_is_there = True
+        self.serving, self._last = self._load()
+
+    # ---- written
+
+    def observe(self, events: Sequence[NewEvent]) -> int:
+        """Write events down and take them in: they are in the next answer. Their last sequence number.
+
+        Raises
+        ------
+        DBAPIError
+            They could not be written.
+        """
+        number = self.store.append(events)
+        self.catch_up()
+        return number
+
+    def put_item(self, item_id: str, columns: dict[str, Any]) -> bool:
+        """Write down and take in what is to be known of an item; whether it is new.
+
+        Raises
+        ------
+        DataError
+            A column is unknown, or a value not of its type.
+        """
+        catalogue = self.serving.recommender.catalogue
+        item_of(catalogue, item_id, columns)  # refused before it is written
+        new = not is_known(self.serving.recommender, item_id)
+        self.store.put_item(item_id, columns)
+        self.catch_up()
+        return new
+
+    def remove_item(self, item_id: str) -> bool:
+        """Write down that an item is gone, and answer it no more; whether it was there."""
+        if not is_known(self.serving.recommender, item_id):
+            return False
+        self.store.remove_item(item_id)
+        self.catch_up()
+        return True
+
+    def forget(self, user_id: str) -> int:
+        """Erase a user from the store and from what answers; how many events the store had."""
+        gone = self.store.forget(user_id)
+        self.catch_up()
+        return gone
+
+    # ---- kept up to date
+
+    def catch_up(self) -> None:
+        """Take in what the store has and this process has not."""
+        with self._lock:
+            self._last = self._caught_up(self.serving.recommender, self._last)
+
+    def look(self) -> None:
+        """Take in what is new in the store, and load the artefact if there is a newer generation."""
+        self.catch_up()
+        pointed = current(self.artefact)
+        if pointed is None or pointed.name in (self.serving.generation, self._refused):
+            return
+        try:
+            serving, last = self._load()
+        except MMRecoError as error:
+            self._refused = pointed.name
+            _log.error("%s cannot be loaded, %s goes on: %s", pointed, self.serving.generation, error)
+            return
+        with self._lock:
+            self._last = self._caught_up(serving.recommender, last)
+            self.serving = serving
+        _log.info("%s answers from now on", serving.generation)
+
+    def start(self) -> None:
+        """Begin to look, in a thread of its own."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._watch, name="mmreco-live", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    # ---- parts
+
+    def _load(self) -> tuple[Serving, int]:
+        pointed = current(self.artefact)
+        recommender = Recommender.load(self.artefact)
+        name = "" if pointed is None else pointed.name
+        return Serving(recommender, name), replay(recommender, self.store)
+
+    def _caught_up(self, recommender: Recommender, last: int) -> int:
+        while entries := self.store.after(last):
+            apply(recommender, self.store, entries)
+            last = entries[-1].sequence
+            self.newest_event = max(
+                (entry.received for entry in entries if entry.kind == "event"), default=self.newest_event
+            )
+        return last
+
+    def _watch(self) -> None:
+        expires = time.monotonic()
+        while not self._stopping.wait(_LOOK_SECONDS):
+            try:
+                self.look()
+                if self.keep_days is not None and time.monotonic() >= expires:
+                    expires = time.monotonic() + _EXPIRE_SECONDS
+                    self.store.expire(self.keep_days)
+                if not self.store_is_there:
+                    _log.info("the event store is back")
+                self.store_is_there = True
+            except (SQLAlchemyError, MMRecoError, OSError) as error:
+                if self.store_is_there:
+                    _log.error("the event store or the artefact cannot be read, and is tried again: %s", error)
+                self.store_is_there = False

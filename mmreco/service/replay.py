@@ -1,0 +1,106 @@
+"""What a recommender lacks of an event store: entries are applied once, and what an artefact holds is not told again."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+
+from mmreco.data.interactions import Interactions
+from mmreco.errors import DataError
+from mmreco.recommender import Recommender
+from mmreco.service.events import Entry, EventStore
+from mmreco.service.items import is_known, put
+
+__all__ = ["apply", "replay"]
+
+_log = logging.getLogger(__name__)
+
+
+def replay(recommender: Recommender, store: EventStore) -> int:
+    """Bring a recommender that was just loaded up to the store; the number of the newest entry it has then.
+
+    Whoever was forgotten is forgotten again; events the artefact was trained on are passed over.
+    """
+    _forget(recommender, store, store.forgotten())
+    trained, last = recommender.dataset.interactions, 0
+    while entries := store.after(last):
+        last = entries[-1].sequence
+        lacking = _lacking(trained, [entry for entry in entries if entry.kind == "event"])
+        _apply_in_order(
+            recommender, [e for e in entries if e.kind in ("item", "removed") or (e.kind == "event" and e in lacking)]
+        )
+    return last
+
+
+def apply(recommender: Recommender, store: EventStore, entries: Sequence[Entry]) -> None:
+    """Have a recommender know of entries that came after all it knows."""
+    _forget(recommender, store, {str(entry.body) for entry in entries if entry.kind == "forgotten"})
+    _apply_in_order(recommender, [entry for entry in entries if entry.kind != "forgotten"])
+
+
+def _apply_in_order(recommender: Recommender, entries: Iterable[Entry]) -> None:
+    for kind, run in groupby(entries, key=lambda entry: entry.kind):
+        if kind == "event":
+            recommender.observe(_table(list(run)))
+            continue
+        for entry in run:
+            item = str(entry.item_id)
+            try:
+                if kind == "item":
+                    put(recommender, item, entry.columns)
+                elif is_known(recommender, item):
+                    recommender.remove([item])
+            except DataError as error:  # a newer artefact may have other columns
+                _log.warning("entry %d cannot be applied to this artefact: %s", entry.sequence, error)
+
+
+def _table(events: Sequence[Entry]) -> pa.Table:
+    return pa.table(
+        {
+            "user_id": pa.array([event.user_id for event in events], pa.large_string()),
+            "item_id": pa.array([event.item_id for event in events], pa.large_string()),
+            "event": pa.array([event.event for event in events], pa.large_string()),
+            "weight": pa.array([event.weight for event in events], pa.float64()),
+            "timestamp": pa.array([event.time for event in events], pa.timestamp("ms", "UTC")),
+        }
+    )
+
+
+def _lacking(trained: Interactions, events: Sequence[Entry]) -> set[Entry]:
+    """The events that are not in the log: no event of the same user, item, kind and time, where times are known."""
+    users = list(dict.fromkeys(str(event.user_id) for event in events))
+    row_of = dict(zip(users, trained.users.rows(users, missing="mark").tolist(), strict=True)) if users else {}
+    there: dict[str, set[tuple[str, str, int | None]]] = {}
+    lacking = set()
+    for event in events:
+        user = str(event.user_id)
+        if user not in there:
+            there[user] = _held(trained, row_of[user])
+        at = None if trained.times is None else event.time
+        if (str(event.item_id), str(event.event), at) not in there[user]:
+            lacking.add(event)
+    return lacking
+
+
+def _held(log: Interactions, row: int) -> set[tuple[str, str, int | None]]:
+    if row < 0:
+        return set()
+    own = slice(int(log.starts[row]), int(log.starts[row + 1]))
+    items = log.items.ids(log.items_flat[own])
+    kinds = [log.event_names[kind] for kind in log.event_types[own]]
+    times: list[int | None] = [None] * len(items) if log.times is None else log.times[own].tolist()
+    return set(zip(items, kinds, times, strict=True))
+
+
+def _forget(recommender: Recommender, store: EventStore, pseudonyms: set[str]) -> None:
+    if not pseudonyms:
+        return
+    dataset = recommender.dataset
+    users = set(dataset.interactions.users.ids(np.arange(len(dataset.interactions.users))))
+    if dataset.reviews is not None and dataset.reviews.users is not None:
+        users |= set(dataset.reviews.users.ids(np.arange(len(dataset.reviews.users))))
+    gone = [user for user in users if store.pseudonym(user) in pseudonyms]
+    if gone:
+        recommender.forget(users=gone)

@@ -1,0 +1,177 @@
+"""The routes: each asks one recommender, or writes to the store and has it taken in."""
+
+import time
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Path, Response, UploadFile
+
+from mmreco.data.answer import Answer
+from mmreco.explain.explanation import title
+from mmreco.service import schemas as of
+from mmreco.service.access import Access
+from mmreco.service.events import NewEvent
+from mmreco.service.limits import ID, QUERY, WHERE, WIDTH
+from mmreco.service.live_shop import LiveShop
+from mmreco.service.measures import Measures
+
+__all__ = ["asking", "health", "writing"]
+
+Name = Annotated[str, Path(min_length=1, max_length=ID, pattern=r"^[^\x00]+$")]
+
+
+def asking(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
+    """The routes that ask."""
+    router = APIRouter(prefix="/v1", dependencies=[Depends(access.needs("ask"))], tags=["ask"])
+
+    def answered(answer: Answer, generation: str) -> of.Answers:
+        measures.count(answer)
+        return _answers(answer, generation)
+
+    @router.post("/recommend")
+    def recommend(body: of.Recommend) -> of.Answers:
+        """What each shopper wants next."""
+        now = shop.serving
+        options = body.model_dump(include={"users", "history", "k", "where", "allow", "refuse", "exclude_seen"})
+        return answered(now.recommender.recommend(**options), now.generation)
+
+    @router.post("/similar")
+    def similar(body: of.Similar) -> of.Answers:
+        """The items most like each of these."""
+        now = shop.serving
+        options = body.model_dump(exclude={"items"})
+        return answered(now.recommender.similar(body.items, **options), now.generation)
+
+    @router.post("/search")
+    def search(body: of.Search) -> of.Answers:
+        """The items that match these words."""
+        now = shop.serving
+        return answered(now.recommender.search(**body.model_dump()), now.generation)
+
+    @router.post("/search/picture")
+    def search_picture(
+        picture: UploadFile,
+        text: Annotated[str | None, Form(min_length=1, max_length=QUERY)] = None,
+        k: Annotated[int, Form(ge=1, le=WIDTH)] = 10,
+        where: Annotated[str | None, Form(max_length=WHERE)] = None,
+    ) -> of.Answers:
+        """The items that look like this picture, an uploaded file, and match the words if there are any."""
+        now = shop.serving
+        words = None if text is None else [text]
+        answer = now.recommender.search(text=words, image=[picture.file.read()], k=k, where=where)
+        return answered(answer, now.generation)
+
+    @router.post("/explain")
+    def explain(body: of.Explain) -> of.Explained:
+        """Why this item is recommended to this shopper."""
+        now = shop.serving
+        why = now.recommender.explain(body.user, body.item, history=body.history)
+        items = why.catalogue.items
+        events = [
+            of.Carried(
+                item_id=items.ids([one.row])[0],
+                title=title(why.catalogue, one.row),
+                event=one.event,
+                rank_without=one.rank_without,
+            )
+            for one in why.events
+        ]
+        return of.Explained(
+            item_id=body.item,
+            rank=why.rank,
+            rank_without=why.rank_without,
+            decisive=why.decisive,
+            sentences=why.sentences(body.language),
+            events=events,
+            modalities=dict(why.modalities),
+            generation=now.generation,
+        )
+
+    @router.post("/ask")
+    def ask(body: of.Ask) -> of.Asked:
+        """What customers' reviews say to a question on an item."""
+        now = shop.serving
+        said = now.recommender.ask(body.item, body.question, k=body.k)
+        quotes = [of.Quoted(text=one.text, stars=one.stars, score=one.score) for one in said.quotes]
+        return of.Asked(
+            question=said.question,
+            enough=said.enough,
+            confidence=said.confidence,
+            quotes=quotes,
+            generation=now.generation,
+        )
+
+    return router
+
+
+def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
+    """The routes that write and erase. What they acknowledge is on the disk, and in the next answer."""
+    router = APIRouter(prefix="/v1")
+    may_write, may_erase = Depends(access.needs("write")), Depends(access.needs("erase"))
+
+    @router.post("/events", dependencies=[may_write], tags=["write"])
+    def observe(body: of.Event | of.Events) -> of.Taken:
+        """Take in what shoppers did, one event or many."""
+        events = body.events if isinstance(body, of.Events) else [body]
+        now = int(time.time() * 1000)
+        new = [NewEvent(e.user_id, e.item_id, e.event, e.weight, e.milliseconds(now)) for e in events]
+        sequence = shop.observe(new)
+        measures.events.inc(len(new))
+        items = list(dict.fromkeys(event.item_id for event in new))
+        rows = shop.serving.recommender.catalogue.items.rows(items, missing="mark")
+        unknown = [item for item, row in zip(items, rows, strict=True) if row < 0]
+        return of.Taken(accepted=len(new), sequence=sequence, unknown=unknown)
+
+    @router.put("/items/{item_id:path}", dependencies=[may_write], tags=["write"])
+    def put_item(item_id: Name, body: of.Item, response: Response) -> dict[Literal["new"], bool]:
+        """Add an item, or change columns of one; 201 where it is new."""
+        new = shop.put_item(item_id, body.columns)
+        response.status_code = 201 if new else 200
+        return {"new": new}
+
+    @router.delete("/items/{item_id:path}", dependencies=[may_write], tags=["write"], status_code=204)
+    def remove_item(item_id: Name) -> None:
+        """Answer this item no more."""
+        if not shop.remove_item(item_id):
+            raise HTTPException(404, f"no item {item_id!r}")
+
+    @router.delete("/users/{user_id:path}", dependencies=[may_erase], tags=["erase"])
+    def forget(user_id: Name) -> of.Forgotten:
+        """Erase a user's events from the store and from what answers. What a model learnt stays until a new artefact."""
+        return of.Forgotten(erased=shop.forget(user_id))
+
+    return router
+
+
+def health(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
+    """The routes that watch over the service."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz")
+    def alive() -> dict[str, str]:
+        """Whether the process answers at all."""
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    def ready() -> dict[str, str | int]:
+        """Whether an artefact is loaded and the event store can be read."""
+        return {"status": "ready", "generation": shop.serving.generation, "sequence": shop.store.newest()}
+
+    @router.get("/metrics", dependencies=[Depends(access.needs("ask"))])
+    def metrics() -> Response:
+        """What Prometheus reads."""
+        return Response(measures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+def _answers(answer: Answer, generation: str) -> of.Answers:
+    titles = answer.catalogue.table["title"] if answer.catalogue.has("title") else None
+    named = []
+    for q, ids in enumerate(answer.ids()):
+        places = zip(ids, answer.scores[q].tolist(), answer.ranking.rows[q].tolist(), strict=False)
+        found = [
+            of.Found(item_id=i, score=score, title=None if titles is None else titles[row].as_py())
+            for i, score, row in places
+        ]
+        named.append(of.Named(question=answer.questions[q], popular=bool(answer.popular[q]), items=found))
+    return of.Answers(answers=named, unknown=list(answer.unknown), notes=list(answer.notes), generation=generation)
