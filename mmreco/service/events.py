@@ -233,7 +233,9 @@ def _engine(url: str | Path) -> Engine:
         engine = sql.create_engine(where, connect_args={"timeout": _BUSY_SECONDS})
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         shown = "the URL" if isinstance(url, str) else url  # a URL may hold a password
-        raise DataError(f"events: {shown} cannot be used ({error}); give a path or e.g. postgresql+psycopg://") from error
+        raise DataError(
+            f"events: {shown} cannot be used ({error}); give a path or e.g. postgresql+psycopg://"
+        ) from error
     path = Path(str(where.database))
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # behaviour is nobody else's business

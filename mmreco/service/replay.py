@@ -1,4 +1,4 @@
-"""What a recommender lacks of an event store: entries are applied once, and what an artefact holds is not told again."""
+"""What a recommender lacks of an event store: entries are applied once, and none that the artefact holds already."""
 
 import logging
 from collections.abc import Iterable, Sequence

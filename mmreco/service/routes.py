@@ -136,7 +136,7 @@ def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
 
     @router.delete("/users/{user_id:path}", dependencies=[may_erase], tags=["erase"])
     def forget(user_id: Name) -> of.Forgotten:
-        """Erase a user's events from the store and from what answers. What a model learnt stays until a new artefact."""
+        """Erase a user's events from the store and from what answers. What a model learnt stays until the next."""
         return of.Forgotten(erased=shop.forget(user_id))
 
     return router
