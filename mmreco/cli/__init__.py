@@ -1,4 +1,4 @@
-"""The commands: `mmreco demo | compare | embed | fit | recommend | similar | search | evaluate | verify | sign | serve`.
+"""Commands: `mmreco demo | compare | embed | fit | recommend | similar | search | evaluate | verify | sign | serve`.
 
 Exit codes: 0 done, 2 the request is unusable (one line on standard error says why), 3 some content was refused
 by `embed` (the rest is written). With `--json` the last line of standard output is one JSON object.
