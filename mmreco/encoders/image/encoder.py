@@ -20,7 +20,7 @@ from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.encoders.image.decoding import PictureContent
-from mmreco.encoders.image.networks import Network, fill, network, read_weights
+from mmreco.encoders.image.networks import Network, fill, network, read_weights, require_room
 from mmreco.encoders.image.pictures import Pictures, read_pictures
 from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.encoders.image.stored import BACKENDS, fingerprint_of, load_network, save_network
@@ -86,6 +86,8 @@ class ImageEncoder:
         where = chosen(device)
         if backend not in BACKENDS:
             raise DataError(f"ImageEncoder: backend={backend!r}; expected one of {', '.join(BACKENDS)}")
+        if weights is not None and weights != "random":
+            require_room(model, weights)
         built = network(model, size=size, pretrained=weights is None)
         if weights is not None and weights != "random":
             fill(built, read_weights(weights), f"weights {str(weights)!r}")

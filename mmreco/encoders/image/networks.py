@@ -6,6 +6,7 @@ name and want their pictures made ready in other ways. What is read from a file 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mmreco.encoders.image.preprocessing import Preprocessing
+from mmreco.encoders.tensors import headers
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.nn.convolution import PictureCNN
 
-__all__ = ["OWN", "Network", "fill", "network", "read_weights"]
+__all__ = ["OWN", "Network", "fill", "network", "read_weights", "require_room"]
 
 OWN = "mmreco/picturecnn"
 """The name of networks that `ImageEncoder.fit` trained; followed by `-dim` and `-width`."""
@@ -91,6 +93,42 @@ def network(name: str, *, size: int | None = None, pretrained: bool = False) -> 
         if source == "torchvision":
             return _torchvision(name, inner, size, pretrained)
         return _own(name, size)
+
+
+def require_room(name: str, path: str | Path) -> None:
+    """Nothing, where a file holds as many numbers as the network of this name has; found out without making either.
+
+    Raises
+    ------
+    DataError
+        There is no such network, or the file is missing or damaged.
+    IncompatibleError
+        The file holds far fewer numbers than the network has.
+    """
+    needed = _numbers(name)
+    try:
+        held = sum(prod(shape) for shape in headers([Path(path)]).values())
+    except (OSError, DataError) as error:
+        raise DataError(
+            f"weights {str(path)!r}: {type(error).__name__}: {str(error)[:160]}; expected a safetensors file"
+        ) from error
+    if needed > 1.1 * held + 1_000:  # a little, for counts of batches and the like
+        raise IncompatibleError(
+            f"weights {str(path)!r}: {held:,} numbers; {name} has {needed:,}: weights of it are missing; "
+            "give the file that belongs to this network"
+        )
+
+
+def _numbers(name: str) -> int:
+    """How many numbers the network of this name has, or about half of them where it cannot be described alone."""
+    from torchvision import models
+
+    try:
+        with torch.device("meta"):
+            return sum(tensor.numel() for tensor in network(name).module.state_dict().values())
+    except NotImplementedError:  # RegNet reckons with tensors while it is made
+        weights = models.get_model_weights(name.partition("/")[2]).DEFAULT
+        return int(weights.meta["num_params"]) // 2
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmreco.encoders.image.networks import Network, fill, network, read_weights
+from mmreco.encoders.image.networks import Network, fill, network, read_weights, require_room
 from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.errors import DataError, IncompatibleError
 
@@ -55,6 +55,7 @@ def load_network(path: Path) -> tuple[Network, str, str]:
     """
     about = _about(path / "image.json")
     preprocessing = Preprocessing(**about["preprocessing"])
+    require_room(about["name"], path / "weights.safetensors")
     bare = network(about["name"], size=preprocessing.size)
     whole = Network(bare.name, bare.module, bare.head, preprocessing)
     fill(whole, read_weights(path / "weights.safetensors"), str(path))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mmreco.encoders.tensors import Shapes, headers, require_same
 from mmreco.encoders.text.module_settings import (
     SENTENCE_FILES,
     model_settings,
@@ -20,7 +21,6 @@ from mmreco.encoders.text.module_settings import (
     text_settings,
 )
 from mmreco.encoders.text.safety import read_settings
-from mmreco.encoders.text.tensors import Shapes, headers, require_same
 from mmreco.encoders.text.tokenizer_settings import require_sound_tokenizer
 from mmreco.errors import DataError
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from mmreco.encoders.tensors import Shapes, require_same
 from mmreco.encoders.text.model_folder import View
-from mmreco.encoders.text.tensors import Shapes, require_same
 from mmreco.errors import DataError
 
 __all__ = ["require_vocabulary", "require_weights"]

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,22 @@ def test_weights_saved_by_torchvision_are_read(name: str, tmp_path: Path) -> Non
     shared = [key for key in own if key in module.state_dict()]
     assert len(shared) > 50
     assert all(torch.equal(own[key], module.state_dict()[key]) for key in shared)
+
+
+@pytest.mark.parametrize("name", ["torchvision/regnet_y_128gf", "torchvision/vit_h_14", "timm/vit_giant_patch14_224"])
+def test_a_small_file_under_a_huge_network_s_name_makes_no_network(name: str, tmp_path: Path) -> None:
+    encoder = ImageEncoder("torchvision/squeezenet1_0", weights="random", size=64, device="cpu")
+    encoder.save_to(tmp_path)
+    about = json.loads((tmp_path / "image.json").read_text())
+    (tmp_path / "image.json").write_text(json.dumps(about | {"name": name}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for call in (
+        lambda: ImageEncoder.load_from(tmp_path),
+        lambda: ImageEncoder(name, weights=tmp_path / "weights.safetensors", device="cpu"),
+    ):
+        with pytest.raises(IncompatibleError, match=r"numbers; .* has .*missing"):
+            call()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB; the network has gigabytes
 
 
 def test_the_classifying_head_does_not_count(squeezenet: tuple[torch.nn.Module, Path], tmp_path: Path) -> None:
