@@ -112,15 +112,14 @@ def evaluate(
         require_context(context)
         context.require_items(test.targets.items)
     measured = _Measured(test.histories, context, cutoffs, sampled)
+    rng = np.random.default_rng(_SAMPLES)
     seconds = 0.0
     batches = range(0, len(counted), batch_size)
     for start in shown_progress(batches, description=type(model).__name__, shown=progress):
-        lines = counted[start : start + batch_size]
-        batch = test.take(lines)
+        batch = test.take(counted[start : start + batch_size])
         among = candidates
         if sampled is not None:
-            seeds = [[_SAMPLES, line] for line in lines.tolist()]
-            among = drawn(batch.histories, batch.targets, sampled, seeds, where=candidates)
+            among = drawn(batch.histories, batch.targets, sampled, rng, where=candidates)
         request = Request(batch.histories, k=cutoffs[-1], exclude_seen=exclude_seen, candidates=among)
         began = time.perf_counter()
         ranking = model.recommend(request)

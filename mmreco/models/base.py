@@ -406,8 +406,7 @@ def _best_of(scores: F32, candidates: Bool, barred: Interactions | None, k: int)
     place = np.arange(len(lines)) - np.repeat(np.cumsum(counts) - counts, counts)
     names = np.full((len(mine), width), -1, dtype=np.int64)
     few = np.full((len(mine), width), -np.inf, dtype=np.float32)
-    names[lines, place] = rows
-    few[lines, place] = np.asarray(scores)[lines, rows]
+    names[lines, place], few[lines, place] = rows, np.asarray(scores)[lines, rows]
     return Ranking.from_scores(few, k, rows=names)
 
 
