@@ -262,8 +262,8 @@ def test_a_shop_s_own_pictures_are_learnt_from(
     pictured: tuple[Recommender, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = pictured[0].catalogue
-    thorough = ImageEncoder.fit
-    monkeypatch.setattr(ImageEncoder, "fit", lambda *a, **o: thorough(*a, **{**o, "epochs": 1, "size": 32, "dim": 16}))
+    thorough = ImageEncoder.fit_pictures
+    monkeypatch.setattr(ImageEncoder, "fit_pictures", lambda *a, **o: thorough(*a, **{**o, "epochs": 1, "dim": 16}))
     events = Interactions.from_histories([["red-0", "red-1"], ["blue-0", "blue-1"]], items=shop.items)
     recommender = Recommender.fit(Dataset(shop, events), model=SharedSpace(dim=8, training=Training(epochs=1)))
     assert "image" in repr(recommender)
@@ -688,13 +688,13 @@ def test_pictures_are_trained_on_what_is_written(
     pictured: tuple[Recommender, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, object] = {}
-    thorough = ImageEncoder.fit
+    thorough = ImageEncoder.fit_pictures
 
     def spied(*args: object, **options: object) -> ImageEncoder:
         given.update(options)
-        return thorough(*args, **{**options, "epochs": 1, "size": 32, "dim": 16})  # type: ignore[arg-type]
+        return thorough(*args, **{**options, "epochs": 1, "dim": 16})  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ImageEncoder, "fit", spied)
+    monkeypatch.setattr(ImageEncoder, "fit_pictures", spied)
     shop = pictured[0].catalogue
     titled = Catalogue(
         shop.items, shop.table.append_column("title", [[i.partition("-")[0] for i in shop.items.array.to_pylist()]])

@@ -94,7 +94,7 @@ class MultVAE(Trained[_Network], ScoreModel):
 
     Examples
     --------
-    >>> from mmreco import Dataset, IdMap
+    >>> from mmreco import Dataset, IdMap, Training
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
     >>> model = MultVAE(dim=4, hidden=8, training=Training(epochs=60, learning_rate=0.03))

@@ -97,7 +97,7 @@ class NCF(Trained[_Network], ScoreModel):
 
     Examples
     --------
-    >>> from mmreco import Dataset, IdMap
+    >>> from mmreco import Dataset, IdMap, Training
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
     >>> model = NCF(dim=8, training=Training(epochs=40, learning_rate=0.05)).fit(Dataset.from_interactions(events))

@@ -35,7 +35,7 @@ class Random(ScoreModel):
     >>> from mmreco import IdMap
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> asked = Interactions.from_histories([["hat"], ["hat"]], items=shop)
-    >>> first, second = Random(seed=1).fit(asked).recommend(histories=asked, k=2).ids(shop)
+    >>> first, second = Random(seed=1).fit(Dataset.from_interactions(asked)).recommend(histories=asked, k=2).ids(shop)
     >>> first == second
     True
     """

@@ -64,7 +64,7 @@ class SASRec(SequenceModel[_Network]):
 
     Examples
     --------
-    >>> from mmreco import Dataset, IdMap
+    >>> from mmreco import Dataset, IdMap, Training
     >>> from mmreco.data.interactions import Interactions
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)

@@ -123,7 +123,7 @@ class SequenceGAN(SequenceModel[_Generator]):
 
     Examples
     --------
-    >>> from mmreco import Dataset, IdMap
+    >>> from mmreco import Dataset, IdMap, Training
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 20, items=shop)
     >>> model = SequenceGAN(dim=16, training=Training(epochs=20), rounds=5)

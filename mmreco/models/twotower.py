@@ -87,7 +87,7 @@ class TwoTower(SequenceModel[_Network]):
 
     Examples
     --------
-    >>> from mmreco import Dataset, IdMap
+    >>> from mmreco import Dataset, IdMap, Training
     >>> shop = IdMap.of(["hat", "cap", "shoe", "sock"])
     >>> events = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 4, items=shop)
     >>> model = TwoTower(dim=16, training=Training(epochs=20)).fit(Dataset.from_interactions(events))

@@ -75,11 +75,9 @@ class PageComposer:
     >>> log = Interactions.from_histories([["hat", "cap"], ["shoe", "sock"]] * 3, items=shop)
     >>> dataset = Dataset.from_interactions(log)
     >>> composer = PageComposer(ItemKNN().fit(dataset), dataset, options=PageOptions(fewest=1, width=1))
-    >>> composer.home(Interactions.from_histories([["hat"]], items=shop))[0]
-    Page(home: 3 shelves, 3 items)
-    Picked for you: cap
-    Popular now: shoe
-    Seen lately: hat
+    >>> page = composer.home(Interactions.from_histories([["hat"]], items=shop))[0]
+    >>> page.shelves[0].title, shop.ids(page.shelves[0].rows)
+    ('Picked for you', ['cap'])
     """
 
     def __init__(

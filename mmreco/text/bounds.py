@@ -19,13 +19,13 @@ LONGEST: Final = 100_000
 _MARKS: Final = 30  # of one letter
 _HUGE: Final = 1_000_000  # characters looked at for blanks to be left out
 _FILLERS: Final = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and signs by category, yet blank
-_INVISIBLE: Final = ("C", "Z", "M")  # controls and formats, blanks, marks without a letter
+_INVISIBLE: Final = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"))  # controls, blanks, marks alone
 
 
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing: no character, or only blanks, zero-width characters and fillers."""
     return not any(
-        character not in _FILLERS and unicodedata.category(character)[0] not in _INVISIBLE for character in text
+        character not in _FILLERS and unicodedata.category(character) not in _INVISIBLE for character in text
     )
 
 

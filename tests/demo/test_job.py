@@ -9,16 +9,8 @@ import pytest
 
 from mmreco.demo import job, run
 from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.models.sharedspace import SharedSpace
+from mmreco.models.training import Training
 from mmreco.recommender import Recommender
-
-
-class _Quick:
-    """Trains the picture encoder for a moment."""
-
-    @staticmethod
-    def fit(catalogue: Any, **options: Any) -> ImageEncoder:
-        return ImageEncoder.fit(catalogue, **{**options, "dim": 8, "size": 16, "epochs": 1})
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +18,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     out = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "_bert", list)
-        patch.setattr("mmreco.recommender.ImageEncoder", _Quick)
-        patch.setattr(job, "SharedSpace", lambda **options: SharedSpace(dim=8, epochs=2, **options))
+        thorough = ImageEncoder.fit_pictures
+        patch.setattr(ImageEncoder, "fit_pictures", lambda *a, **o: thorough(*a, **{**o, "dim": 8, "epochs": 1}))
+        patch.setattr(job, "Training", lambda **options: Training(epochs=2, **options))
         patch.setattr(job, "_PICTURES", 12)
         return out, run(out, n_items=150, n_users=600)
 

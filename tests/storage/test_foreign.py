@@ -219,6 +219,7 @@ def test_a_forked_child_keeps_no_lock_and_takes_nothing_away(tmp_path: Path) -> 
     top = tmp_path / "thing"
     run_publish(top)
     reading, writing = os.pipe()
+    waiting, ready = os.pipe()
     child = 0
     try:
         with publish(top, "Embeddings") as path:
@@ -226,6 +227,7 @@ def test_a_forked_child_keeps_no_lock_and_takes_nothing_away(tmp_path: Path) -> 
             child = os.fork()
             if not child:
                 os.close(writing)
+                os.write(ready, b"!")
                 os.read(reading, 1)  # until the parent is through
                 raise SystemExit
     except BaseException:
@@ -234,6 +236,7 @@ def test_a_forked_child_keeps_no_lock_and_takes_nothing_away(tmp_path: Path) -> 
         os._exit(0)  # the child, having left the block
     if not child:
         os._exit(1)
+    os.read(waiting, 1)
     with hold(top):  # the child is still there
         assert (open_artefact(top).path / "a.txt").read_text() == "two"
     os.close(writing)
