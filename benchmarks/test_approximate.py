@@ -47,7 +47,7 @@ def test_cost_of_a_call(benchmark: BenchmarkFixture, quality: str, n: int, b: in
     """
     index, queries = built(n, quality)[0], asked(n, 1_024).queries
     batches = [queries[start : start + b] for start in range(0, min(1_024, 256 * b), b)]
-    seen, held = asked(n, b, "seen").exclude, index._segments
+    seen, held = asked(n, b, "seen").exclude, index._state.segments
     ways: dict[str, Callable[[], Any]] = {
         "mmreco": lambda: [index.search(batch, K) for batch in batches],
         "with ids": lambda: [index.search(batch, K).ids(index.embeddings.ids) for batch in batches],
@@ -57,7 +57,7 @@ def test_cost_of_a_call(benchmark: BenchmarkFixture, quality: str, n: int, b: in
         ways["FAISS"] = lambda: [flat(n).search(batch, K) for batch in batches]
     else:
         own, ours, options = plain(n, held.structure.factory), held.structure._index, held.structure._options
-        both, fetched = faiss().IndexRefine(own, flat(n)), (K + index._items.slack) / K
+        both, fetched = faiss().IndexRefine(own, flat(n)), (K + index._state.items.slack) / K
         expected, sample = brute_force(n, RECALLED, RECALLED), asked(n, RECALLED).queries
         found = recall(expected, index.search(sample, K).rows)
         for effort in sorted({*range(1, 17), *EFFORTS}):
@@ -142,18 +142,18 @@ def test_filtered(benchmark: BenchmarkFixture, n: int, share: float) -> None:
     """
     question, expected = asked(n, RECALLED, "filter", share), brute_force(n, RECALLED, RECALLED, "filter", share)
     index, where = built(n, "high")[0], question.where
-    assert index._segments is not None
+    assert index._state.segments is not None
     assert where is not None
-    structure, held, tried = index._segments.structure, index._segments, copy(index)
+    structure, held, tried = index._state.segments.structure, index._state.segments, copy(index)
 
     def before(effort: int) -> I64:
-        tried._segments = replace(held, effort=Effort(effort))
+        tried._state = replace(tried._state, segments=replace(held, effort=Effort(effort)))
         return tried.search(question.queries, K, where=where).rows
 
     def after(wide: int) -> I64:
         found = structure._index.search(question.queries, wide, params=structure._options(wide))[1]
         found = np.where((found >= 0) & where[found], found, -1)
-        first = np.argsort(found < 0, axis=1, kind="stable")[:, : K + index._items.slack]
+        first = np.argsort(found < 0, axis=1, kind="stable")[:, : K + index._state.items.slack]
         rows = np.take_along_axis(found, first, axis=1)
         best = np.argsort(-scored(index.embeddings.vectors, question.queries, rows), axis=1)[:, :K]
         return np.take_along_axis(rows, best, axis=1)
@@ -179,9 +179,9 @@ def test_filtered_by_kind(benchmark: BenchmarkFixture, n: int, quality: str, sha
     """
     question, expected = asked(n, RECALLED, "kinds", share), brute_force(n, RECALLED, RECALLED, "kinds", share)
     index, where = built(n, quality)[0], question.where
-    assert index._segments is not None
+    assert index._state.segments is not None
     assert where is not None
-    structure, effort = index._segments.structure, index._segments.effort.search
+    structure, effort = index._state.segments.structure, index._state.segments.effort.search
     bitmap = np.packbits(where, bitorder="little")
     options = type(structure._options(effort))()
     name = "efSearch" if structure.kind == "graph" else "nprobe"
@@ -189,7 +189,7 @@ def test_filtered_by_kind(benchmark: BenchmarkFixture, n: int, quality: str, sha
     options.sel = faiss().IDSelectorBitmap(len(bitmap), faiss().swig_ptr(bitmap))
 
     def theirs() -> I64:
-        rows = structure._index.search(question.queries, K + index._items.slack, params=options)[1]
+        rows = structure._index.search(question.queries, K + index._state.items.slack, params=options)[1]
         best = np.argsort(-scored(index.embeddings.vectors, question.queries, rows), axis=1)[:, :K]
         return np.take_along_axis(rows, best, axis=1)
 
@@ -207,11 +207,11 @@ def test_filtered_by_kind(benchmark: BenchmarkFixture, n: int, quality: str, sha
 def ours(n: int) -> tuple[Callable[[int], None], Search, float]:
     index, seconds = built(n, "high")
     tried = copy(index)
-    assert index._segments is not None
-    begun = index._segments
+    assert index._state.segments is not None
+    begun = index._state.segments
 
     def effort(value: int) -> None:  # `tune` chooses by recall; here the same steps as everybody else's
-        tried._segments = replace(begun, effort=Effort(value))
+        tried._state = replace(tried._state, segments=replace(begun, effort=Effort(value)))
 
     return effort, lambda queries: tried.search(queries, K).rows, seconds
 

@@ -9,19 +9,22 @@ import numpy as np
 from mmreco.arguments import require_width
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.embeddings import Embeddings
-from mmreco.data.extended_ids import extend_ids, keep_ids
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
-from mmreco.errors import DataError, IncompatibleError
-from mmreco.index import faiss_import, storage
-from mmreco.index.arguments import excluded_pairs, folder_path, id_list, mask_over, query_vectors, require_embeddings
+from mmreco.errors import DataError
+from mmreco.index.arguments import (
+    array,
+    excluded_pairs,
+    folder_path,
+    id_list,
+    mask_over,
+    query_vectors,
+    require_embeddings,
+)
 from mmreco.index.building import Builder
-from mmreco.index.item_vectors import ItemVectors
 from mmreco.index.query import QueryBatch
-from mmreco.index.rescoring import ordered
-from mmreco.index.segments import Segments
-from mmreco.index.tuning import Sample, tuned
+from mmreco.index.state import IndexState
 from mmreco.storage.artefact import publish, read_artefact
 
 __all__ = ["VectorIndex"]
@@ -55,10 +58,6 @@ class VectorIndex:
     IncompatibleError
         Two builds of FAISS are installed over one another.
 
-    Attributes
-    ----------
-    ids : of the items, in the order of their rows
-
     Notes
     -----
     An index is a value: `add`, `update`, `remove` and `tune` answer with another one, which shares what has not
@@ -77,9 +76,6 @@ class VectorIndex:
     [['cap', 'shoe']]
     """
 
-    _segments: Segments | None
-    _recall: float
-
     def __init__(
         self,
         embeddings: Embeddings,
@@ -90,43 +86,49 @@ class VectorIndex:
     ) -> None:
         require_embeddings("VectorIndex", embeddings)
         n, dim = embeddings.vectors.shape
-        self._begin(embeddings, Builder.of(quality, memory, device, n, dim))
-        self._segments, self._recall = self._builder.segments(self._items)
+        self._begin(IndexState.built(embeddings, Builder.of(quality, memory, device, n, dim)), embeddings)
 
-    def _begin(self, embeddings: Embeddings, builder: Builder) -> None:
-        self.ids = embeddings.ids
-        self._embeddings: Embeddings | None = embeddings
-        self._fingerprint = embeddings.fingerprint
-        self._builder = builder
-        self._items = builder.items(embeddings.vectors)
-        self._segments, self._recall = None, 1.0
+    def _begin(self, state: IndexState, embeddings: Embeddings | None = None) -> None:
+        self._state = state
+        self._embeddings = embeddings
+
+    @classmethod
+    def _of(cls, state: IndexState, embeddings: Embeddings | None = None) -> Self:
+        index = object.__new__(cls)
+        index._begin(state, embeddings)
+        return index
+
+    @property
+    def ids(self) -> IdMap:
+        """Of the items, in the order of their rows."""
+        return self._state.ids
 
     @property
     def embeddings(self) -> Embeddings:
         """The items' vectors; copied together on first use where the index has changed since it was built."""
         if self._embeddings is None:
-            self._embeddings = Embeddings(self.ids, self._items.whole(), self._fingerprint)
+            self._embeddings = self._state.embeddings()
         return self._embeddings
 
     @property
     def dim(self) -> int:
         """The width of a vector."""
-        return self._items.dim
+        return self._state.items.dim
 
     @property
     def quality(self) -> str:
         """As given."""
-        return self._builder.quality
+        return self._state.builder.quality
 
     @property
     def memory(self) -> int | None:
         """As given."""
-        return self._builder.memory
+        return self._state.builder.memory
 
     @property
     def device(self) -> str:
         """Where the vectors are: "cpu" or "cuda"."""
-        return self._builder.device
+        return self._state.builder.device
 
     def vectors_of(self, rows: I64) -> F32:
         """The vectors of these rows, shape `(m, dim)`, whatever has changed.
@@ -136,17 +138,17 @@ class VectorIndex:
         DataError
             A row is below 0 or beyond the items.
         """
-        asked = np.asarray(rows)
+        given = array("rows", rows)
         if (
-            asked.ndim != 1
-            or asked.dtype.kind not in "iu"
-            or (asked.size and not 0 <= asked.min() <= asked.max() < len(self))
+            given.ndim != 1
+            or given.dtype.kind not in "iu"
+            or (given.size and not 0 <= given.min() <= given.max() < len(self))
         ):
-            raise DataError(f"rows: {asked.dtype} of shape {asked.shape}; expected rows of {len(self)} items")
-        return self._items.take(asked.astype(np.int64))
+            raise DataError(f"rows: {given.dtype} of shape {given.shape}; expected rows of {len(self)} items")
+        return self._state.items.take(given.astype(np.int64))
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._state.items)
 
     def __repr__(self) -> str:
         return f"VectorIndex({len(self)} x {self.dim}, {self.report()['kind']}, {self.device})"
@@ -156,22 +158,7 @@ class VectorIndex:
 
         `recall` is recall@10 on a sample of the items when the structure was built or tuned; 1.0 where all is exact.
         """
-        segments, faiss = self._segments, self._builder.faiss
-        return {
-            "kind": "exact" if segments is None else segments.structure.kind,
-            "factory": "" if segments is None else segments.structure.factory,
-            "quality": self.quality,
-            "device": self.device,
-            "n": len(self),
-            "dim": self.dim,
-            "bytes": self._items.nbytes + (segments.structure.bytes if segments else 0),
-            "recall": round(self._recall, 4),
-            "effort": 0 if segments is None else segments.effort.search,
-            "tail": 0 if segments is None else len(segments.tail),
-            "dead": 0 if segments is None else segments.positions.n_dead,
-            "faiss": None if faiss is None else str(faiss.__version__),
-            "advice": f"FAISS is not installed; for more speed: {faiss_import.INSTALL}" if faiss is None else "",
-        }
+        return self._state.report()
 
     def tune(self, recall: float = 0.95, *, queries: F32 | None = None, seed: int = 0) -> Self:
         """The same index looking just as hard as `recall` needs, by measurement against an exact search.
@@ -195,10 +182,8 @@ class VectorIndex:
             raise DataError(f"recall={recall!r}: expected a number above 0 and at most 1")
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise DataError(f"seed={seed!r}: expected a whole number of 0 or more")
-        given = None if queries is None else query_vectors(queries, self.dim, self._items.longest)
-        if self._segments is None or not len(self) or (given is not None and not len(given)):
-            return self._with(self._segments, self._recall)
-        return self._with(*tuned(self._segments, Sample(self._items, given, seed=seed), float(recall)))
+        given = None if queries is None else query_vectors(queries, self.dim, self._state.items.longest)
+        return self._of(self._state.tuned(float(recall), given, int(seed)), self._embeddings)
 
     # ---- change
 
@@ -214,13 +199,7 @@ class VectorIndex:
         IncompatibleError
             The vectors are of another width, or come from another encoder.
         """
-        new = self._require_alike("add", embeddings)
-        try:
-            ids = extend_ids(self.ids, new.ids)
-        except DataError as error:
-            raise DataError(f"add: {error}; use update()") from error
-        segments = None if self._segments is None else self._segments.with_added(len(self), len(ids))
-        return self._changed(ids, self._items.added(new.vectors), segments)
+        return self._of(self._state.added(self._alike("add", embeddings)))
 
     def update(self, embeddings: Embeddings) -> Self:
         """The index where these items have these vectors; all keep their rows.
@@ -232,10 +211,7 @@ class VectorIndex:
         IncompatibleError
             The vectors are of another width, or come from another encoder.
         """
-        new = self._require_alike("update", embeddings)
-        rows = self.ids.rows(new.ids.ids(range(len(new))))
-        segments = None if self._segments is None else self._segments.with_updated(rows, len(self))
-        return self._changed(self.ids, self._items.updated(rows, new.vectors), segments)
+        return self._of(self._state.updated(self._alike("update", embeddings)))
 
     def remove(self, ids: Iterable[str]) -> Self:
         """The index without these items; those that stay close the gap in their order.
@@ -247,48 +223,16 @@ class VectorIndex:
         UnknownIdError
             An id is not in the index.
         """
-        stay = np.ones(len(self), dtype=bool)
-        stay[self.ids.rows(id_list("remove", ids))] = False
-        segments = None if self._segments is None else self._segments.without(stay)
-        return self._changed(keep_ids(self.ids, stay), self._items.without(stay), segments)
+        return self._of(self._state.without(id_list("remove", ids)))
 
     def compact(self) -> Self:
         """The same items in a structure built anew, without a tail or anything of items removed."""
-        return self._rebuilt(self.ids, self._items)
+        return self._of(self._state.rebuilt())
 
-    def _require_alike(self, verb: str, given: object) -> Embeddings:
+    def _alike(self, verb: str, given: object) -> Embeddings:
         embeddings = require_embeddings(verb, given)
-        if embeddings.dim != self.dim:
-            raise IncompatibleError(
-                f"vectors of width {embeddings.dim} for an index of width {self.dim}; encode them alike"
-            )
-        own, other = self._fingerprint, embeddings.fingerprint
-        if own and other and own != other:
-            raise IncompatibleError(f"vectors of the encoder {other!r} for an index of {own!r}; encode them alike")
+        self._state.require_alike(embeddings)
         return embeddings
-
-    def _changed(self, ids: IdMap, items: ItemVectors, segments: Segments | None) -> Self:
-        segments = None if segments is None else segments.compacted(items)
-        if segments is None and self._builder.factory(len(items), items.dim):
-            return self._rebuilt(ids, items)  # too much is dead, or there are enough items for a structure now
-        if items.outgrown():
-            items = self._builder.items(items.whole())
-        return self._with(segments, self._recall if segments else 1.0, ids=ids, items=items)
-
-    def _rebuilt(self, ids: IdMap, items: ItemVectors) -> Self:
-        items = self._builder.items(items.whole())
-        segments, recall = self._builder.segments_or_scan(items)
-        return self._with(segments, recall, ids=ids, items=items)
-
-    def _with(
-        self, segments: Segments | None, recall: float, *, ids: IdMap | None = None, items: ItemVectors | None = None
-    ) -> Self:
-        """An index of the same settings with another structure, and other items if any are given."""
-        index = object.__new__(type(self))
-        index.__dict__.update(self.__dict__, _segments=segments, _recall=recall)
-        if items is not None:
-            index.__dict__.update(ids=ids, _items=items, _embeddings=None)
-        return index
 
     # ---- search
 
@@ -326,28 +270,21 @@ class VectorIndex:
         answers come as are allowed.
         Source: Johnson, Douze, Jegou, "Billion-scale similarity search with GPUs", 2017.
         """
-        self._builder.require_own_process()
+        self._state.builder.require_own_process()
         n = len(self)
         k = require_width(k, n)
-        queries = query_vectors(queries, self.dim, self._items.longest)
+        queries = query_vectors(queries, self.dim, self._state.items.longest)
         where = mask_over(n, len(queries), where)
         excluded = excluded_pairs(exclude, len(queries), self.ids, where)
         batch = QueryBatch(queries, where, excluded, n)
         width = min(k, batch.n_allowed)
         if not width or not len(queries):
             return Ranking.from_scores(np.zeros((len(queries), 0), dtype=np.float32), k)
-        rows, scores = self._nearest(batch, width)
+        rows, scores = self._state.nearest(batch, width)
         if width < k:
             missing = ((0, 0), (0, k - width))
             rows, scores = np.pad(rows, missing, constant_values=-1), np.pad(scores, missing, constant_values=-np.inf)
         return Ranking._ordered(rows, scores)
-
-    def _nearest(self, batch: QueryBatch, width: int) -> tuple[I64, F32]:
-        items = self._items
-        fetched = min(batch.n_allowed, width + items.slack)
-        if self._segments is not None:
-            return ordered(items, batch, self._segments.best(items, batch, width, fetched), width, None)
-        return ordered(items, batch, items.best(batch, fetched), width, items.precision, fetched)
 
     # ---- storage
 
@@ -376,43 +313,14 @@ class VectorIndex:
         return read_artefact(folder_path(folder), "VectorIndex", lambda found: cls._read(found.path, device=device))
 
     def __getstate__(self) -> dict[str, Any]:
-        settings = storage.Settings(self.quality, self.memory, self._recall)
-        segments = None if self._segments is None else storage.packed(self._segments)
-        return {"embeddings": self.embeddings, "settings": settings, "device": self.device, "segments": segments}
+        return self._state.packed()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        embeddings, settings, segments = state["embeddings"], state["settings"], state["segments"]
-        device = "cpu" if state["device"] == "cpu" else "auto"  # of the process that unpickles it
-        builder = Builder.of(settings.quality, settings.memory, device, *embeddings.vectors.shape)
-        self._begin(embeddings, builder)
-        if segments is not None and builder.faiss is not None:
-
-            def restore() -> Segments:
-                return storage.unpacked(builder.faiss, segments, builder.kind(segments["factory"]))
-
-            self._segments = builder.unless_gpus_refuse(segments["factory"], restore)
-            self._recall = settings.recall if self._segments is not None else 1.0
+        self._begin(IndexState.unpacked(state))
 
     def _write(self, path: Path) -> None:
-        (path / "embeddings").mkdir()
-        self.embeddings._write(path / "embeddings")
-        storage.write(path, storage.Settings(self.quality, self.memory, self._recall), self._segments)
+        self._state.write(path)
 
     @classmethod
     def _read(cls, path: Path, *, device: str = "auto") -> Self:
-        embeddings = Embeddings._read(path / "embeddings")
-        settings = storage.read_settings(path)
-        n, dim = embeddings.vectors.shape
-        builder = Builder.of(settings.quality, settings.memory, device, n, dim)
-        index = object.__new__(cls)
-        index._begin(embeddings, builder)
-        factory = builder.factory(n, dim)
-        if factory:
-
-            def read() -> Segments | None:
-                return storage.read_segments(builder.faiss, path, (n, dim), builder.kind(factory))
-
-            index._segments, index._recall = builder.unless_gpus_refuse(factory, read), settings.recall
-            if index._segments is None:  # written where there was no FAISS
-                index._segments, index._recall = builder.segments(index._items)
-        return index
+        return cls._of(IndexState.read(path, device))

@@ -1,6 +1,7 @@
 """What every index promises, and what those of the library add."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,14 +67,16 @@ class TestExact(_VectorIndexContract):
 class TestExactWithoutFaiss(_VectorIndexContract):
     def make(self, embeddings: Embeddings) -> VectorIndex:
         index = super().make(embeddings)
-        index._items = ItemVectors(Scan(embeddings.vectors))
+        index._state = replace(index._state, items=ItemVectors(Scan(embeddings.vectors)))
         return index
 
 
 class TestExactByTorch(_VectorIndexContract):
     def make(self, embeddings: Embeddings) -> VectorIndex:
         index = super().make(embeddings)
-        index._items = ItemVectors(TorchScan(embeddings.vectors, Place(("cpu",))))  # what a GPU runs, here
+        index._state = replace(
+            index._state, items=ItemVectors(TorchScan(embeddings.vectors, Place(("cpu",))))
+        )  # what a GPU runs, here
         return index
 
 

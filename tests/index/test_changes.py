@@ -213,7 +213,7 @@ def test_one_more_item_copies_nothing_of_a_large_index(quality: str, dim: int) -
         seconds.append(perf_counter() - start)
         assert index.ids.ids([n + number]) == [f"new{number}"]
     assert np.median(seconds) < 0.005
-    assert index._items._scan.vectors is large.vectors
+    assert index._state.items._scan.vectors is large.vectors
     assert index.embeddings.vectors.shape == (n + 21, dim)
     np.testing.assert_array_equal(index.embeddings.vectors[-1:], clustered(1, seed=20, dim=dim))
 
@@ -240,9 +240,9 @@ def test_what_has_changed_much_is_copied_together(monkeypatch: pytest.MonkeyPatc
     index = VectorIndex(some(named("i", 100)), device="cpu")
     for number in range(4):
         index = index.add(some(named(f"n{number}-", 30), seed=number))
-    assert len(index._items._scan.vectors) >= 151
+    assert len(index._state.items._scan.vectors) >= 151
     index = index.remove(named("i", 100)[:95])
-    assert len(index._items._scan.vectors) == 125
+    assert len(index._state.items._scan.vectors) == 125
     queries = clustered(10, seed=3)
     there = dict(zip(index.ids.ids(range(len(index))), index.embeddings.vectors, strict=True))
     assert answers(index, queries) == brute_force(there, queries, 10)

@@ -58,7 +58,7 @@ def test_every_item_finds_itself_though_many_share_a_picture() -> None:
     index = VectorIndex(shop(), quality="high", device="cpu")
     assert index.report()["kind"] == "graph"
     vectors = index.embeddings.vectors
-    assert len(index._segments.positions) == len(np.unique(vectors, axis=0))  # type: ignore[union-attr]
+    assert len(index._state.segments.positions) == len(np.unique(vectors, axis=0))  # type: ignore[union-attr]
     shared = (vectors == placeholder(index.embeddings)).all(axis=1)
     alone = np.flatnonzero(~shared)[:4_000]
     rows = index.search(vectors[alone], 10).rows
@@ -103,12 +103,12 @@ def test_twins_come_and_go(index: VectorIndex, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(segments, "_TAIL_SHARE", 0.0)
     query = placeholder(index.embeddings)
     shared = np.flatnonzero((index.embeddings.vectors == query).all(axis=1))
-    positions = len(index._segments.positions)  # type: ignore[union-attr]
+    positions = len(index._state.segments.positions)  # type: ignore[union-attr]
     index = index.remove(index.ids.ids(shared[:40]))  # the first of them with them
     more = Embeddings(IdMap.of([f"n{row}" for row in range(150)]), np.repeat(query, 150, axis=0))
     index = index.add(more)
     assert index.report()["tail"] == 0
-    assert len(index._segments.positions) == positions  # type: ignore[union-attr]
+    assert len(index._state.segments.positions) == positions  # type: ignore[union-attr]
     other = Embeddings(IdMap.of(["n3", "n4"]), drawn(2, 9))
     index = index.update(other)
     shared = np.flatnonzero((index.embeddings.vectors == query).all(axis=1))

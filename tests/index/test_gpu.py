@@ -139,7 +139,7 @@ def test_lists_on_gpus_answer_as_on_the_cpu(machine: Machine) -> None:
     index = VectorIndex(shop(), quality="IVF64,SQ8")
     assert index.device == "cuda"
     assert index.report()["kind"] == "lists"
-    assert isinstance(index._segments.structure, GpuStructure)  # type: ignore[union-attr]
+    assert isinstance(index._state.segments.structure, GpuStructure)  # type: ignore[union-attr]
     asked = machine.copies[-1].asked
     assert recall(index) >= 0.93
     assert machine.copies[-1].asked == asked + 1
@@ -195,7 +195,7 @@ def test_kept_on_a_gpu_and_loaded_there(machine: Machine, tmp_path: Path) -> Non
     index = VectorIndex(shop(), quality="IVF64,SQ8")
     index.save(tmp_path / "index")
     again = VectorIndex.load(tmp_path / "index")
-    assert isinstance(again._segments.structure, GpuStructure)  # type: ignore[union-attr]
+    assert isinstance(again._state.segments.structure, GpuStructure)  # type: ignore[union-attr]
     queries = shop(20, seed=9).vectors
     np.testing.assert_array_equal(again.search(queries, 10).rows, index.search(queries, 10).rows)
 
@@ -235,7 +235,7 @@ def test_a_graph_of_a_gpu_is_kept_and_walked_on_a_cpu_too(
     index.save(tmp_path / "index")
     queries = shop(20, seed=9).vectors
     again = VectorIndex.load(tmp_path / "index")
-    assert isinstance(again._segments.structure, gpu.GpuGraph)  # type: ignore[union-attr]
+    assert isinstance(again._state.segments.structure, gpu.GpuGraph)  # type: ignore[union-attr]
     np.testing.assert_array_equal(again.search(queries, 10).rows, index.search(queries, 10).rows)
     monkeypatch.undo()
     without = VectorIndex.load(tmp_path / "index", device="cpu")

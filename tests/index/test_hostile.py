@@ -66,8 +66,8 @@ def outcome(path: Path) -> str:
             for batch in (queries[:1], queries):
                 assert index.search(batch, 10).rows.max() < N
             index.search(queries[:3], 10, where=np.arange(N) % 3 == 0)
-            if index._segments is not None:
-                index._segments.structure.grown(queries)
+            if index._state.segments is not None:
+                index._state.segments.structure.grown(queries)
             index.add(Embeddings(IdMap.of(["new"]), queries[:1])).search(queries, 3)
             code = 0
         except MMRecoError:

@@ -153,7 +153,7 @@ def test_a_structure_that_does_not_say_how_large_it_is_is_measured() -> None:
 
 def test_coarse_codes_are_fetched_more_of_and_not_looked_for_harder() -> None:
     index = VectorIndex(shop(4 * N), quality="IVF32,PQ4", device="cpu")
-    held = index._segments
+    held = index._state.segments
     assert held is not None
     assert held.effort.fetch > 1
     assert held.effort.search <= 8
@@ -165,7 +165,7 @@ def test_a_budget_no_structure_fits_leaves_a_scan() -> None:
 
 
 def test_a_search_looks_as_hard_as_it_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")._segments
+    held = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")._state.segments
     assert held is not None
     asked: list[int] = []
     ask = held.structure._ask
@@ -178,7 +178,7 @@ def test_a_search_looks_as_hard_as_it_was_measured(monkeypatch: pytest.MonkeyPat
 
 def test_lists_that_are_far_away_are_not_visited() -> None:
     index = VectorIndex(shop(N), quality="IVF64,SQ8", device="cpu")
-    held, queries = index._segments, clustered(200, seed=4)
+    held, queries = index._state.segments, clustered(200, seed=4)
     assert held is not None
     expected = VectorIndex(index.embeddings, device="cpu").search(queries, 10).rows
     stats = faiss.cvar.indexIVF_stats
@@ -197,7 +197,7 @@ def test_a_query_among_few_is_taken_further_than_to_the_nearest_lists() -> None:
     alone = rng.standard_normal((5, DIM)) * 0.01 + 3 * np.eye(DIM)[1]
     vectors = np.concatenate([crowd, alone]).astype(np.float32)
     items = Embeddings(IdMap.of([str(row) for row in range(len(vectors))]), vectors)
-    held = VectorIndex(items, quality="IVF32,Flat", device="cpu")._segments
+    held = VectorIndex(items, quality="IVF32,Flat", device="cpu")._state.segments
     assert held is not None
     rows = held.structure._ask(vectors[-1:], 20, 8)
     assert set(rows[0, :5]) == set(range(3_000, 3_005))

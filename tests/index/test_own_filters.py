@@ -1,5 +1,7 @@
 """A filter for each query: as if each had been asked alone with its own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,13 +33,13 @@ def shop(n: int = N) -> Embeddings:
 
 def without_faiss() -> VectorIndex:
     index = VectorIndex(shop(), device="cpu")
-    index._items = ItemVectors(Scan(index.embeddings.vectors))
+    index._state = replace(index._state, items=ItemVectors(Scan(index.embeddings.vectors)))
     return index
 
 
 def by_torch() -> VectorIndex:
     index = VectorIndex(shop(), device="cpu")
-    index._items = ItemVectors(TorchScan(index.embeddings.vectors, Place(("cpu", "cpu"))))
+    index._state = replace(index._state, items=ItemVectors(TorchScan(index.embeddings.vectors, Place(("cpu", "cpu")))))
     return index
 
 

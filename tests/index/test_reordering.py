@@ -71,7 +71,7 @@ def test_filters_and_later_items_hold(graph: VectorIndex) -> None:
     assert where[found].all()
     right = np.argsort(-np.where(where, queries @ graph.embeddings.vectors.T, -np.inf), axis=1)[:, :10]
     assert np.mean([np.isin(a, b).mean() for a, b in zip(right, found, strict=True)]) > 0.95
-    held = graph._segments
+    held = graph._state.segments
     assert held is not None
     later = clustered(6_000, seed=5)
     grown = held.structure.grown(later)

@@ -1,6 +1,7 @@
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,17 +62,21 @@ def brute_force(
 
 
 def without_faiss(index: VectorIndex) -> VectorIndex:
-    index._items = ItemVectors(Scan(index.embeddings.vectors))
+    index._state = replace(index._state, items=ItemVectors(Scan(index.embeddings.vectors)))
     return index
 
 
 def on_torch(index: VectorIndex) -> VectorIndex:
-    index._items = ItemVectors(TorchScan(index.embeddings.vectors, Place(("cpu",))))  # what a GPU runs, here
+    index._state = replace(
+        index._state, items=ItemVectors(TorchScan(index.embeddings.vectors, Place(("cpu",))))
+    )  # what a GPU runs, here
     return index
 
 
 def on_three_in_halves(index: VectorIndex) -> VectorIndex:
-    index._items = ItemVectors(TorchScan(index.embeddings.vectors, Place(("cpu", "cpu", "cpu"), half=True)))
+    index._state = replace(
+        index._state, items=ItemVectors(TorchScan(index.embeddings.vectors, Place(("cpu", "cpu", "cpu"), half=True)))
+    )
     return index
 
 
@@ -337,14 +342,14 @@ def test_a_loaded_index_answers_the_same(tmp_path: Path, quality: str) -> None:
 
 
 def test_a_structure_over_other_vectors_is_refused(tmp_path: Path, large: VectorIndex) -> None:
-    assert large._segments is not None
+    assert large._state.segments is not None
     file = tmp_path / "structure.faiss"
-    large._segments.structure.write(file)
+    large._state.segments.structure.write(file)
     with pytest.raises(IncompatibleError, match=r"IndexHNSWFlat of 10000 x 16; expected .* over 2500 x 16"):
-        structure.Structure.read(large._builder.faiss, file, "HNSW32,Flat", (2_500, 16))
+        structure.Structure.read(large._state.builder.faiss, file, "HNSW32,Flat", (2_500, 16))
     file.write_bytes(b"not an index")
     with pytest.raises(DataError, match="not a FAISS index"):
-        structure.Structure.read(large._builder.faiss, file, "HNSW32,Flat", (2_500, 16))
+        structure.Structure.read(large._state.builder.faiss, file, "HNSW32,Flat", (2_500, 16))
 
 
 def test_an_index_of_something_else_is_refused(tmp_path: Path) -> None:
