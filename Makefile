@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
 export TOKENIZERS_PARALLELISM ?= false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint bench bench-gpu bench-quality docs clean
+.PHONY: help demo test wheel fuzz lint bench bench-gpu bench-quality docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: $(READY) ## the whole job on the synthetic shop: embed, train, index, eval
 test: export OMP_NUM_THREADS = 1
 test: lint ## everything checked: style, types, tests, examples in the docstrings
 	$(BIN)/python -m pytest --doctest-modules tests mmreco
+
+wheel: $(READY) ## sdist and wheel built, the wheel installed into a clean environment and tried outside the clone
+	sh tools/smoke_wheel.sh $(BIN)/python
 
 fuzz: export OMP_NUM_THREADS = 1
 fuzz: $(READY) ## the long run of random inputs: filters, tables, models' folders, index files (minutes)
