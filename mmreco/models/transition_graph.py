@@ -24,6 +24,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.encoders.baskets import Baskets
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.popular import share_of_users
+from mmreco.models.sparse_state import sparse_from_state, sparse_state
 from mmreco.splitting import Holdout
 from mmreco.text.title_tokens import with_title_tokens
 
@@ -86,21 +87,12 @@ class TransitionGraph(ScoreModel):
     def _state(self) -> State:
         parts: State = {"fallback": self.fallback_}
         for name, matrix in (("walk", self.walk_), ("titles", self.titles_)):
-            parts |= {
-                f"{name}.data": matrix.data,
-                f"{name}.indices": matrix.indices.astype(np.int64),
-                f"{name}.indptr": matrix.indptr.astype(np.int64),
-                f"{name}.shape": np.array(matrix.shape),
-            }
+            parts |= {**sparse_state(matrix, f"{name}."), f"{name}.shape": np.array(matrix.shape)}
         return parts
 
     def _restore(self, state: State) -> None:
         self.walk_, self.titles_ = (
-            sp.csr_array(
-                (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"]),
-                shape=(int(state[f"{name}.shape"][0]), int(state[f"{name}.shape"][1])),
-            )
-            for name in ("walk", "titles")
+            sparse_from_state(state, int(state[f"{name}.shape"][1]), f"{name}.") for name in ("walk", "titles")
         )
         self.fallback_ = state["fallback"]
 
