@@ -40,8 +40,7 @@ LATEST = {"beauty": 50, "ml1m": 200}
 def shop(on: str, data: Path) -> Dataset:
     if on == "beauty":
         return Dataset.from_interactions(s3rec_interactions(data / "amazon_beauty" / "Beauty.txt"))
-    catalogue, log = movielens(data / "ml1m")
-    return Dataset(catalogue, log)
+    return movielens(data / "ml1m")
 
 
 def vectors(dataset: Dataset, dim: int = 32) -> np.ndarray:

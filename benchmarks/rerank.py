@@ -51,7 +51,7 @@ def beauty(data: Path) -> Dataset:
 
 def movies(data: Path) -> Dataset:
     """MovieLens-1M; `category` holds the genres."""
-    return Dataset(*movielens(data / "ml1m"))
+    return movielens(data / "ml1m")
 
 
 class Measured:

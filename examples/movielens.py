@@ -38,8 +38,9 @@ from mmreco.datasets.movielens import movielens
 
 def read(folder: Path) -> Dataset:
     """The films with five ratings or more, and who rated them: in order, without times, as others are measured."""
-    films, log = movielens(folder)
-    return Dataset(films, Interactions.from_events(log.users, log.items, log.users_flat, log.items_flat))
+    shop = movielens(folder)
+    log = shop.interactions
+    return Dataset(shop.catalogue, Interactions.from_events(log.users, log.items, log.users_flat, log.items_flat))
 
 
 def encode(films: Catalogue, data: Path, *, progress: bool) -> Mapping[str, Embeddings]:

@@ -84,7 +84,15 @@ class Searches(Protocol):
     def search(
         self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
     ) -> Ranking:
-        """The `k` items nearest to each query, shape `(n, dim)`; `exclude` holds what query `q` must not return."""
+        """The `k` items nearest to each query, shape `(n, dim)`.
+
+        Parameters
+        ----------
+        where : shape `(n_items,)` or `(n, n_items)`, optional
+            Which items may be returned, for all queries or for each.
+        exclude : `n` users, optional
+            Items that query `q` must not return.
+        """
 
 
 @runtime_checkable

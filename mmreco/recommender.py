@@ -684,16 +684,8 @@ def _one_each(state: State, questions: Sequence[str]) -> Interactions:
     place = np.array([distinct.index(user) for user in questions], dtype=np.int64)
     lengths = histories.lengths[place]
     flat = np.concatenate([np.arange(histories.starts[p], histories.starts[p + 1]) for p in place]).astype(np.int64)
-    return Interactions(
-        users=IdMap.of([str(line) for line in range(len(questions))]),
-        items=histories.items,
-        starts=np.concatenate([[0], np.cumsum(lengths)]),
-        items_flat=histories.items_flat[flat],
-        event_types=histories.event_types[flat],
-        event_names=histories.event_names,
-        weights=histories.weights[flat],
-        times=None if histories.times is None else histories.times[flat],
-    )
+    users = IdMap.of([str(line) for line in range(len(questions))])
+    return histories.regrouped(users, np.concatenate([[0], np.cumsum(lengths)]), flat)
 
 
 def _stacked(parts: list[Ranking], k: int) -> Ranking:

@@ -1,21 +1,29 @@
-"""Plausible misuses at the public doors: each a typed error that says what was expected, or the right answer."""
+"""What callers get wrong at the public doors: each is a typed error that says what was expected.
+
+And what is right in another form, numpy's numbers above all, is taken.
+"""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mmreco import MODELS, Embeddings, IdMap, Recommender, Split, VectorIndex, evaluate, leave_last_out
+from mmreco import MODELS, Embeddings, IdMap, Recommender, Split, VectorIndex, evaluate, leave_last_out, models
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
+from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
-from mmreco.errors import DataError, MMRecoError
-from mmreco.evaluation import compare, tune
+from mmreco.errors import DataError, MMRecoError, UnknownIdError
+from mmreco.evaluation import Range, compare, tune
 from mmreco.filters import mask
-from mmreco.models import EASE
+from mmreco.models import EASE, ItemKNN, Popular, Switching, Training, Weighted
+from mmreco.models.base import Model
 from mmreco.splitting import by_time
+from mmreco.testing.models import checkerboard
 
 ITEMS = IdMap.of(["hat", "cap", "shoe", "sock"])
 LOG = Interactions.from_histories([["hat", "cap", "shoe"], ["shoe", "sock", "hat"]] * 4, items=ITEMS)
@@ -31,32 +39,20 @@ RECOMMENDER = Recommender.fit(DATASET, model=EASE(l2=1.0))
 @pytest.mark.parametrize(
     ("misuse", "expected"),
     [
-        (lambda: MODEL.recommend(["u"]), "expected a Request"),
         (lambda: MODEL.recommend(LOG), "expected a Request"),
         (lambda: MODEL.recommend(), "give a Request, or histories="),
-        (lambda: MODEL.recommend(histories=[["hat"]]), "expected Interactions"),
-        (lambda: MODEL.recommend(histories=ONE, k=None), "k=None: expected a whole number"),
         (lambda: MODEL.recommend(histories=ONE, k=10**12), "k=1000000000000: expected 1 to"),
-        (lambda: MODEL.recommend(histories=ONE, k=True), "k=True"),
-        (lambda: MODEL.recommend(histories=ONE, k=2.0), "k=2.0"),
         (lambda: MODEL.recommend(histories=ONE, candidates=[0, 1]), "expected bool of shape"),
         (lambda: EASE().fit(Catalogue(ITEMS, DATASET.catalogue.table)), "expected a Dataset"),
         (lambda: EASE().fit(LOG), "expected a Dataset"),
         (lambda: EASE().fit(SPLIT), "expected a Dataset"),
         (lambda: EASE().fit([["hat", "cap"]]), "expected a Dataset"),
         (lambda: EASE().recommend(histories=ONE), "is not fitted"),
-        (lambda: MODEL.similar(["hat"]), "expected item rows"),
-        (lambda: MODEL.similar([99]), "expected item rows"),
-        (lambda: MODELS["SharedSpac"], "expected one of"),
-        (lambda: evaluate(MODEL, SPLIT.train), "expected a Split"),
-        (lambda: evaluate(EASE, SPLIT), "expected a fitted model"),
         (lambda: evaluate(MODEL, SPLIT, k=[]), "expected a cut-off of 1 or more"),
         (lambda: evaluate(MODEL, SPLIT, k="10"), "k='10'"),
         (lambda: leave_last_out(LOG), "expected a Dataset"),
         (lambda: by_time(DATASET, "yesterday"), "carry no times"),
         (lambda: compare({"EASE": EASE}, SPLIT.test), "expected a Split"),
-        (lambda: compare({"EASE": 7}, SPLIT), "is no model"),
-        (lambda: tune("EASE", {"l2": [1.0]}, SPLIT), "expected a class of MODELS"),
         (lambda: tune(EASE, {"l2": [1.0]}, DATASET), "expected a Split"),
         (lambda: Split(LOG, SPLIT.test), "expected a Dataset to learn from"),
         (lambda: Request([["hat"]]), "expected Interactions"),
@@ -112,3 +108,278 @@ def test_errors_are_the_usual_python_ones_too() -> None:
     with pytest.raises(KeyError):
         MODELS["no such model"]
     assert issubclass(DataError, ValueError)
+
+
+# ---- models and evaluation: a small shop whose truth is known
+
+
+@pytest.fixture(scope="module")
+def shop() -> Dataset:
+    return checkerboard()
+
+
+@pytest.fixture(scope="module")
+def split(shop: Dataset) -> Split:
+    return leave_last_out(shop)
+
+
+@pytest.fixture(scope="module")
+def model(shop: Dataset) -> EASE:
+    return EASE().fit(shop)
+
+
+# ---- numpy's numbers
+
+
+def as_numpy(value: Any) -> Any:
+    """The same in numpy's types, Training's fields included."""
+    if isinstance(value, bool):
+        return np.bool_(value)
+    if isinstance(value, int):
+        return np.int64(value)
+    if isinstance(value, float):
+        return np.float64(value)
+    if isinstance(value, str):
+        return np.str_(value)
+    if isinstance(value, Training):
+        return Training(**{one.name: as_numpy(getattr(value, one.name)) for one in fields(value)})
+    if isinstance(value, tuple):
+        return np.array(value) if value and isinstance(value[0], (int, float)) else value
+    return value
+
+
+def hyper_parameters(model: Any) -> dict[str, Any]:
+    return {one.name: getattr(model, one.name) for one in fields(model) if one.init}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_may_be_one_of_numpy_s(name: str) -> None:
+    plain = MODELS[name]()
+    given = {key: as_numpy(value) for key, value in hyper_parameters(plain).items() if key != "parts"}
+    model = MODELS[name](**given)
+    assert repr(model) == repr(plain)
+    for key, value in hyper_parameters(model).items():
+        assert not isinstance(value, (np.generic, np.ndarray)), key
+
+
+@pytest.mark.parametrize("name", ["ALS", "BPR", "PureSVD", "ItemKNN", "Switching", "Weighted", "GRU4Rec"])
+def test_numpy_s_numbers_are_saved_and_loaded(name: str, shop: Dataset, tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "ALS": {"dim": np.int64(4), "l2": np.float32(5)},
+        "BPR": {"dim": np.int32(4), "epochs": np.int64(2)},
+        "PureSVD": {"dim": np.uint8(2)},
+        "ItemKNN": {"neighbours": np.int64(9), "half_life_days": np.float64(3)},
+        "Switching": {"at": np.array([3])},
+        "Weighted": {"weights": np.array([2, 1]), "depth": np.int64(9)},
+        "GRU4Rec": {"dim": np.int64(4), "training": Training(epochs=np.int64(1), learning_rate=np.float32(0.01))},  # type: ignore[arg-type]
+    }[name]
+    model = MODELS[name](**options).fit(shop)
+    model.save(tmp_path / "model")
+    loaded = MODELS[name].load(tmp_path / "model")
+    assert repr(loaded) == repr(model)
+    histories = shop.interactions
+    np.testing.assert_array_equal(loaded.recommend(histories=histories).rows, model.recommend(histories=histories).rows)
+
+
+def test_numbers_of_questions_too(model: EASE, shop: Dataset, split: Split) -> None:
+    histories = shop.interactions
+    three = model.recommend(histories=histories, k=3)
+    np.testing.assert_array_equal(model.recommend(histories=histories, k=np.int64(3)).rows, three.rows)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(model.similar([0, 5], k=np.int32(2)).rows, model.similar([0, 5], k=2).rows)  # type: ignore[arg-type]
+    plain = evaluate(Popular().fit(split.train), split, (1, 3))
+    assert dict(evaluate(Popular().fit(split.train), split, np.array([1, 3]))) == dict(plain)  # type: ignore[arg-type]
+    assert dict(evaluate(Popular().fit(split.train), split, (np.int64(1), 3), batch_size=np.int64(7))) == dict(plain)
+
+
+# ---- misuse
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: EASE(l2="much"), "l2='much': expected a number"),
+        (lambda: EASE(l2=None), "l2=None: expected a number"),
+        (lambda: EASE(l2=True), "l2=True: expected a number"),
+        (lambda: ItemKNN(neighbours=2.5), r"neighbours=2\.5: expected a whole number"),
+        (lambda: ItemKNN(neighbours="10"), "neighbours='10': expected a whole number"),
+        (lambda: ItemKNN(similarity=["cosine"]), r"similarity=\['cosine'\]"),
+        (lambda: ItemKNN(half_life_days="week"), "half_life_days='week': expected a number or None"),
+        (lambda: Training(epochs=3.0), r"epochs=3\.0: expected a whole number"),
+        (lambda: Training(learning_rate=np.inf), "learning_rate=inf"),
+        (lambda: Training(device=None), "device=None: expected a string"),
+        (lambda: Training(checkpoint=5), "checkpoint=5: expected a folder, or None"),
+        (lambda: MODELS["SASRec"](training={"epochs": 3}), r"training=\{'epochs': 3\}: expected Training\(...\)"),
+        (lambda: Weighted(parts=ItemKNN()), "parts is a ItemKNN; expected a list of models"),
+        (lambda: Weighted(parts=["EASE"]), "part 0 is 'EASE'; expected a model"),
+        (lambda: Weighted(weights="21"), "weights='21': expected 2 numbers"),
+        (lambda: Weighted(weights=[1, "a"]), r"weights=\[1, 'a'\]: expected 2 numbers"),
+        (lambda: Switching(at=3), "at=3: expected 1 rising numbers"),
+        (lambda: Switching(at=["many"]), r"at=\['many'\]: expected 1 rising numbers"),
+        (lambda: Switching(at=[2.5]), r"at=\[2.5\]: expected 1 rising numbers"),
+    ],
+)
+def test_parameters_of_another_type_are_refused(make: Any, expected: str) -> None:
+    with pytest.raises(DataError, match=expected):
+        make()
+
+
+def test_a_model_by_a_wrong_name_is_told_the_right_ones() -> None:
+    with pytest.raises(UnknownIdError, match=r"model 'SharedSpac': expected one of Popular, .*SharedSpace"):
+        MODELS["SharedSpac"]
+    assert "SharedSpac" not in MODELS
+    with pytest.raises(AttributeError, match="has no attribute 'SharedSpac'"):
+        models.SharedSpac  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "given", [["u"], "u", None, np.zeros((2, 3)), [["item-1"]], (x for x in ["u"]), checkerboard().catalogue]
+)
+def test_what_is_no_request_is_refused(model: EASE, given: Any) -> None:
+    with pytest.raises(DataError, match="Request, or histories="):
+        model.recommend(given)
+
+
+@pytest.mark.parametrize("given", [["u"], [["item-1"]], checkerboard(), "u"])
+def test_what_are_no_histories_is_refused(model: EASE, given: Any) -> None:
+    with pytest.raises(DataError, match=r"histories is a .*; expected Interactions"):
+        model.recommend(histories=given)
+
+
+def test_a_request_and_histories_at_once_are_refused(model: EASE, shop: Dataset) -> None:
+    with pytest.raises(DataError, match="a Request or histories=, not both"):
+        model.recommend(Request(shop.interactions), histories=shop.interactions)
+
+
+@pytest.mark.parametrize("k", [None, True, "3", 2.0, 0, -1, 10**12, [3]])
+def test_no_width_is_refused_wherever_it_is_given(model: EASE, shop: Dataset, split: Split, k: Any) -> None:
+    for ask in (
+        lambda: model.recommend(histories=shop.interactions, k=k),
+        lambda: model.similar([0], k=k),
+        lambda: compare({"Popular": Popular}, split, k=k, baseline=None),
+        lambda: tune(EASE, {"l2": [1, 2]}, split, k=k, trials=1),
+        *([] if k == [3] else [lambda: evaluate(model, split, k)]),
+    ):
+        with pytest.raises(DataError, match="k="):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "rows", [(r for r in [0]), "0", ["item-0"], 0, [[0]], [0.5], [True], [22], [-1], None, {0}, [None]]
+)
+def test_what_are_no_rows_is_refused(model: EASE, rows: Any) -> None:
+    with pytest.raises(DataError, match=r"expected item rows 0\.\.21"):
+        model.similar(rows, 2)
+
+
+@pytest.mark.parametrize("given", [checkerboard(), checkerboard().interactions, [["a"]], None, "test"])
+def test_what_is_no_test_is_refused(model: EASE, given: Any) -> None:
+    with pytest.raises(DataError, match=rf"evaluate: the test is a {type(given).__name__}; expected a Split"):
+        evaluate(model, given)
+    with pytest.raises(DataError, match=rf"compare: the split is a {type(given).__name__}; expected a Split"):
+        compare({"Popular": Popular}, given)
+    with pytest.raises(DataError, match=rf"tune: the split is a {type(given).__name__}; expected a Split"):
+        tune(EASE, {"l2": [1, 2]}, given)
+
+
+@pytest.mark.parametrize("given", [EASE, "EASE", None, lambda request: None])
+def test_what_does_not_recommend_is_refused(split: Split, given: Any) -> None:
+    with pytest.raises(DataError, match="does not recommend; expected a fitted model"):
+        evaluate(given, split)
+
+
+def test_a_model_that_is_not_fitted_is_told_so(split: Split) -> None:
+    with pytest.raises(MMRecoError, match=r"EASE is not fitted; call fit\(dataset\) first"):
+        evaluate(EASE(), split)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"batch_size": "all"}, "batch_size='all'"),
+        ({"batch_size": None}, "batch_size=None"),
+        ({"sampled": 2.5}, r"sampled=2\.5"),
+        ({"sampled": True}, "sampled=True"),
+        ({"candidates": [1, 2]}, "candidates: int64"),
+        ({"candidates": np.ones(3, dtype=bool)}, r"candidates: bool of shape \(3,\)"),
+        ({"exclude_seen": None}, "exclude_seen=None"),
+        ({"context": "train"}, "context is a str; expected an EvaluationContext"),
+        ({"context": checkerboard()}, "context is a Dataset; expected an EvaluationContext"),
+    ],
+)
+def test_options_of_evaluate_are_checked(model: EASE, split: Split, options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(DataError, match=expected):
+        evaluate(model, split, **options)
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "expected"),
+    [
+        ([EASE], {}, "models is a list; expected a mapping from name to model"),
+        ("EASE", {}, "models is a str; expected a mapping"),
+        ({"EASE": "EASE"}, {}, "'EASE' is no model"),
+        ({"EASE": EASE}, {"jobs": 1.5}, r"jobs=1\.5"),
+        ({"EASE": EASE}, {"jobs": 0}, "jobs=0"),
+        ({"EASE": EASE}, {"seed": "1"}, "seed='1'"),
+        ({"EASE": EASE}, {"seed": -1}, "seed=-1"),
+        ({"EASE": EASE}, {"baseline": "Nonsense"}, "baseline 'Nonsense'"),
+        ({"EASE": EASE}, {"context": 3}, "context is a int; expected an EvaluationContext"),
+    ],
+)
+def test_options_of_compare_are_checked(split: Split, models: Any, options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(DataError, match=expected):
+        compare(models, split, **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "space", "options", "expected"),
+    [
+        (EASE(), {"l2": [1]}, {}, "expected a class of MODELS"),
+        ("EASE", {"l2": [1]}, {}, "expected a class of MODELS"),
+        (EASE, ["l2"], {}, "the space is a list; expected a mapping"),
+        (EASE, {"l2": 3}, {}, "l2 has no values to choose from"),
+        (EASE, {"l2": "123"}, {}, "l2 has no values to choose from"),
+        (EASE, {"l3": [1]}, {}, "no parameter 'l3'"),
+        (EASE, {"l2": [1]}, {"trials": 1.5}, r"trials=1\.5"),
+        (EASE, {"l2": [1]}, {"seconds": "10"}, "seconds='10'"),
+        (EASE, {"l2": [1]}, {"seed": None}, "seed=None"),
+    ],
+)
+def test_options_of_tune_are_checked(
+    split: Split, model: Any, space: Any, options: dict[str, Any], expected: str
+) -> None:
+    pytest.importorskip("optuna")
+    with pytest.raises(DataError, match=expected):
+        tune(model, space, split, **options)
+
+
+@pytest.mark.parametrize(("low", "high"), [("1", "2"), (None, 2), (1, np.nan), (True, 3)])
+def test_ranges_are_of_numbers(low: Any, high: Any) -> None:
+    with pytest.raises(DataError, match="Range"):
+        Range(low, high)
+
+
+def test_validation_is_a_holdout(shop: Dataset, split: Split) -> None:
+    training = Training(epochs=1)
+    for given in (split, shop, [["a"]]):
+        with pytest.raises(DataError, match=rf"validation is a {type(given).__name__}; expected a Holdout"):
+            MODELS["GRU4Rec"](training=training).fit(shop, validation=given)  # type: ignore[arg-type]
+
+
+def test_what_answers_too_little_is_told(split: Split) -> None:
+    class Short:
+        def recommend(self, request: Request) -> Ranking:
+            return Ranking(np.zeros((len(request), 1), dtype=np.int64), np.zeros((len(request), 1), dtype=np.float32))
+
+    class Silent:
+        def recommend(self, request: Request) -> Ranking:
+            return None  # type: ignore[return-value]
+
+    for model in (Short(), Silent()):
+        with pytest.raises(DataError, match=rf"{type(model).__name__} answered .*; expected a Ranking"):
+            evaluate(model, split, 5)
+
+
+def test_an_interaction_log_from_elsewhere_is_told(model: EASE) -> None:
+    with pytest.raises(DataError, match="item"):
+        Interactions.from_histories("item-1", items=model.items_)  # type: ignore[arg-type]
+    assert isinstance(replace(EASE(), l2=np.float64(2)), Model)

@@ -231,7 +231,7 @@ def _dataset(on: str, data: Path | None) -> Dataset:
         return Dataset.from_interactions(events)
     if data is None:
         raise SystemExit("say where the data is: --data FOLDER, or set MMRECO_DATA")
-    return Dataset.from_interactions(movielens(data / "ml1m")[1])
+    return Dataset.from_interactions(movielens(data / "ml1m").interactions)
 
 
 def _checked(name: str, split: Split, seeds: int) -> dict[str, Any]:

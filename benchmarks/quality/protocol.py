@@ -111,7 +111,8 @@ def _lists(bags: Attributes) -> pa.Array:
 def films(data: Path, *, work: Path, progress: bool = False) -> Given:
     """MovieLens-1M from `data/ml1m` and `data/weights`: titles and genres by MiniLM and word by word, posters by
     SqueezeNet."""
-    catalogue, log = movielens(data / "ml1m")
+    shop = movielens(data / "ml1m")
+    catalogue, log = shop.catalogue, shop.interactions
     events = Interactions.from_events(log.users, log.items, log.users_flat, log.items_flat)
     genres = [", ".join(names or ()) for names in catalogue.column("category")]
     titles = [f"{title} ({genre})" for title, genre in zip(catalogue.column("title"), genres, strict=True)]

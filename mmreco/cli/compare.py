@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +24,7 @@ from mmreco.cli.app import (
     app,
     print_figures,
 )
-from mmreco.cli.inputs import default_encoders, encoders_named, make_model, read_dataset, with_content
+from mmreco.cli.inputs import encoded, encoders_named, make_model, read_dataset, with_content
 from mmreco.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,19 +91,22 @@ def compare(
     if demo:
         title, dataset = "The synthetic shop", _demo(out, seed)
     elif movielens is not None:
-        title, dataset = "MovieLens-1M", _movielens(movielens)
+        from mmreco.datasets.movielens import movielens as read_movielens
+
+        title, dataset = "MovieLens-1M", read_movielens(movielens)
     else:
         title = (events or items or Path()).stem
         dataset = read_dataset(items=items, events=events, reviews=reviews, users=users, images=images, rename=rename)
     out.mkdir(parents=True, exist_ok=True)
     named = encoders_named(dataset.catalogue, text, image, weights)
-    encoders = default_encoders(dataset.catalogue, seed=seed, **named)
-    if names is None and not encoders:
+    shop = encoded(dataset.catalogue, seed=seed, **named)
+    if names is None and not shop.encoders:
         del chosen["ContentKNN"]
     comparisons: dict[str, Comparison] = {}
     prepared = 0.0
     for name, splitter in splitters.items():
-        split = _encoded(splitter(dataset), encoders)
+        split = splitter(dataset)
+        split = replace(split, train=with_content(split.train, shop))
         prepared = prepared or perf_counter() - begun
         results = out / "results" / name
         if results.exists() and not resume:
@@ -139,20 +143,11 @@ def _models(names: list[str] | None, *, seed: int, minutes: float) -> "dict[str,
 
 def _demo(folder: Path, seed: int) -> "Dataset":
     """The synthetic shop, with its pictures drawn into `folder`."""
-    from dataclasses import replace
-
     from mmreco.datasets.synthetic import synthetic_shop
     from mmreco.datasets.synthetic.pictures import draw
 
     shop = synthetic_shop(seed=seed)
     return replace(shop.dataset, catalogue=draw(shop, folder / "pictures", seed=seed))
-
-
-def _movielens(folder: Path) -> "Dataset":
-    from mmreco.data.dataset import Dataset
-    from mmreco.datasets.movielens import movielens
-
-    return Dataset(*movielens(folder))
 
 
 def _splitters(protocol: str) -> "dict[str, Callable[[Dataset], Split]]":
@@ -166,13 +161,6 @@ def _splitters(protocol: str) -> "dict[str, Callable[[Dataset], Split]]":
     if not names or any(name not in every for name in names):
         raise DataError(f"--protocol {protocol}: expected {', '.join(every)}")
     return {name: every[name] for name in names}
-
-
-def _encoded(split: "Split", encoders: dict[str, Any]) -> "Split":
-    """The split with its content encoded; reviews of held-out events are not in it."""
-    from dataclasses import replace
-
-    return replace(split, train=with_content(split.train, encoders, progress=True))
 
 
 def _usual_jobs() -> int:

@@ -22,7 +22,7 @@ from mmreco.cli.app import (
 )
 from mmreco.cli.inputs import (
     READS_CONTENT,
-    default_encoders,
+    encoded,
     encoders_named,
     make_model,
     read_dataset,
@@ -67,8 +67,8 @@ def evaluate(
         raise DataError(f"{events}: no user has two events or more, so there is nothing to hold out")
     train = split.train
     if any(name in READS_CONTENT for name in models):
-        encoders = default_encoders(dataset.catalogue, **encoders_named(dataset.catalogue, text, image, weights))
-        train = with_content(train, encoders, progress=True)
+        shop = encoded(train.catalogue, **encoders_named(train.catalogue, text, image, weights))
+        train = with_content(train, shop)
     figures: dict[str, Any] = {}
     for name, one in models.items():
         start = perf_counter()

@@ -10,13 +10,14 @@ from mmreco.errors import DataError
 if TYPE_CHECKING:
     from mmreco.data.catalogue import Catalogue
     from mmreco.data.dataset import Dataset
+    from mmreco.embedding.defaults import ShopContent
     from mmreco.models.base import Model
     from mmreco.protocols import Encoder
 
 __all__ = [
     "READS_CONTENT",
     "columns",
-    "default_encoders",
+    "encoded",
     "encoders_named",
     "make_model",
     "read_dataset",
@@ -114,25 +115,28 @@ def make_model(name: str, **settings: Any) -> "Model":
     return settled
 
 
-def with_content(dataset: "Dataset", encoders: "dict[str, Encoder[Any]]", *, progress: bool = False) -> "Dataset":
-    """The dataset with what its catalogue and reviews say and show, encoded."""
-    from mmreco.embedding.catalogue import encode_content
-
-    content, _ = encode_content(encoders, _with_kinds_written(dataset.catalogue), dataset.reviews, progress=progress)
-    return dataset.with_content({name: vectors for name, vectors in content.items() if len(vectors)})
-
-
-def default_encoders(
+def encoded(
     catalogue: "Catalogue",
     *,
     seed: int = 0,
     text: "Sequence[Encoder[str]] | None" = None,
     image: "Sequence[Encoder[Any]] | None" = None,
-) -> "dict[str, Encoder[Any]]":
-    """The encoders named, and for a modality without one, one of the catalogue's own words or pictures."""
-    from mmreco.embedding.defaults import chosen_encoders
+) -> "ShopContent":
+    """What is written and shown of the items, by the encoders named, and for a modality without one by one fitted here.
 
-    return chosen_encoders(_with_kinds_written(catalogue), seed=seed, text=text, image=image)
+    Reviews are not in it, as they may be of events that are held out; see `with_content`.
+    """
+    from mmreco.embedding.defaults import encode_shop
+
+    return encode_shop(_with_kinds_written(catalogue), text=text, image=image, seed=seed, progress=True)
+
+
+def with_content(dataset: "Dataset", shop: "ShopContent") -> "Dataset":
+    """The dataset with this content, and with what its own reviews say."""
+    from mmreco.embedding.catalogue import with_reviews
+
+    content = with_reviews(shop.content, shop.encoders, dataset.reviews)
+    return dataset.with_content({name: vectors for name, vectors in content.items() if len(vectors)})
 
 
 def _with_kinds_written(catalogue: "Catalogue") -> "Catalogue":

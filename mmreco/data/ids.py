@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from mmreco.arguments import row_numbers
 from mmreco.arrays import I64, frozen
 from mmreco.errors import DataError, UnknownIdError
+from mmreco.tables.columns import encodable
 
 __all__ = ["IdMap"]
 
@@ -81,7 +82,7 @@ class IdMap:
         try:
             return cls(pa.array(texts, type=pa.large_string()))
         except UnicodeEncodeError as error:
-            row = next(r for r, text in enumerate(texts) if not _encodable(text))
+            row = next(r for r, text in enumerate(texts) if not encodable(text))
             raise DataError(f"ids: row {row} cannot be written as UTF-8 ({error.reason})") from error
         except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
             row = next((r for r, text in enumerate(texts) if not isinstance(text, str)), 0)
@@ -180,15 +181,7 @@ class IdMap:
             return pa.array(ids, type=pa.large_string())
         except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
             # an id no map can hold is merely unknown
-            return pa.array([i if isinstance(i, str) and _encodable(i) else None for i in ids], type=pa.large_string())
-
-
-def _encodable(text: object) -> bool:
-    try:
-        str(text).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+            return pa.array([i if isinstance(i, str) and encodable(i) else None for i in ids], type=pa.large_string())
 
 
 def _first_repeat(array: pa.Array) -> int:

@@ -315,7 +315,7 @@ class Interactions:
         starts = np.zeros(len(chosen) + 1, dtype=np.int64)
         np.cumsum(lengths, out=starts[1:])
         where = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
-        return self._with(users, starts, where)
+        return self.regrouped(users, starts, where)
 
     def keep(self, chosen: Bool) -> "Interactions":
         """The same users with only the events where `chosen`, shape `(e,)`, is true.
@@ -328,7 +328,7 @@ class Interactions:
         chosen = require_mask("keep", chosen, self.n_events)
         starts = np.zeros(len(self) + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.users_flat[chosen], minlength=len(self)), out=starts[1:])
-        return self._with(self.users, starts, np.flatnonzero(chosen))
+        return self.regrouped(self.users, starts, np.flatnonzero(chosen))
 
     def over(self, items: IdMap) -> "Interactions":
         """The same events over another map of items, matched by id; those of items that are not in it are left out."""
@@ -354,7 +354,16 @@ class Interactions:
         from_end = np.repeat(self.starts[1:], self.lengths) - np.arange(self.n_events)
         return self.keep(from_end <= n)
 
-    def _with(self, users: IdMap, starts: I64, where: npt.NDArray[np.int64]) -> "Interactions":
+    def regrouped(self, users: IdMap, starts: I64, where: I64) -> "Interactions":
+        """These events, as histories of other users.
+
+        Parameters
+        ----------
+        users : `n` users
+        starts : shape `(n + 1,)`
+            User `u` has `where[starts[u]:starts[u + 1]]`.
+        where : the events, any of them as often as is wished
+        """
         return Interactions(
             users=users,
             items=self.items,

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
@@ -22,7 +23,7 @@ from mmreco.tables.values import numbers_of
 __all__ = ["movielens", "movielens_catalogue", "movielens_interactions"]
 
 
-def movielens(folder: str | Path, *, at_least: int = 5) -> tuple[Catalogue, Interactions]:
+def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
     """The films of a MovieLens folder with five ratings or more, and who rated them, oldest first.
 
     Every rating is an event of weight 1: that a film was seen is what counts here, not how it was liked.
@@ -68,7 +69,7 @@ def movielens(folder: str | Path, *, at_least: int = 5) -> tuple[Catalogue, Inte
     events = events.take(np.flatnonzero(events.lengths))
     if (top / "posters").is_dir():
         films = Catalogue.from_frame(films.table.append_column("item_id", films.items.array), images=top / "posters")
-    return films, events
+    return Dataset(films, events)
 
 
 def _ordered_ratings(table: pa.Table, films: Catalogue) -> Interactions:

@@ -14,7 +14,7 @@ from mmreco.embedding.review_blend import blend_reviews
 from mmreco.errors import DataError
 from mmreco.protocols import Encoder
 
-__all__ = ["Modality", "encode_content", "modality", "refusals"]
+__all__ = ["Modality", "encode_content", "modality", "refusals", "with_reviews"]
 
 Modality = Literal["text", "image"]
 
@@ -65,10 +65,26 @@ def encode_content(
         contents: list[Any] = list(catalogue.texts() if kind == "text" else catalogue.images())
         result = embed(encoder, catalogue.items, contents, progress=progress)
         content[name] = result.embeddings
-        if reviews is not None and kind == "text":
-            content[name] = blend_reviews(result.embeddings, reviews, encoder)
         refused.append(result.refused)
-    return content, refusals(refused)
+    return with_reviews(content, encoders, reviews), refusals(refused)
+
+
+def with_reviews(
+    content: Mapping[str, Embeddings], encoders: Mapping[str, Encoder[Any]], reviews: Reviews | None
+) -> dict[str, Embeddings]:
+    """The content with what reviews say as part of an item's text vectors; as it is without reviews.
+
+    Parameters
+    ----------
+    content : vectors of the items without their reviews, by the encoder's name
+    encoders : by name
+    """
+    if reviews is None:
+        return dict(content)
+    return {
+        name: blend_reviews(own, reviews, encoders[name]) if modality(name) == "text" else own
+        for name, own in content.items()
+    }
 
 
 def refusals(tables: Iterable[pa.Table]) -> pa.Table:

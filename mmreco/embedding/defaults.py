@@ -14,7 +14,6 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.reviews import Reviews
 from mmreco.embedding.catalogue import encode_content, refusals
-from mmreco.encoders.image.decoding import open_picture
 from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.encoders.image.pictures import read_pictures
 from mmreco.encoders.image.preprocessing import Preprocessing
@@ -22,57 +21,13 @@ from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError
 from mmreco.protocols import Encoder
 
-__all__ = ["ShopContent", "chosen_encoders", "encode_shop"]
+__all__ = ["ShopContent", "encode_shop"]
 
 _logger = logging.getLogger(__name__)
 
 _SIDE = 64  # pixels a picture is seen in
 _BATCH = 64  # pictures encoded together
 _LEAST = 2  # pictures: one alone has nothing to be told from
-
-
-def chosen_encoders(
-    catalogue: Catalogue,
-    *,
-    text: Sequence[Encoder[str]] | None = None,
-    image: Sequence[Encoder[Any]] | None = None,
-    reviews: Reviews | None = None,
-    seed: int = 0,
-    progress: bool = False,
-) -> dict[str, Encoder[Any]]:
-    """The encoders of a shop by name: those given, and for a modality that is not given one fitted on the catalogue.
-
-    Parameters
-    ----------
-    catalogue : the items
-        A `LexicalEncoder` is fitted on what is written about them. An `ImageEncoder` is trained on the pictures that
-        can be read, and on what is written about them, where at least two can be; the others are no obstacle:
-        `encode_content` lists them among the refused.
-    text, image : encoders, optional
-        `[]` for none.
-    reviews : of the same items, optional
-        Part of the texts the picture encoder learns from.
-    seed : 0 or more, optional
-    progress : whether to show a bar, optional
-
-    Returns
-    -------
-    dict
-        "text", "text1", ..., "image", ...; empty where there is neither a word nor two pictures. Without an "image" in
-        it nothing reads the pictures there may be.
-
-    Raises
-    ------
-    DataError
-        Something given does not encode.
-    """
-    encoders = {**_named("text", text), **_named("image", image)}
-    if text is None:
-        encoders |= _lexical(catalogue, seed)
-    if image is None and _readable(catalogue):
-        described = _described(encoders, catalogue, reviews)
-        encoders["image"] = ImageEncoder.fit(catalogue, text=described, seed=seed, progress=progress)
-    return encoders
 
 
 def _named(kind: str, encoders: Sequence[Any] | None) -> dict[str, Encoder[Any]]:
@@ -111,13 +66,21 @@ def encode_shop(
 ) -> ShopContent:
     """What is written and shown of a catalogue's items, by the encoders given or by ones fitted on it.
 
-    As `chosen_encoders` and then `encode_content`, but each picture is decoded once, for the training of its encoder
-    and for its vector, and each text encoded once. Pictures that cannot be read are listed among the refused, also
-    where fewer than two can be and there is no encoder.
+    Encoders are named "text", "text1", ..., "image", ...; there is none where there is neither a word nor two pictures.
+    Each picture is decoded once, for the training of its encoder and for its vector, and each text is encoded once.
+    Pictures that cannot be read are listed among the refused, also where fewer than two can be and there is no encoder.
 
     Parameters
     ----------
-    catalogue, reviews, text, image, seed, progress : as `chosen_encoders` takes them
+    catalogue : the items
+        Where `text` is omitted, a `LexicalEncoder` is fitted on what is written about them; where `image` is, an
+        `ImageEncoder` is trained on their pictures, and on what is written about them.
+    reviews : of the same items, optional
+        They become part of an item's text vector.
+    text, image : encoders, optional
+        `[]` for none.
+    seed : 0 or more, optional
+    progress : whether to show a bar, optional
 
     Raises
     ------
@@ -169,30 +132,3 @@ def _own_pictures(catalogue: Catalogue, text: Embeddings | None, seed: int, prog
 def _refused(catalogue: Catalogue, reasons: Mapping[int, str]) -> pa.Table:
     ids = pa.array(catalogue.items.ids(list(reasons)), pa.large_string())
     return pa.table({"id": ids, "reason": pa.array(reasons.values(), pa.large_string())})
-
-
-def _readable(catalogue: Catalogue) -> bool:
-    """Whether enough pictures can be read to learn from; stops at the first that are enough."""
-    count = 0
-    for path in catalogue.images():
-        if path is None:
-            continue
-        try:
-            open_picture(path)
-        except DataError:
-            continue
-        count += 1
-        if count == _LEAST:
-            return True
-    return False
-
-
-def _described(
-    encoders: Mapping[str, Encoder[Any]], catalogue: Catalogue, reviews: Reviews | None
-) -> Embeddings | None:
-    """Vectors of what is written about the items, where it is written about one with a picture."""
-    if "text" not in encoders:
-        return None
-    content, _ = encode_content({"text": encoders["text"]}, catalogue, reviews)
-    pictured = np.array([path is not None for path in catalogue.images()], dtype=bool)
-    return content["text"] if bool((content["text"].aligned(catalogue.items)[1] & pictured).any()) else None

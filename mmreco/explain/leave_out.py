@@ -256,16 +256,7 @@ def _without(history: Interactions, units: I64, left_out: Bool) -> Interactions:
     event = np.nonzero(kept)[1]
     starts = np.zeros(len(left_out) + 1, dtype=np.int64)
     np.cumsum(kept.sum(axis=1), out=starts[1:])
-    return Interactions(
-        users=_numbers(len(left_out)),
-        items=history.items,
-        starts=starts,
-        items_flat=history.items_flat[event],
-        event_types=history.event_types[event],
-        event_names=history.event_names,
-        weights=history.weights[event],
-        times=None if history.times is None else history.times[event],
-    )
+    return history.regrouped(_numbers(len(left_out)), starts, event)
 
 
 @cache

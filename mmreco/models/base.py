@@ -1,7 +1,7 @@
 """ScoreModel and VectorModel: the two halves that every algorithm is a final class below.
 
 An author finishes `_fit`, the state that is saved, and one question: `ScoreModel.score(histories)`, or
-`VectorModel.item_embeddings()` with `user_vectors(histories)`. `fit` and `recommend` are written once.
+`VectorModel.user_vectors(histories)` with the items' `embeddings_`. `fit` and `recommend` are written once.
 """
 
 from abc import ABC, abstractmethod
@@ -292,11 +292,25 @@ class ScoreModel(Model):
 
 
 class VectorModel(Model):
-    """A model whose items and users are vectors in one space; the inner product is the score."""
+    """A model whose items and users are vectors in one space; the inner product is the score.
 
-    @abstractmethod
+    Attributes
+    ----------
+    embeddings_ : the items' vectors, which `_fit` and `_restore` set
+    """
+
+    embeddings_: Embeddings
+
     def item_embeddings(self) -> Embeddings:
-        """A vector for each item the model was fitted on, in that order."""
+        """A vector for each item the model was fitted on, in that order.
+
+        Raises
+        ------
+        NotFittedError
+            `fit` has not been called.
+        """
+        self._require_fitted()
+        return self.embeddings_
 
     @abstractmethod
     def user_vectors(self, histories: Interactions) -> F32:

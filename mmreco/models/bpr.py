@@ -18,8 +18,8 @@ import scipy.sparse as sp
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
-from mmreco.errors import DataError
 from mmreco.models.factor_model import FactorModel, buckets
+from mmreco.models.parameters import require, require_counts, require_positive
 from mmreco.progress import progress as shown_progress
 from mmreco.splitting import Holdout
 
@@ -71,14 +71,9 @@ class BPR(FactorModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("dim", "epochs"):
-            if getattr(self, name) < 1:
-                raise DataError(f"{name}={getattr(self, name)}: expected 1 or more")
-        for name in ("l2", "learning_rate"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise DataError(f"{name}={getattr(self, name)}: expected a number above 0")
-        if self.seed < 0:
-            raise DataError(f"seed={self.seed}: expected 0 or more")
+        require_counts(self, "dim", "epochs")
+        require_positive(self, "l2", "learning_rate")
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
 
     def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Climb from drawn factors, a pass over all pairs at a time.

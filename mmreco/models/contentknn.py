@@ -72,17 +72,6 @@ class ContentKNN(VectorModel):
             )
         self.embeddings_ = Embeddings(dataset.items, _unit(np.concatenate(parts, axis=1)))
 
-    def item_embeddings(self) -> Embeddings:
-        """The items' content, each vector of unit length or, where nothing is known, zero.
-
-        Raises
-        ------
-        NotFittedError
-            `fit` has not been called.
-        """
-        self._require_fitted()
-        return self.embeddings_
-
     def user_vectors(self, histories: Interactions) -> F32:
         """The mean of each history's item vectors, turned to unit length, shape `(n, dim)`; zero without any.
 

@@ -36,17 +36,6 @@ class FactorModel(VectorModel):
     def _folded(self, histories: Interactions) -> F32:
         """The factors of each history, shape `(n, f)`; zero where it says nothing."""
 
-    def item_embeddings(self) -> Embeddings:
-        """The items' factors, and their popularity in the last coordinate.
-
-        Raises
-        ------
-        NotFittedError
-            `fit` has not been called.
-        """
-        self._require_fitted()
-        return self.embeddings_
-
     def user_vectors(self, histories: Interactions) -> F32:
         """The histories folded in, shape `(n, dim)`.
 

@@ -24,6 +24,7 @@ from mmreco.data.ranking import Ranking
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.popular import share_of_users
 from mmreco.models.similarity import Compared, Similarity, neighbourhood_checked
+from mmreco.models.sparse_state import sparse_from_state, sparse_state
 from mmreco.models.time_decay import half_life_checked, recent, times_needed
 from mmreco.splitting import Holdout
 
@@ -99,17 +100,10 @@ class ItemKNN(ScoreModel):
         return np.where(scores > 0, scores, self.fallback_)
 
     def _state(self) -> State:
-        s = self.similarity_
-        return {
-            "data": s.data,
-            "indices": s.indices.astype(np.int64),
-            "indptr": s.indptr.astype(np.int64),
-            "fallback": self.fallback_,
-        }
+        return {**sparse_state(self.similarity_), "fallback": self.fallback_}
 
     def _restore(self, state: State) -> None:
-        n = len(self.items_)
-        self.similarity_ = sp.csr_array((state["data"], state["indices"], state["indptr"]), shape=(n, n))
+        self.similarity_ = sparse_from_state(state, len(self.items_))
         self.fallback_ = state["fallback"]
 
 

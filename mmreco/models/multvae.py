@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
 from mmreco.models.base import ScoreModel
-from mmreco.models.parameters import require
+from mmreco.models.parameters import require, require_counts
 from mmreco.models.trained import Trained
 from mmreco.models.training import Training
 from mmreco.nn.chance import generator
@@ -115,8 +115,7 @@ class MultVAE(Trained[_Network], ScoreModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("dim", "hidden"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        require_counts(self, "dim", "hidden")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
         require(self.beta >= 0, "beta", self.beta, "0 or more")
 

@@ -19,6 +19,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
 from mmreco.errors import DataError
 from mmreco.models.base import State
+from mmreco.models.sparse_state import sparse_from_state, sparse_state
 from mmreco.models.time_decay import recent, weights_since_newest
 
 __all__ = ["PairFeatures"]
@@ -117,10 +118,7 @@ class PairFeatures:
     def _state(self) -> State:
         state: State = {f"trait.{name}": values for name, values in self.traits.items()}
         for name, values in self.kinds.items():
-            state[f"kind.{name}.data"] = values.data
-            state[f"kind.{name}.indices"] = values.indices.astype(np.int64)
-            state[f"kind.{name}.indptr"] = values.indptr.astype(np.int64)
-            state[f"kind.{name}.usual"] = self.usual[name]
+            state |= {**sparse_state(values, f"kind.{name}."), f"kind.{name}.usual": self.usual[name]}
         if self.price is not None:
             state["price"] = self.price
         return {**state, "timed": np.array([int(self.timed)])}
@@ -132,8 +130,7 @@ class PairFeatures:
         for name in _KINDS:
             if f"kind.{name}.usual" in state:
                 usual[name] = state[f"kind.{name}.usual"]
-                parts = tuple(state[f"kind.{name}.{part}"] for part in ("data", "indices", "indptr"))
-                kinds[name] = sp.csr_array(parts, shape=(n_items, len(usual[name])))
+                kinds[name] = sparse_from_state(state, len(usual[name]), f"kind.{name}.")
         return cls(half_life_days, traits, kinds, usual, state.get("price"), bool(state["timed"][0]))
 
 

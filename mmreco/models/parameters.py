@@ -8,7 +8,7 @@ import numpy as np
 
 from mmreco.errors import DataError
 
-__all__ = ["require", "settle"]
+__all__ = ["require", "require_counts", "require_positive", "settle"]
 
 _WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a string", NoneType: "None"}
 
@@ -23,6 +23,30 @@ def require(holds: bool, name: str, given: object, expected: str) -> None:
     """
     if not holds:
         raise DataError(f"{name}={given!r}: expected {expected}")
+
+
+def require_counts(owner: object, *names: str) -> None:
+    """Nothing, where each of these parameters is 1 or more.
+
+    Raises
+    ------
+    DataError
+        One is below; the first is named.
+    """
+    for name in names:
+        require(getattr(owner, name) >= 1, name, getattr(owner, name), "1 or more")
+
+
+def require_positive(owner: object, *names: str) -> None:
+    """Nothing, where each of these parameters is a finite number above 0.
+
+    Raises
+    ------
+    DataError
+        One is not; the first is named.
+    """
+    for name in names:
+        require(0 < getattr(owner, name) < np.inf, name, getattr(owner, name), "a number above 0")
 
 
 def settle(owner: Any) -> None:

@@ -120,17 +120,6 @@ class SequenceModel(Trained[Reader], VectorModel):
 
     # ---- asked
 
-    def item_embeddings(self) -> Embeddings:
-        """The vector of each item, in the order it was fitted on; of any length.
-
-        Raises
-        ------
-        NotFittedError
-            `fit` has not been called.
-        """
-        self._require_fitted()
-        return self.embeddings_
-
     def user_vectors(self, histories: Interactions) -> F32:
         """The vector of each user, shape `(n, dim)`; an empty history has the mean of those trained on.
 

@@ -25,6 +25,7 @@ from mmreco.errors import DataError
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.itemknn import nearest
 from mmreco.models.popular import share_of_users
+from mmreco.models.sparse_state import sparse_from_state, sparse_state
 from mmreco.splitting import Holdout
 
 __all__ = ["SLIM"]
@@ -122,17 +123,10 @@ class SLIM(ScoreModel):
         return np.where(scores > 0, scores, self.fallback_)
 
     def _state(self) -> State:
-        w = self.weights_
-        return {
-            "data": w.data,
-            "indices": w.indices.astype(np.int64),
-            "indptr": w.indptr.astype(np.int64),
-            "fallback": self.fallback_,
-        }
+        return {**sparse_state(self.weights_), "fallback": self.fallback_}
 
     def _restore(self, state: State) -> None:
-        n = len(self.items_)
-        self.weights_ = sp.csr_array((state["data"], state["indices"], state["indptr"]), shape=(n, n))
+        self.weights_ = sparse_from_state(state, len(self.items_))
         self.fallback_ = state["fallback"]
 
 

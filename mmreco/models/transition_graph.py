@@ -5,7 +5,8 @@ sets that such models are measured on are won by transitions and titles alone.
 
 Source: the heuristic of arXiv 2605.07125, 2026 (items two transitions out, ranked by the likeness of their titles).
 Deviations: the last three items ask, the older the less; what is likelier to be walked to counts for more, by the power
-0.3; transitions count both ways; titles are compared word by word, rarer words counting for more; and what no walk
+0.3; transitions count both ways; what happens at one moment is a basket, and counts as the mean over all orders of its
+lines; titles are compared word by word, rarer words counting for more; and what no walk
 reaches comes after all others, by popularity.
 """
 
@@ -20,8 +21,10 @@ from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
+from mmreco.encoders.baskets import Baskets
 from mmreco.models.base import ScoreModel, State
 from mmreco.models.popular import share_of_users
+from mmreco.models.sparse_state import sparse_from_state, sparse_state
 from mmreco.splitting import Holdout
 from mmreco.text.title_tokens import with_title_tokens
 
@@ -32,6 +35,7 @@ _OLDER = 0.7  # what an item says against the one after it
 _SECOND = 0.5  # what two steps count against one
 _POWER = 0.3
 _UNLIKE = 0.02  # the likeness of titles that share no word
+_LARGEST = 1_000  # lines of a basket that tells neighbours; more were put in together for another reason
 _ROWS = 512  # histories walked from at a time
 
 
@@ -55,13 +59,7 @@ class TransitionGraph(ScoreModel):
     def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Count transitions and read titles."""
         train = dataset.interactions
-        n_items = len(train.items)
-        users, flat = train.users_flat, train.items_flat
-        follows = users[1:] == users[:-1]
-        ones = np.ones(int(follows.sum()))
-        steps = sp.coo_array((ones, (flat[:-1][follows], flat[1:][follows])), shape=(n_items, n_items)).tocsr()
-        both = (steps + steps.T).tocsr()
-        both.setdiag(0)
+        both = _neighbours(train)
         self.walk_ = _by_row(both, np.asarray(both.sum(axis=1)).ravel())
         self.titles_ = _titles(dataset.catalogue)
         self.fallback_ = share_of_users(train) - 1  # below 0, so below all that is walked to
@@ -89,29 +87,43 @@ class TransitionGraph(ScoreModel):
     def _state(self) -> State:
         parts: State = {"fallback": self.fallback_}
         for name, matrix in (("walk", self.walk_), ("titles", self.titles_)):
-            parts |= {
-                f"{name}.data": matrix.data,
-                f"{name}.indices": matrix.indices.astype(np.int64),
-                f"{name}.indptr": matrix.indptr.astype(np.int64),
-                f"{name}.shape": np.array(matrix.shape),
-            }
+            parts |= {**sparse_state(matrix, f"{name}."), f"{name}.shape": np.array(matrix.shape)}
         return parts
 
     def _restore(self, state: State) -> None:
         self.walk_, self.titles_ = (
-            sp.csr_array(
-                (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"]),
-                shape=(int(state[f"{name}.shape"][0]), int(state[f"{name}.shape"][1])),
-            )
-            for name in ("walk", "titles")
+            sparse_from_state(state, int(state[f"{name}.shape"][1]), f"{name}.") for name in ("walk", "titles")
         )
         self.fallback_ = state["fallback"]
 
 
+def _neighbours(train: Interactions) -> sp.csr_array:
+    """How often two items stand side by side in a history, shape `(n_items, n_items)`, zero on the diagonal.
+
+    Inside a basket and between two that follow each other: the mean over all orders of their lines.
+    """
+    lines = Baskets.of(train)
+    basket = np.repeat(np.arange(len(lines)), lines.sizes)
+    ones = np.ones(len(basket))
+    held = sp.coo_array((ones, (basket, lines.items)), shape=(len(lines), len(train.items))).tocsr()
+    part = np.where(lines.sizes <= _LARGEST, 1 / lines.sizes, 0)
+    shares = (sp.diags_array(part) @ held).tocsr()  # (n_baskets, n_items)
+    follows = np.flatnonzero(lines.users[1:] == lines.users[:-1])
+    steps = shares[follows].T @ shares[follows + 1]
+    several = np.flatnonzero(lines.sizes > 1)
+    both: sp.csr_array = (steps + steps.T + 2 * (held[several].T @ shares[several])).tocsr()
+    both.setdiag(0)
+    both.eliminate_zeros()
+    return both
+
+
 def _last(histories: Interactions) -> sp.csr_array:
-    """What each item of a history asks, shape `(n, n_items)`."""
+    """What each item of a history asks, shape `(n, n_items)`; a basket's lines share what their places ask."""
     back = np.repeat(histories.starts[1:], histories.lengths) - 1 - np.arange(histories.n_events)
-    said = np.where(back < _ASKING, _OLDER**back, 0.0)
+    places = np.where(back < _ASKING, _OLDER**back, 0.0)
+    sizes = Baskets.of(histories).sizes
+    starts = np.cumsum(sizes) - sizes
+    said = np.repeat(np.add.reduceat(places, starts) / sizes, sizes) if len(sizes) else places
     flat = (said, (histories.users_flat, histories.items_flat))
     asking: sp.csr_array = sp.coo_array(flat, shape=(len(histories), len(histories.items))).tocsr()
     asking.eliminate_zeros()

@@ -23,6 +23,7 @@ from mmreco.models.base import ScoreModel, State
 from mmreco.models.itemknn import kept
 from mmreco.models.popular import share_of_users
 from mmreco.models.similarity import Compared, Similarity, neighbourhood_checked
+from mmreco.models.sparse_state import sparse_from_state, sparse_state
 from mmreco.models.time_decay import half_life_checked, recent, times_needed
 from mmreco.splitting import Holdout
 
@@ -109,15 +110,8 @@ class UserKNN(ScoreModel):
         self._users = Compared.of(log, self.similarity)
 
     def _state(self) -> State:
-        log = self.log_
-        return {
-            "data": log.data,
-            "indices": log.indices.astype(np.int64),
-            "indptr": log.indptr.astype(np.int64),
-            "fallback": self.fallback_,
-        }
+        return {**sparse_state(self.log_), "fallback": self.fallback_}
 
     def _restore(self, state: State) -> None:
-        shape = (len(state["indptr"]) - 1, len(self.items_))
-        self._keep(sp.csr_array((state["data"], state["indices"], state["indptr"]), shape=shape))
+        self._keep(sparse_from_state(state, len(self.items_)))
         self.fallback_ = state["fallback"]

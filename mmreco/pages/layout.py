@@ -177,6 +177,20 @@ class SlateModel(ABC):
         wished = response[:, None] / self.response_spread_
         return torch.tensor(np.concatenate([scaled, wished], axis=1), dtype=torch.float32)
 
+    def _learn(
+        self, network: torch.nn.Module, optimiser: torch.optim.Optimizer, losses: Callable[[int], Iterator[Tensor]]
+    ) -> None:
+        train(
+            network,
+            optimiser,
+            batches=losses,
+            validate=None,
+            epochs=self.epochs,
+            patience=None,
+            seed=self.seed,
+            memory=_AVERAGING,
+        )
+
     def _batches(self, shown: "_Shown", number: int) -> "Iterator[_Shown]":
         order = torch.from_numpy(np.random.default_rng([self.seed, number]).permutation(len(shown.slates)))
         for start in range(0, len(order), _BATCH):
@@ -223,16 +237,7 @@ class ListCVAE(SlateModel):
                 yield self.network_.loss(batch.slates, batch.clicks, batch.conditions, grown)
 
         optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)
-        train(
-            self.network_,
-            optimiser,
-            batches=losses,
-            validate=None,
-            epochs=self.epochs,
-            patience=None,
-            seed=self.seed,
-            memory=_AVERAGING,
-        )
+        self._learn(self.network_, optimiser, losses)
 
     def _decoder(self, conditions: Tensor, noise: Tensor) -> tuple[SlateDecoder, Tensor]:
         return self.network_.decoder, self.network_.code(conditions, noise)
@@ -267,16 +272,7 @@ class ListGAN(SlateModel):
                 said = slate_likelihood(logits, slates).mean()
                 yield -judge(false, told).mean() - _LIKELIHOOD * said
 
-        train(
-            self.network_,
-            learn,
-            batches=losses,
-            validate=None,
-            epochs=self.epochs,
-            patience=None,
-            seed=self.seed,
-            memory=_AVERAGING,
-        )
+        self._learn(self.network_, learn, losses)
 
     def _decoder(self, conditions: Tensor, noise: Tensor) -> tuple[SlateDecoder, Tensor]:
         return self.network_, noise

@@ -15,7 +15,7 @@ from narwhals.exceptions import DuplicateError
 
 from mmreco.errors import DataError
 
-__all__ = ["Column", "bad_value", "columns_of", "is_number", "is_text", "shortened"]
+__all__ = ["Column", "bad_value", "columns_of", "encodable", "is_number", "is_text", "shortened"]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _from_objects(name: str, series: Any) -> pa.Array:
                 f"column {name!r}, row {row}: {shortened(values[row])} is {kind}, "
                 f"row {first} is {kinds[first]}; expected one kind in all rows"
             )
-        if kind == "text" and not _encodable(values[row]):
+        if kind == "text" and not encodable(values[row]):
             raise DataError(f"column {name!r}, row {row}: {shortened(values[row])} cannot be written as UTF-8")
     try:
         return pa.array(values)
@@ -144,7 +144,8 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
-def _encodable(value: object) -> bool:
+def encodable(value: object) -> bool:
+    """Whether a value can be written as UTF-8: no half characters."""
     try:
         str(value).encode()
     except UnicodeEncodeError:
@@ -164,7 +165,7 @@ def is_number(kind: pa.DataType) -> bool:
 
 def shortened(value: object) -> str:
     """A value as a message shows it, 60 characters at most."""
-    text = ascii(value) if isinstance(value, str) and not _encodable(value) else repr(value)
+    text = ascii(value) if isinstance(value, str) and not encodable(value) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -160,7 +160,8 @@ class TestMovieLens:
     def test_a_folder_of_its_own_files(self, tmp_path: Path) -> None:
         put(tmp_path / "movies.dat", *self.FILMS)
         put(tmp_path / "ratings.dat", "1::2::5::30", "1::1::3::20", "2::1::4::10", "2::3::4::11", "3::2::1::9")
-        films, events = movielens.movielens(tmp_path, at_least=2)
+        shop = movielens.movielens(tmp_path, at_least=2)
+        films, events = shop.catalogue, shop.interactions
         assert films.items.ids([0, 1]) == ["1", "2"]
         assert films.column("category") == [["Action", "Crime"], ["Animation"]]
         assert events.items == films.items
@@ -168,7 +169,7 @@ class TestMovieLens:
         assert events.times is not None
         assert events.times.tolist() == [20_000, 30_000, 10_000, 9_000]
         assert events.weights.tolist() == [1] * 4
-        assert len(movielens.movielens(tmp_path, at_least=1)[0]) == 3
+        assert len(movielens.movielens(tmp_path, at_least=1)) == 3
 
     def test_ratings_in_order_get_the_times_they_lack(self, tmp_path: Path) -> None:
         put(tmp_path / "movies.dat", *self.FILMS)
@@ -183,7 +184,8 @@ class TestMovieLens:
         pq.write_table(table, tmp_path / "ml1m_interactions.parquet")
         (tmp_path / "posters").mkdir()
         (tmp_path / "posters" / "2.jpg").write_bytes(b"a picture")
-        films, events = movielens.movielens(tmp_path, at_least=1)
+        shop = movielens.movielens(tmp_path, at_least=1)
+        films, events = shop.catalogue, shop.interactions
         assert [events.items.ids(events.history(u)) for u in range(3)] == [["1", "2", "3", "2"], ["1", "2"], ["1"]]
         assert events.times is not None
         assert events.times.tolist() == [30_000] * 4 + [70_000] * 3  # of the one after, the one before, a neighbour

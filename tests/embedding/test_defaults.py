@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from mmreco.data.catalogue import Catalogue
-from mmreco.embedding.catalogue import encode_content
-from mmreco.embedding.defaults import chosen_encoders, encode_shop
+from mmreco.embedding.defaults import encode_shop
 from mmreco.encoders.image.decoding import open_picture
 from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.encoders.text.lexical import LexicalEncoder
@@ -40,10 +39,9 @@ def shop(folder: Path, good: int, bad: int = 0, addresses: int = 0, titles: bool
 
 def test_unreadable_pictures_are_listed_and_the_others_learnt_from(tmp_path: Path) -> None:
     catalogue = shop(tmp_path, good=3, bad=2, addresses=2)
-    encoders = chosen_encoders(catalogue)
+    encoders, content, refused = encode_shop(catalogue)
     assert isinstance(encoders["text"], LexicalEncoder)
     assert isinstance(encoders["image"], ImageEncoder)
-    content, refused = encode_content(encoders, catalogue)
     assert content["image"].ids.array.to_pylist() == ["i0", "i1", "i2"]
     assert refused["id"].to_pylist() == ["i3", "i4", "i5", "i6"]
 
@@ -51,17 +49,15 @@ def test_unreadable_pictures_are_listed_and_the_others_learnt_from(tmp_path: Pat
 def test_fewer_than_two_pictures_are_no_encoder_and_no_failure(tmp_path: Path) -> None:
     for good, bad, addresses in ((0, 2, 1), (1, 2, 0), (0, 0, 3), (1, 0, 0)):
         catalogue = shop(tmp_path, good, bad, addresses)
-        assert set(chosen_encoders(catalogue)) == {"text"}
         encoders, content, refused = encode_shop(catalogue)
         assert set(encoders) == set(content) == {"text"}
         assert refused["id"].to_pylist() == [f"i{number}" for number in range(good, good + bad + addresses)]
 
 
 def test_pictures_alone_and_nothing_at_all(tmp_path: Path) -> None:
-    assert set(chosen_encoders(shop(tmp_path, good=2, titles=False))) == {"image"}
-    assert chosen_encoders(shop(tmp_path, good=1, titles=False)) == {}
+    assert set(encode_shop(shop(tmp_path, good=2, titles=False)).encoders) == {"image"}
+    assert encode_shop(shop(tmp_path, good=1, titles=False)).encoders == {}
     wordless = Catalogue.from_frame(pa.table({"item_id": ["a"], "title": ["!!!"]}))
-    assert chosen_encoders(wordless) == {}
     assert encode_shop(wordless)[:2] == ({}, {})
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mmreco.arrays import F32, require_finite
 from mmreco.encoders.text.backends import BACKENDS, narrowed
 from mmreco.encoders.text.model_folder import view_of
-from mmreco.encoders.text.sources import locate, quiet
+from mmreco.encoders.text.sources import LOADING, locate, quiet
 from mmreco.encoders.text.texts import bounded, require_texts
 from mmreco.encoders.text.weights import require_weights
 from mmreco.errors import DataError
@@ -132,17 +132,7 @@ def _loaded(folder: Path, device: str, max_length: int) -> Any:
             )
     except DataError:
         raise
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ImportError,
-        SafetensorError,
-        StrictDataclassError,
-    ) as error:
+    except (*LOADING, SafetensorError, StrictDataclassError) as error:
         reason = str(error).strip().splitlines()
         raise DataError(
             f"{folder}: cannot be loaded as a cross-encoder on {where!r} ({type(error).__name__}: "

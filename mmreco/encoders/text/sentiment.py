@@ -15,13 +15,13 @@ from mmreco.arrays import F32, frozen
 from mmreco.data.reviews import Reviews
 from mmreco.encoders.text.review_weights import require_review_vectors, review_weights
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
-from mmreco.storage.artefact import publish, read_artefact
+from mmreco.storage.stored import StoredByFiles
 
 __all__ = ["Sentiment"]
 
 
 @dataclass(kw_only=True, eq=False)
-class Sentiment:
+class Sentiment(StoredByFiles):
     """How probably a review is a good one, learnt from the reviews that come with stars.
 
     Parameters
@@ -146,33 +146,6 @@ class Sentiment:
         out[known] = (total[known] + doubt * self.prior_) / (mass[known] + doubt)
         return out.astype(np.float32)
 
-    def save(self, folder: str | Path) -> None:
-        """Write what was learnt to an artefact folder.
-
-        Raises
-        ------
-        NotFittedError
-            `fit` has not been called.
-        DataError
-            `folder` holds something else.
-        """
-        self._fitted()
-        with publish(folder, type(self).__name__) as path:
-            self.save_to(path)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "Sentiment":
-        """What `save` wrote.
-
-        Raises
-        ------
-        DataError
-            The artefact is missing or damaged.
-        IncompatibleError
-            It holds something else, or was written by another version.
-        """
-        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path))
-
     def save_to(self, path: Path) -> None:
         """Write the files of `save` into the existing folder `path`, as part of another artefact."""
         numbers = np.array([self.good, self.bad, self.strength, self.offset_, self.prior_])
@@ -189,6 +162,9 @@ class Sentiment:
         sentiment.slope_ = frozen(arrays["slope"], np.float32)
         sentiment.offset_, sentiment.prior_ = offset, prior
         return sentiment
+
+    def _require_saveable(self) -> None:
+        self._fitted()
 
     def _fitted(self) -> F32:
         if self.slope_ is None:

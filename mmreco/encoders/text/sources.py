@@ -14,11 +14,11 @@ from mmreco.encoders.text.safety import require_harmless
 from mmreco.encoders.text.weights import require_vocabulary, require_weights
 from mmreco.errors import DataError
 
-__all__ = ["load_model", "locate", "longest_input", "quiet"]
+__all__ = ["LOADING", "load_model", "locate", "longest_input", "quiet"]
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model")  # of a model on the hub; never its pickles or its code
-_LOADING = (
+LOADING = (
     OSError,
     ValueError,
     RuntimeError,
@@ -29,6 +29,7 @@ _LOADING = (
     ImportError,
     ArithmeticError,
 )
+"""What loading a model folder may raise in Python's own terms."""
 
 
 def locate(name_or_path: str | Path) -> tuple[str, Path]:
@@ -108,7 +109,7 @@ def load_model(folder: Path, device: str) -> Any:
             return model
     except DataError:
         raise
-    except (*_LOADING, SafetensorError, StrictDataclassError) as error:
+    except (*LOADING, SafetensorError, StrictDataclassError) as error:
         raise _unloadable(folder, where, error) from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a library in Rust; no Exception

