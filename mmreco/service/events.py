@@ -9,7 +9,6 @@ whom to leave out of an artefact that was trained before.
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import threading
 import time
@@ -19,15 +18,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sql
-from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.engine import Connection, Engine
 
 from mmreco.arguments import require_whole
-from mmreco.errors import DataError
+from mmreco.service.database import create, open_engine, vacuum
 
 __all__ = ["Entry", "EventStore", "NewEvent"]
 
-_BUSY_SECONDS = 10  # how long a writer waits for another process's transaction
 _PAGE = 10_000  # entries read together
 _DAY = 86_400_000  # milliseconds
 
@@ -36,7 +33,7 @@ _entries = sql.Table(
     "entries",
     _tables,
     sql.Column("sequence", sql.BigInteger, primary_key=True, autoincrement=False),
-    sql.Column("kind", sql.String(8), nullable=False),
+    sql.Column("kind", sql.String(16), nullable=False),
     sql.Column("received", sql.BigInteger, nullable=False, index=True),
     sql.Column("user_id", sql.Text, index=True),
     sql.Column("item_id", sql.Text),
@@ -112,8 +109,8 @@ class EventStore:
         DBAPIError
             The database is away.
         """
-        engine = _engine(url)
-        _tables.create_all(engine)
+        engine = open_engine(url)
+        create(engine, [_entries, _head])
         with engine.begin() as connection:
             if connection.execute(sql.select(_head.c.one)).first() is None:
                 first = {"one": 1, "newest": 0, "key": secrets.token_hex(32)}
@@ -151,7 +148,8 @@ class EventStore:
         with self._writing, self.engine.begin() as connection:
             self._insert(connection, [mark])
             gone = connection.execute(sql.delete(_entries).where(_entries.c.user_id == user_id)).rowcount
-        self._vacuum()
+        with self._writing:
+            vacuum(self.engine, [_entries])
         return int(gone)
 
     def expire(self, keep_days: int) -> int:
@@ -167,7 +165,8 @@ class EventStore:
         with self._writing, self.engine.begin() as connection:
             gone = connection.execute(old).rowcount
         if gone:
-            self._vacuum()
+            with self._writing:
+                vacuum(self.engine, [_entries])
         return int(gone)
 
     # ---- read
@@ -205,48 +204,13 @@ class EventStore:
             return self._insert(connection, entries)
 
     def _insert(self, connection: Connection, entries: list[dict[str, Any]]) -> int:
-        connection.execute(sql.update(_head).values(newest=_head.c.newest + len(entries)))  # held until the commit
-        newest = int(connection.execute(sql.select(_head.c.newest)).scalar_one())
+        further = sql.update(_head).values(newest=_head.c.newest + len(entries))  # the row is held until the commit
+        newest = int(connection.execute(further.returning(_head.c.newest)).scalar_one())
         first, received = newest - len(entries) + 1, _now()
         blank = dict.fromkeys(column.name for column in _entries.columns)
         rows = [{**blank, **one, "sequence": first + n, "received": received} for n, one in enumerate(entries)]
         connection.execute(sql.insert(_entries), rows)
         return newest
-
-    def _vacuum(self) -> None:
-        """Leave nothing of deleted rows in any file: the write-ahead log is emptied, the rest is written anew."""
-        with self._writing, self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if self.engine.dialect.name == "postgresql":
-                connection.execute(sql.text("VACUUM FULL entries"))
-            if self.engine.dialect.name == "sqlite":
-                for words in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                    connection.execute(sql.text(words)).close()
-
-
-def _engine(url: str | Path) -> Engine:
-    try:
-        where = make_url(url) if isinstance(url, str) and "://" in url else URL.create("sqlite", database=str(url))
-        if where.get_backend_name() != "sqlite":
-            return sql.create_engine(where, pool_pre_ping=True)
-        if where.database in (None, "", ":memory:"):
-            raise DataError(f"events: {url!s} is kept in memory and lost with the process; give the path of a file")
-        engine = sql.create_engine(where, connect_args={"timeout": _BUSY_SECONDS})
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        shown = "the URL" if isinstance(url, str) else url  # a URL may hold a password
-        raise DataError(
-            f"events: {shown} cannot be used ({error}); give a path or e.g. postgresql+psycopg://"
-        ) from error
-    path = Path(str(where.database))
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # behaviour is nobody else's business
-    sql.event.listen(engine, "connect", _safe)
-    return engine
-
-
-def _safe(connection: Any, _record: Any) -> None:
-    """A commit is on the disk when it returns; readers do not wait for writers; what is deleted is overwritten."""
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _now() -> int:
