@@ -22,33 +22,15 @@ from sqlalchemy.engine import Connection, Engine
 
 from mmreco.arguments import require_whole
 from mmreco.service.database import create, open_engine, vacuum
+from mmreco.service.tables import entries as _entries
+from mmreco.service.tables import exposures as _exposures
+from mmreco.service.tables import head as _head
+from mmreco.service.tables import metadata, personal
 
 __all__ = ["Entry", "EventStore", "NewEvent"]
 
 _PAGE = 10_000  # entries read together
 _DAY = 86_400_000  # milliseconds
-
-_tables = sql.MetaData()
-_entries = sql.Table(
-    "entries",
-    _tables,
-    sql.Column("sequence", sql.BigInteger, primary_key=True, autoincrement=False),
-    sql.Column("kind", sql.String(16), nullable=False),
-    sql.Column("received", sql.BigInteger, nullable=False, index=True),
-    sql.Column("user_id", sql.Text, index=True),
-    sql.Column("item_id", sql.Text),
-    sql.Column("event", sql.Text),
-    sql.Column("weight", sql.Double),
-    sql.Column("time", sql.BigInteger),
-    sql.Column("body", sql.Text),
-)
-_head = sql.Table(
-    "head",
-    _tables,
-    sql.Column("one", sql.Integer, primary_key=True, autoincrement=False),
-    sql.Column("newest", sql.BigInteger, nullable=False),
-    sql.Column("key", sql.String(64), nullable=False),
-)
 
 Kind = Literal["event", "item", "removed", "forgotten"]
 
@@ -110,7 +92,7 @@ class EventStore:
             The database is away.
         """
         engine = open_engine(url)
-        create(engine, [_entries, _head])
+        create(engine, metadata.sorted_tables)
         with engine.begin() as connection:
             if connection.execute(sql.select(_head.c.one)).first() is None:
                 first = {"one": 1, "newest": 0, "key": secrets.token_hex(32)}
@@ -140,20 +122,20 @@ class EventStore:
         return self._write([{"kind": "removed", "item_id": item_id}])
 
     def forget(self, user_id: str) -> int:
-        """Erase a user's events, from the files too; how many there were. A keyed hash of the id stays.
+        """Erase a user from every table and from the files; how many rows there were. A keyed hash of the id stays.
 
         The database is rewritten, so this takes as long as copying it.
         """
         mark = {"kind": "forgotten", "body": self.pseudonym(user_id)}
         with self._writing, self.engine.begin() as connection:
             self._insert(connection, [mark])
-            gone = connection.execute(sql.delete(_entries).where(_entries.c.user_id == user_id)).rowcount
+            gone = sum(_erase(connection, table, user_id) for table in personal())
         with self._writing:
-            vacuum(self.engine, [_entries])
+            vacuum(self.engine, personal())
         return int(gone)
 
     def expire(self, keep_days: int) -> int:
-        """Erase events received more than so many days ago; how many there were.
+        """Erase what shoppers did, and what they were shown, more than so many days ago; how many rows there were.
 
         Raises
         ------
@@ -161,12 +143,14 @@ class EventStore:
             `keep_days` is no whole number of 1 or more.
         """
         oldest = _now() - require_whole("keep_days", keep_days) * _DAY
-        old = sql.delete(_entries).where(_entries.c.kind == "event", _entries.c.received < oldest)
         with self._writing, self.engine.begin() as connection:
-            gone = connection.execute(old).rowcount
+            gone = connection.execute(
+                sql.delete(_entries).where(_entries.c.kind == "event", _entries.c.received < oldest)
+            ).rowcount
+            gone += connection.execute(sql.delete(_exposures).where(_exposures.c.received < oldest)).rowcount
         if gone:
             with self._writing:
-                vacuum(self.engine, [_entries])
+                vacuum(self.engine, personal())
         return int(gone)
 
     # ---- read
@@ -211,6 +195,10 @@ class EventStore:
         rows = [{**blank, **one, "sequence": first + n, "received": received} for n, one in enumerate(entries)]
         connection.execute(sql.insert(_entries), rows)
         return newest
+
+
+def _erase(connection: Connection, table: sql.Table, user_id: str) -> int:
+    return connection.execute(sql.delete(table).where(table.c.user_id == user_id)).rowcount
 
 
 def _now() -> int:
