@@ -1,6 +1,6 @@
 # Everything from a fresh machine with Python 3.11 or later and a network: `make demo`, `make test`.
 PYTHON ?= python3
-EXTRAS ?= cpu,offline,serve,dev
+EXTRAS ?= cpu,offline,serve,postgres,dev
 comma  := ,
 VENV   := .venv
 BIN    := $(VENV)/bin

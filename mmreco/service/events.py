@@ -9,7 +9,6 @@ whom to leave out of an artefact that was trained before.
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import threading
 import time
@@ -19,39 +18,19 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sql
-from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.engine import Connection, Engine
 
 from mmreco.arguments import require_whole
-from mmreco.errors import DataError
+from mmreco.service.database import create, open_engine, vacuum
+from mmreco.service.tables import entries as _entries
+from mmreco.service.tables import exposures as _exposures
+from mmreco.service.tables import head as _head
+from mmreco.service.tables import metadata, personal
 
 __all__ = ["Entry", "EventStore", "NewEvent"]
 
-_BUSY_SECONDS = 10  # how long a writer waits for another process's transaction
 _PAGE = 10_000  # entries read together
 _DAY = 86_400_000  # milliseconds
-
-_tables = sql.MetaData()
-_entries = sql.Table(
-    "entries",
-    _tables,
-    sql.Column("sequence", sql.BigInteger, primary_key=True, autoincrement=False),
-    sql.Column("kind", sql.String(8), nullable=False),
-    sql.Column("received", sql.BigInteger, nullable=False, index=True),
-    sql.Column("user_id", sql.Text, index=True),
-    sql.Column("item_id", sql.Text),
-    sql.Column("event", sql.Text),
-    sql.Column("weight", sql.Double),
-    sql.Column("time", sql.BigInteger),
-    sql.Column("body", sql.Text),
-)
-_head = sql.Table(
-    "head",
-    _tables,
-    sql.Column("one", sql.Integer, primary_key=True, autoincrement=False),
-    sql.Column("newest", sql.BigInteger, nullable=False),
-    sql.Column("key", sql.String(64), nullable=False),
-)
 
 Kind = Literal["event", "item", "removed", "forgotten"]
 
@@ -112,8 +91,8 @@ class EventStore:
         DBAPIError
             The database is away.
         """
-        engine = _engine(url)
-        _tables.create_all(engine)
+        engine = open_engine(url)
+        create(engine, metadata.sorted_tables)
         with engine.begin() as connection:
             if connection.execute(sql.select(_head.c.one)).first() is None:
                 first = {"one": 1, "newest": 0, "key": secrets.token_hex(32)}
@@ -143,19 +122,20 @@ class EventStore:
         return self._write([{"kind": "removed", "item_id": item_id}])
 
     def forget(self, user_id: str) -> int:
-        """Erase a user's events, from the files too; how many there were. A keyed hash of the id stays.
+        """Erase a user from every table and from the files; how many rows there were. A keyed hash of the id stays.
 
         The database is rewritten, so this takes as long as copying it.
         """
         mark = {"kind": "forgotten", "body": self.pseudonym(user_id)}
         with self._writing, self.engine.begin() as connection:
             self._insert(connection, [mark])
-            gone = connection.execute(sql.delete(_entries).where(_entries.c.user_id == user_id)).rowcount
-        self._vacuum()
+            gone = sum(_erase(connection, table, user_id) for table in personal())
+        with self._writing:
+            vacuum(self.engine, personal())
         return int(gone)
 
     def expire(self, keep_days: int) -> int:
-        """Erase events received more than so many days ago; how many there were.
+        """Erase what shoppers did, and what they were shown, more than so many days ago; how many rows there were.
 
         Raises
         ------
@@ -163,11 +143,14 @@ class EventStore:
             `keep_days` is no whole number of 1 or more.
         """
         oldest = _now() - require_whole("keep_days", keep_days) * _DAY
-        old = sql.delete(_entries).where(_entries.c.kind == "event", _entries.c.received < oldest)
         with self._writing, self.engine.begin() as connection:
-            gone = connection.execute(old).rowcount
+            gone = connection.execute(
+                sql.delete(_entries).where(_entries.c.kind == "event", _entries.c.received < oldest)
+            ).rowcount
+            gone += connection.execute(sql.delete(_exposures).where(_exposures.c.received < oldest)).rowcount
         if gone:
-            self._vacuum()
+            with self._writing:
+                vacuum(self.engine, personal())
         return int(gone)
 
     # ---- read
@@ -205,48 +188,17 @@ class EventStore:
             return self._insert(connection, entries)
 
     def _insert(self, connection: Connection, entries: list[dict[str, Any]]) -> int:
-        connection.execute(sql.update(_head).values(newest=_head.c.newest + len(entries)))  # held until the commit
-        newest = int(connection.execute(sql.select(_head.c.newest)).scalar_one())
+        further = sql.update(_head).values(newest=_head.c.newest + len(entries))  # the row is held until the commit
+        newest = int(connection.execute(further.returning(_head.c.newest)).scalar_one())
         first, received = newest - len(entries) + 1, _now()
         blank = dict.fromkeys(column.name for column in _entries.columns)
         rows = [{**blank, **one, "sequence": first + n, "received": received} for n, one in enumerate(entries)]
         connection.execute(sql.insert(_entries), rows)
         return newest
 
-    def _vacuum(self) -> None:
-        """Leave nothing of deleted rows in any file: the write-ahead log is emptied, the rest is written anew."""
-        with self._writing, self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if self.engine.dialect.name == "postgresql":
-                connection.execute(sql.text("VACUUM FULL entries"))
-            if self.engine.dialect.name == "sqlite":
-                for words in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                    connection.execute(sql.text(words)).close()
 
-
-def _engine(url: str | Path) -> Engine:
-    try:
-        where = make_url(url) if isinstance(url, str) and "://" in url else URL.create("sqlite", database=str(url))
-        if where.get_backend_name() != "sqlite":
-            return sql.create_engine(where, pool_pre_ping=True)
-        if where.database in (None, "", ":memory:"):
-            raise DataError(f"events: {url!s} is kept in memory and lost with the process; give the path of a file")
-        engine = sql.create_engine(where, connect_args={"timeout": _BUSY_SECONDS})
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        shown = "the URL" if isinstance(url, str) else url  # a URL may hold a password
-        raise DataError(
-            f"events: {shown} cannot be used ({error}); give a path or e.g. postgresql+psycopg://"
-        ) from error
-    path = Path(str(where.database))
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # behaviour is nobody else's business
-    sql.event.listen(engine, "connect", _safe)
-    return engine
-
-
-def _safe(connection: Any, _record: Any) -> None:
-    """A commit is on the disk when it returns; readers do not wait for writers; what is deleted is overwritten."""
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
+def _erase(connection: Connection, table: sql.Table, user_id: str) -> int:
+    return connection.execute(sql.delete(table).where(table.c.user_id == user_id)).rowcount
 
 
 def _now() -> int:

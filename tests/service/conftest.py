@@ -1,6 +1,7 @@
 """A small synthetic shop behind HTTP, with a model that is fitted at once."""
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs mmreco[serve]")
 
+from postgres import NOT_INSTALLED, Postgres, binaries, temporary_postgres
 from starlette.testclient import TestClient
 
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
@@ -38,9 +40,33 @@ def artefact(fitted: Path, tmp_path: Path) -> Path:
     return tmp_path / "artefact"
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    pytest.importorskip("psycopg", reason="needs mmreco[postgres]")
+    if binaries() is None:
+        pytest.skip(NOT_INSTALLED)
+    with temporary_postgres(durable=False) as server:
+        yield server
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> EventStore:
-    return EventStore.open(tmp_path / "events.db")
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'events.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where events are kept: every test of what is asked of any store runs on both."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    return str(request.getfixturevalue("postgres").create(f"shop-{uuid.uuid4().hex}"))
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[EventStore]:
+    store = EventStore.open(sqlite_url)
+    yield store
+    store.close()
 
 
 @pytest.fixture

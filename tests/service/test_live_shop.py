@@ -44,9 +44,8 @@ def test_who_was_forgotten_stays_so(plant: SyntheticShop, artefact: Path, store:
     assert history(again, user) == history(LiveShop(artefact, store), user) == [item]
 
 
-def test_workers_see_each_other_within_a_second(plant: SyntheticShop, artefact: Path, tmp_path: Path) -> None:
-    path = tmp_path / "events.db"
-    one, two = (LiveShop(artefact, EventStore.open(path)) for _ in range(2))
+def test_workers_see_each_other_within_a_second(plant: SyntheticShop, artefact: Path, url: str) -> None:
+    one, two = (LiveShop(artefact, EventStore.open(url)) for _ in range(2))
     item, user = plant.catalogue.items.ids([7])[0], plant.interactions.users.ids([4])[0]
     two.start()
     try:
@@ -59,6 +58,8 @@ def test_workers_see_each_other_within_a_second(plant: SyntheticShop, artefact: 
         assert history(two, user) == []
     finally:
         two.stop()
+        for shop in (one, two):
+            shop.store.close()
 
 
 def test_artefacts_are_swapped_under_questions(plant: SyntheticShop, artefact: Path, live: LiveShop) -> None:
