@@ -5,13 +5,23 @@ from pathlib import Path
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from mmreco.arrays import F32, Bool
+from mmreco.data.boxes import Boxes
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 
-__all__ = ["CoversVocabulary", "Encoder", "PlacesItems", "QueryEncoder", "Recommends", "Searches", "Storable"]
+__all__ = [
+    "CoversVocabulary",
+    "Detects",
+    "Encoder",
+    "PlacesItems",
+    "QueryEncoder",
+    "Recommends",
+    "Searches",
+    "Storable",
+]
 
 Content = TypeVar("Content", contravariant=True)
 
@@ -55,6 +65,14 @@ class CoversVocabulary(Protocol[Content]):
 
     def vocabulary_coverage(self, queries: Sequence[Content]) -> F32:
         """The share of each query that is in the vocabulary, shape `(n,)`, 0 to 1."""
+
+
+@runtime_checkable
+class Detects(Protocol[Content]):
+    """Pictures in, boxes out: where the products are."""
+
+    def detect(self, pictures: Sequence[Content]) -> list[Boxes]:
+        """The boxes of each picture, best first, in pixels of the upright picture; none where nothing was found."""
 
 
 @runtime_checkable

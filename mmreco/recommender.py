@@ -13,6 +13,7 @@ import pyarrow as pa
 from mmreco.arguments import listed, require_width, strings
 from mmreco.arrays import I64, Bool
 from mmreco.data.answer import Answer, SimilarUsers
+from mmreco.data.boxes import Box
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
@@ -41,10 +42,11 @@ from mmreco.models.contentknn import ContentKNN
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.training import Training
 from mmreco.pages import Page, PageComposer, PageOptions
-from mmreco.protocols import Encoder, Recommends, Searches
+from mmreco.protocols import Detects, Encoder, Recommends, Searches
 from mmreco.questions.answers import Answered, ItemQuestions
 from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.content_search import search_content
+from mmreco.retrieval.cropping import cropped
 from mmreco.retrieval.lexical import FIELDS, LexicalIndex
 from mmreco.splitting import moment_ms
 from mmreco.storage.artefact import Artefact, publish, read_artefact
@@ -283,6 +285,7 @@ class Recommender:
         *,
         text: Sequence[str] | None = None,
         image: Sequence[str | Path | bytes] | None = None,
+        boxes: Sequence[Box | None] | Detects[Any] | None = None,
         k: int = 10,
         match: Literal["both", "words", "meaning"] = "both",
         users: Sequence[str] | None = None,
@@ -300,6 +303,9 @@ class Recommender:
         text : one query a question, optional
         image : one picture a question, its path or the bytes of its file, optional
             With `text`, question `q` is text `q` and picture `q`; their cosines are averaged.
+        boxes : one a picture, or a detector, optional
+            Where the product is: `(x0, y0, x1, y1)` in pixels of the upright picture, None for the whole. A `Detector`
+            finds the box itself. `Answer.boxes` says which was used.
         match : how texts without a picture are compared
             By the words as they are written (BM25, exact names first), by meaning (cosines of the encoders' vectors),
             or both together.
@@ -311,7 +317,7 @@ class Recommender:
         ------
         DataError
             Nothing is asked, texts and pictures are not as many, the shop has none of what is asked, a picture
-            cannot be read, or `k` or `where` is unusable.
+            cannot be read, a box is empty or leaves its picture, or `k` or `where` is unusable.
         """
         state = self._state
         width = require_width(k, len(state.items))
@@ -320,18 +326,24 @@ class Recommender:
             queries["text"] = strings("text", text)
         if image is not None:
             queries["image"] = [p if isinstance(p, bytes) else Path(p) for p in listed("image", image)]
+        if boxes is not None and image is None:
+            raise DataError("search: boxes without pictures; give image=[...]")
         if match not in ("both", "words", "meaning"):
             raise DataError(f"match={match!r}: expected 'both', 'words' or 'meaning'")
         n = len(next(iter(queries.values()), []))
         chosen = state.among(candidates(state.catalogue, n, where=where, allow=allow, refuse=refuse))
+        questions = tuple(" + ".join(map(_shown, parts)) for parts in zip(*queries.values(), strict=False))
+        used: tuple[Box | None, ...] = ()
+        if boxes is not None:
+            queries["image"], used = cropped(queries["image"], boxes)
         if list(queries) == ["text"] and match != "meaning" and state.words_and_meanings is not None:
             who = None if users is None else strings("users", users)
             ranking, known = search_words(state, queries["text"], width, match, who, chosen)
         else:
             ranking, known = search_content(list(state.content.values()), queries, width, candidates=chosen)
-        questions = tuple(" + ".join(map(_shown, parts)) for parts in zip(*queries.values(), strict=True))
         unknown = tuple(q for q, understood in zip(questions, known, strict=True) if not understood)
-        return Answer(questions, ranking, state.catalogue, np.zeros(len(questions), dtype=bool), unknown)
+        popular = np.zeros(len(questions), dtype=bool)
+        return Answer(questions, ranking, state.catalogue, popular, unknown, boxes=used)
 
     def explain(self, user: str | None, item: str, *, history: Sequence[str] | None = None, k: int = 10) -> Explanation:
         """Why this item is recommended to this shopper: what carries it, each reason measured by leaving it out.

@@ -258,6 +258,28 @@ def test_an_unreadable_picture_query_is_said_by_name(pictured: tuple[Recommender
         pictured[0].search(image=[pictured[1] / "blue-9.png"])
 
 
+def test_a_box_of_a_picture_is_compared(pictured: tuple[Recommender, Path], tmp_path: Path) -> None:
+    recommender, _ = pictured
+    scene = Image.new("RGB", (120, 90), "red")
+    scene.paste(Image.new("RGB", (40, 40), "blue"), (70, 30))
+    scene.save(tmp_path / "scene.png")
+    asked = [tmp_path / "scene.png"] * 2
+    answer = recommender.search(image=asked, boxes=[(70, 30, 110, 70), (0, 0, 60, 60)], k=9)
+    assert set(answer.ids()[0]) == {f"blue-{n}" for n in range(9)}
+    assert set(answer.ids()[1]) <= {f"red-{n}" for n in range(10)}
+    assert answer.boxes == ((70, 30, 110, 70), (0, 0, 60, 60))
+    assert "[70, 30, 110, 70]" in repr(answer)
+    assert answer.questions == (str(tmp_path / "scene.png"),) * 2
+    whole = recommender.search(image=asked[:1], boxes=[None], k=3)
+    assert whole.boxes == (None,)
+    assert whole.ids() == recommender.search(image=asked[:1], k=3).ids()
+    for boxes, said in (([(0, 0, 9, 9)], "1 for 2 pictures"), ([None, (0, 0, 500, 9)], "picture 1: box")):
+        with pytest.raises(DataError, match=said):
+            recommender.search(image=asked, boxes=boxes)
+    with pytest.raises(DataError, match="boxes without pictures"):
+        recommender.search(text=["red"], boxes=[None])
+
+
 def test_a_shop_s_own_pictures_are_learnt_from(
     pictured: tuple[Recommender, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

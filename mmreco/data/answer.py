@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmreco.arrays import F32, Bool
+from mmreco.data.boxes import Box
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
 from mmreco.data.ranking import Ranking
@@ -33,11 +34,13 @@ class Answer:
         Users or items of the request that the shop does not know, or queries no encoder understands.
     notes : optional
         What the caller should know of how it was answered.
+    boxes : one a question, where pictures were asked for
+        The part of each picture that was compared, in its pixels; None for the whole.
 
     Raises
     ------
     DataError
-        There are not as many questions as lines in the ranking.
+        There are not as many questions as lines in the ranking, or boxes for some of them only.
 
     Examples
     --------
@@ -54,10 +57,13 @@ class Answer:
     popular: Bool
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    boxes: tuple[Box | None, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.questions) == len(self.ranking) == len(self.popular):
             raise DataError(f"answer: {len(self.questions)} questions for {len(self.ranking)} lines of a ranking")
+        if self.boxes and len(self.boxes) != len(self.questions):
+            raise DataError(f"answer: {len(self.boxes)} boxes for {len(self.questions)} questions")
 
     def __len__(self) -> int:
         """The number of questions."""
@@ -95,6 +101,8 @@ class Answer:
             named = zip(self.catalogue.items.ids(rows), self.scores[q], rows, strict=False)
             best = [f"{i} {s:.3f}" + ("" if titles is None else f" {str(titles[r])[:30]!r}") for i, s, r in named]
             said = " (popular)" if self.popular[q] else ""
+            box = self.boxes[q] if self.boxes else None
+            said += "" if box is None else " [" + ", ".join(f"{value:g}" for value in box) + "]"
             lines.append(f"{question}{said}: {' | '.join(best) or 'nothing'}")
         if len(self) > _SHOWN:
             lines.append(f"... {len(self) - _SHOWN} more questions")
