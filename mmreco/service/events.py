@@ -24,34 +24,16 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from mmreco.arguments import require_whole
 from mmreco.errors import DataError
+from mmreco.service.tables import entries as _entries
+from mmreco.service.tables import exposures as _exposures
+from mmreco.service.tables import head as _head
+from mmreco.service.tables import metadata, personal
 
 __all__ = ["Entry", "EventStore", "NewEvent"]
 
 _BUSY_SECONDS = 10  # how long a writer waits for another process's transaction
 _PAGE = 10_000  # entries read together
 _DAY = 86_400_000  # milliseconds
-
-_tables = sql.MetaData()
-_entries = sql.Table(
-    "entries",
-    _tables,
-    sql.Column("sequence", sql.BigInteger, primary_key=True, autoincrement=False),
-    sql.Column("kind", sql.String(8), nullable=False),
-    sql.Column("received", sql.BigInteger, nullable=False, index=True),
-    sql.Column("user_id", sql.Text, index=True),
-    sql.Column("item_id", sql.Text),
-    sql.Column("event", sql.Text),
-    sql.Column("weight", sql.Double),
-    sql.Column("time", sql.BigInteger),
-    sql.Column("body", sql.Text),
-)
-_head = sql.Table(
-    "head",
-    _tables,
-    sql.Column("one", sql.Integer, primary_key=True, autoincrement=False),
-    sql.Column("newest", sql.BigInteger, nullable=False),
-    sql.Column("key", sql.String(64), nullable=False),
-)
 
 Kind = Literal["event", "item", "removed", "forgotten"]
 
@@ -113,7 +95,7 @@ class EventStore:
             The database is away.
         """
         engine = _engine(url)
-        _tables.create_all(engine)
+        metadata.create_all(engine)
         with engine.begin() as connection:
             if connection.execute(sql.select(_head.c.one)).first() is None:
                 first = {"one": 1, "newest": 0, "key": secrets.token_hex(32)}
@@ -143,19 +125,19 @@ class EventStore:
         return self._write([{"kind": "removed", "item_id": item_id}])
 
     def forget(self, user_id: str) -> int:
-        """Erase a user's events, from the files too; how many there were. A keyed hash of the id stays.
+        """Erase a user from every table and from the files; how many rows there were. A keyed hash of the id stays.
 
         The database is rewritten, so this takes as long as copying it.
         """
         mark = {"kind": "forgotten", "body": self.pseudonym(user_id)}
         with self._writing, self.engine.begin() as connection:
             self._insert(connection, [mark])
-            gone = connection.execute(sql.delete(_entries).where(_entries.c.user_id == user_id)).rowcount
+            gone = sum(_erase(connection, table, user_id) for table in personal())
         self._vacuum()
         return int(gone)
 
     def expire(self, keep_days: int) -> int:
-        """Erase events received more than so many days ago; how many there were.
+        """Erase what shoppers did, and what they were shown, more than so many days ago; how many rows there were.
 
         Raises
         ------
@@ -163,9 +145,11 @@ class EventStore:
             `keep_days` is no whole number of 1 or more.
         """
         oldest = _now() - require_whole("keep_days", keep_days) * _DAY
-        old = sql.delete(_entries).where(_entries.c.kind == "event", _entries.c.received < oldest)
         with self._writing, self.engine.begin() as connection:
-            gone = connection.execute(old).rowcount
+            gone = connection.execute(
+                sql.delete(_entries).where(_entries.c.kind == "event", _entries.c.received < oldest)
+            ).rowcount
+            gone += connection.execute(sql.delete(_exposures).where(_exposures.c.received < oldest)).rowcount
         if gone:
             self._vacuum()
         return int(gone)
@@ -217,10 +201,15 @@ class EventStore:
         """Leave nothing of deleted rows in any file: the write-ahead log is emptied, the rest is written anew."""
         with self._writing, self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if self.engine.dialect.name == "postgresql":
-                connection.execute(sql.text("VACUUM FULL entries"))
+                for table in personal():
+                    connection.execute(sql.text(f"VACUUM FULL {table.name}"))
             if self.engine.dialect.name == "sqlite":
                 for words in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
                     connection.execute(sql.text(words)).close()
+
+
+def _erase(connection: Connection, table: sql.Table, user_id: str) -> int:
+    return connection.execute(sql.delete(table).where(table.c.user_id == user_id)).rowcount
 
 
 def _engine(url: str | Path) -> Engine:
