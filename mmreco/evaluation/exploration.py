@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmreco.arguments import require_width
-from mmreco.arrays import F64
+from mmreco.arrays import F64, I64
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError
 
@@ -53,7 +53,7 @@ def explore(ranking: Ranking, k: int, *, rate: float, seed: int) -> Explored:
     there = ranking.rows >= 0
     order = np.argsort(np.where(there, rng.random((n, m)), 2.0), axis=1)[:, :k]  # what is missing comes last
     shuffled = np.take_along_axis(ranking.rows, order, axis=1)
-    rows = np.where((rng.random(n) < rate)[:, None], shuffled, best)
-    chance = (1 - rate) * (rows == best) + rate / np.maximum(there.sum(axis=1, keepdims=True), 1)
+    rows: I64 = np.where((rng.random(n) < rate)[:, None], shuffled, best)
+    chance = np.where(rows == best, 1 - rate, 0.0) + rate / np.maximum(there.sum(axis=1, keepdims=True), 1)
     scores = np.where(rows >= 0, np.arange(k, 0, -1, dtype=np.float32), np.float32(-np.inf))
     return Explored(Ranking(rows, scores), np.where(rows >= 0, chance, np.nan))

@@ -136,7 +136,7 @@ def _estimate(above: F64, below: F64, weights: F64, groups: I64 | None, level: f
     squares = float((weights**2).sum())
     effective = float(weights.sum()) ** 2 / squares if squares else 0.0
     if groups is not None:
-        above, below = np.bincount(groups, weights=above), np.bincount(groups, weights=below)
+        above, below = (np.bincount(groups, weights=part).astype(np.float64) for part in (above, below))
     n = len(above)
     rng = np.random.default_rng([seed, 2])
     step = max(1, _CELLS // n)
