@@ -48,12 +48,13 @@ def explore(ranking: Ranking, k: int, *, rate: float, seed: int) -> Explored:
     best = ranking.top(require_width(k)).rows
     if not 0 <= rate <= 1:
         raise DataError(f"exploration rate={rate}: expected 0 to 1")
-    rng = np.random.default_rng(seed)
     n, m = ranking.rows.shape
+    rng = np.random.default_rng(seed)
     there = ranking.rows >= 0
     order = np.argsort(np.where(there, rng.random((n, m)), 2.0), axis=1)[:, :k]  # what is missing comes last
     shuffled = np.take_along_axis(ranking.rows, order, axis=1)
-    rows: I64 = np.where((rng.random(n) < rate)[:, None], shuffled, best)
+    drawn = rng.random((n, 1)) < rate
+    rows: I64 = np.where(drawn, shuffled, best)
     chance = np.where(rows == best, 1 - rate, 0.0) + rate / np.maximum(there.sum(axis=1, keepdims=True), 1)
     scores = np.where(rows >= 0, np.arange(k, 0, -1, dtype=np.float32), np.float32(-np.inf))
     return Explored(Ranking(rows, scores), np.where(rows >= 0, chance, np.nan))

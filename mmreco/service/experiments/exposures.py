@@ -125,9 +125,7 @@ def read_exposures(store: EventStore, experiment: str) -> list[Exposure]:
     with store.engine.connect() as connection:
         found = connection.execute(asked.order_by(exposures.c.received, exposures.c.number)).all()
     return [
-        Exposure._make(
-            (*about, json.loads(items), json.loads(chances), None if teams is None else json.loads(teams))
-        )
+        Exposure._make((*about, json.loads(items), json.loads(chances), None if teams is None else json.loads(teams)))
         for *about, items, chances, teams in found
     ]
 
