@@ -549,6 +549,21 @@ class Recommender:
         """What recommends; None where there was nothing to learn from."""
         return self._state.model
 
+    def as_model(self) -> LiveModel:
+        """What answers now, as a model over the rows of the whole catalogue; later changes do not reach it.
+
+        For whoever asks in rows: `evaluate(recommender.as_model(), split)`, say.
+        """
+        return LiveModel(self._state)
+
+    @property
+    def vectors(self) -> Embeddings | None:
+        """The vectors of items: the model's, or those of the first encoder where the model has none."""
+        state = self._state
+        if state.vectors is not None:
+            return state.vectors
+        return next((one.embeddings for one in state.content.values()), None)
+
     @property
     def catalogue(self) -> Catalogue:
         """The items there are, those added later included, those removed left out."""

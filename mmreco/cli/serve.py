@@ -27,6 +27,9 @@ def serve(
         Path | None,
         typer.Option(help="A file of keys, a line each: a name, rights (ask,write,erase), the key. Or MMRECO_KEYS."),
     ] = None,
+    experiment: Annotated[
+        Path | None, typer.Option(help="A .toml or .json file of variants; see docs/serving.md.")
+    ] = None,
     keep_days: Annotated[int | None, typer.Option(min=1, help="Erase events received earlier.")] = None,
 ) -> None:
     """Answer over HTTP, learn from clicks at once, and pick up a new artefact without a pause.
@@ -38,6 +41,8 @@ def serve(
     try:
         from mmreco.service.app import create_app, run
         from mmreco.service.events import EventStore
+        from mmreco.service.experiments.running import Experiment
+        from mmreco.service.experiments.settings import ExperimentSettings
         from mmreco.service.keys import Keys
         from mmreco.service.live_shop import LiveShop
     except ModuleNotFoundError as error:
@@ -48,5 +53,6 @@ def serve(
     beside = artefact.resolve()
     store = EventStore.open(events or beside.with_name(f"{beside.name}.events.db"))
     shop = LiveShop(artefact, store, keep_days=keep_days)
+    trial = None if experiment is None else Experiment(ExperimentSettings.read(experiment), shop)
     typer.echo(f"http://{host}:{port} answers from {artefact}; events are kept in {store.engine.url!r}", err=True)
-    run(create_app(shop, keys=allowed), host=host, port=port, has_keys=allowed is not None)
+    run(create_app(shop, keys=allowed, experiment=trial), host=host, port=port, has_keys=allowed is not None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mmreco.arrays import F64
+from mmreco.arrays import F64, I64
 from mmreco.errors import DataError
 
 __all__ = ["OffPolicyEstimate", "doubly_robust", "ips", "snips"]
@@ -37,7 +37,13 @@ class OffPolicyEstimate:
 
 
 def ips(
-    rewards: npt.ArrayLike, logged: npt.ArrayLike, target: npt.ArrayLike, *, level: float = 0.95, seed: int = 0
+    rewards: npt.ArrayLike,
+    logged: npt.ArrayLike,
+    target: npt.ArrayLike,
+    *,
+    groups: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> OffPolicyEstimate:
     """The mean reward, each weighed by how much likelier the other policy was to do what was done. Unbiased.
 
@@ -47,6 +53,8 @@ def ips(
         What was earned, e.g. 1 for a click.
     logged, target : shape `(n,)`
         The probability that the policy of the log, and the policy in question, would do what was done.
+    groups : shape `(n,)`, int64, optional
+        Events of one number are drawn together: the user's, where one user has several.
     level : between 0 and 1
         Share of the bootstrapped estimates that the interval holds.
 
@@ -62,11 +70,17 @@ def ips(
     0.9
     """
     earned, weights = _checked(rewards, logged, target, level)
-    return _estimate(weights * earned, np.ones(len(earned)), weights, level, seed)
+    return _estimate(weights * earned, np.ones(len(earned)), weights, _groups(groups, len(earned)), level, seed)
 
 
 def snips(
-    rewards: npt.ArrayLike, logged: npt.ArrayLike, target: npt.ArrayLike, *, level: float = 0.95, seed: int = 0
+    rewards: npt.ArrayLike,
+    logged: npt.ArrayLike,
+    target: npt.ArrayLike,
+    *,
+    groups: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> OffPolicyEstimate:
     """As `ips`, divided by the mean weight: a little biased, of far less variance, and never outside the rewards.
 
@@ -78,7 +92,7 @@ def snips(
     earned, weights = _checked(rewards, logged, target, level)
     if not weights.any():
         raise DataError("snips: the target policy gives every logged action probability 0; nothing can be told")
-    return _estimate(weights * earned, weights, weights, level, seed)
+    return _estimate(weights * earned, weights, weights, _groups(groups, len(earned)), level, seed)
 
 
 def doubly_robust(
@@ -88,6 +102,7 @@ def doubly_robust(
     *,
     predicted: npt.ArrayLike,
     expected: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> OffPolicyEstimate:
@@ -95,7 +110,7 @@ def doubly_robust(
 
     Parameters
     ----------
-    rewards, logged, target, level : as `ips`
+    rewards, logged, target, groups, level : as `ips`
     predicted : shape `(n,)`
         The reward that a model expects of what was done, fitted on other events than these (cross-fitting).
     expected : shape `(n,)`
@@ -111,11 +126,17 @@ def doubly_robust(
     for name, given in (("predicted", foreseen), ("expected", hoped)):
         if given.shape != earned.shape or not np.isfinite(given).all():
             raise DataError(f"{name}: shape {given.shape}; expected {earned.shape}, all finite")
-    return _estimate(hoped + weights * (earned - foreseen), np.ones(len(earned)), weights, level, seed)
+    return _estimate(
+        hoped + weights * (earned - foreseen), np.ones(len(earned)), weights, _groups(groups, len(earned)), level, seed
+    )
 
 
-def _estimate(above: F64, below: F64, weights: F64, level: float, seed: int) -> OffPolicyEstimate:
+def _estimate(above: F64, below: F64, weights: F64, groups: I64 | None, level: float, seed: int) -> OffPolicyEstimate:
     """The ratio of two means, and its bootstrapped interval."""
+    squares = float((weights**2).sum())
+    effective = float(weights.sum()) ** 2 / squares if squares else 0.0
+    if groups is not None:
+        above, below = (np.bincount(groups, weights=part).astype(np.float64) for part in (above, below))
     n = len(above)
     rng = np.random.default_rng([seed, 2])
     step = max(1, _CELLS // n)
@@ -126,9 +147,18 @@ def _estimate(above: F64, below: F64, weights: F64, level: float, seed: int) -> 
         under = times @ below
         drawn.append(np.divide(times @ above, under, out=np.full(size, np.nan), where=under > 0))
     low, high = np.nanquantile(np.concatenate(drawn), [(1 - level) / 2, (1 + level) / 2])
-    squares = float((weights**2).sum())
-    effective = float(weights.sum()) ** 2 / squares if squares else 0.0
     return OffPolicyEstimate(float(above.sum() / below.sum()), float(low), float(high), effective)
+
+
+def _groups(groups: npt.ArrayLike | None, n: int) -> I64 | None:
+    """The groups, numbered from 0 without a gap."""
+    if groups is None:
+        return None
+    given = np.asarray(groups)
+    if given.shape != (n,) or given.dtype.kind not in "iu":
+        raise DataError(f"off-policy: groups {given.dtype} of shape {given.shape}; expected whole numbers ({n},)")
+    numbered: I64 = np.unique(given, return_inverse=True)[1].astype(np.int64)
+    return numbered
 
 
 def _checked(rewards: npt.ArrayLike, logged: npt.ArrayLike, target: npt.ArrayLike, level: float) -> tuple[F64, F64]:

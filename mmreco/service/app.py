@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from mmreco.errors import DataError
 from mmreco.service.access import Access
+from mmreco.service.experiments.running import Experiment
 from mmreco.service.gate import Gate
 from mmreco.service.keys import Keys
 from mmreco.service.limits import Limits
@@ -23,7 +24,13 @@ from mmreco.service.routes import asking, health, writing
 __all__ = ["create_app", "run"]
 
 
-def create_app(shop: LiveShop, *, keys: Keys | None = None, limits: Limits | None = None) -> FastAPI:
+def create_app(
+    shop: LiveShop,
+    *,
+    keys: Keys | None = None,
+    limits: Limits | None = None,
+    experiment: Experiment | None = None,
+) -> FastAPI:
     """An ASGI application that answers from `shop`, and keeps it up to date while it runs.
 
     Parameters
@@ -32,6 +39,7 @@ def create_app(shop: LiveShop, *, keys: Keys | None = None, limits: Limits | Non
     keys : who may do what, optional
         Without any, requests to this machine's own names alone are answered, and may do everything.
     limits : optional
+    experiment : over `shop`, optional
 
     Examples
     --------
@@ -43,11 +51,16 @@ def create_app(shop: LiveShop, *, keys: Keys | None = None, limits: Limits | Non
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         shop.start()
+        if experiment is not None:
+            experiment.start()
         yield
+        if experiment is not None:
+            experiment.stop()
         shop.stop()
 
     app = FastAPI(title="mmreco", lifespan=lifespan, docs_url=None, redoc_url=None)
-    for routes in (asking, writing, health):
+    app.include_router(asking(shop, measures, access, experiment))
+    for routes in (writing, health):
         app.include_router(routes(shop, measures, access))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)

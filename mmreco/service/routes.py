@@ -1,6 +1,7 @@
 """The routes: each asks one recommender, or writes to the store and has it taken in."""
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Response, UploadFile
@@ -10,6 +11,7 @@ from mmreco.explain.explanation import title
 from mmreco.service import schemas as of
 from mmreco.service.access import Access
 from mmreco.service.events import NewEvent
+from mmreco.service.experiments.running import Experiment, Part
 from mmreco.service.limits import ID, QUERY, WHERE, WIDTH
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.measures import Measures
@@ -19,8 +21,8 @@ __all__ = ["asking", "health", "writing"]
 Name = Annotated[str, Path(min_length=1, max_length=ID, pattern=r"^[^\x00]+$")]
 
 
-def asking(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
-    """The routes that ask."""
+def asking(shop: LiveShop, measures: Measures, access: Access, experiment: Experiment | None = None) -> APIRouter:
+    """The routes that ask; users are answered by their variant of the experiment, if there is one."""
     router = APIRouter(prefix="/v1", dependencies=[Depends(access.needs("ask"))], tags=["ask"])
 
     def answered(answer: Answer, generation: str) -> of.Answers:
@@ -32,6 +34,8 @@ def asking(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
         """What each shopper wants next."""
         now = shop.serving
         options = body.model_dump(include={"users", "history", "k", "where", "allow", "refuse", "exclude_seen"})
+        if experiment is not None and body.users is not None:
+            return _joined(experiment.recommend(**options), measures)
         return answered(now.recommender.recommend(**options), now.generation)
 
     @router.post("/similar")
@@ -164,7 +168,26 @@ def health(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
     return router
 
 
-def _answers(answer: Answer, generation: str) -> of.Answers:
+def _joined(parts: Sequence[Part], measures: Measures) -> of.Answers:
+    """The answers of several variants as one, in the order of the questions."""
+    named: dict[int, of.Named] = {}
+    unknown, notes, generations = [], dict[str, None](), dict[str, None]()
+    for part in parts:
+        measures.count(part.answer)
+        own = _answers(part.answer, part.generation, part.variant)
+        named.update(zip(part.places, own.answers, strict=True))
+        unknown += own.unknown
+        notes.update(dict.fromkeys(own.notes))
+        generations[own.generation] = None
+    return of.Answers(
+        answers=[named[place] for place in sorted(named)],
+        unknown=unknown,
+        notes=list(notes),
+        generation=",".join(generations),
+    )
+
+
+def _answers(answer: Answer, generation: str, variant: str | None = None) -> of.Answers:
     titles = answer.catalogue.table["title"] if answer.catalogue.has("title") else None
     named = []
     for q, ids in enumerate(answer.ids()):
@@ -173,5 +196,7 @@ def _answers(answer: Answer, generation: str) -> of.Answers:
             of.Found(item_id=i, score=score, title=None if titles is None else titles[row].as_py())
             for i, score, row in places
         ]
-        named.append(of.Named(question=answer.questions[q], popular=bool(answer.popular[q]), items=found))
+        named.append(
+            of.Named(question=answer.questions[q], popular=bool(answer.popular[q]), items=found, variant=variant)
+        )
     return of.Answers(answers=named, unknown=list(answer.unknown), notes=list(answer.notes), generation=generation)

@@ -170,6 +170,7 @@ class Named(BaseModel):
     question: str
     popular: bool
     items: list[Found]
+    variant: str | None = Field(None, description="Of the experiment, where one runs.")
 
 
 class Answers(BaseModel):

@@ -40,6 +40,7 @@ exposures = sql.Table(
     sql.Column("number", _NUMBER, primary_key=True),
     sql.Column("experiment", sql.Text, nullable=False, index=True),
     sql.Column("variant", sql.Text, nullable=False),
+    sql.Column("place", sql.Integer, nullable=False),  # of the variant in its experiment, from 0
     sql.Column("share", sql.Double, nullable=False),  # of the variant, when this was shown
     sql.Column("user_id", sql.Text, nullable=False, index=True),
     sql.Column("received", sql.BigInteger, nullable=False, index=True),  # when it was shown, ms since 1970 UTC

@@ -1,0 +1,1 @@
+"""Experiments: variants that share the shoppers, what each was shown, and what became of it."""

@@ -1,0 +1,188 @@
+"""Experiment: each user is answered by one variant, the same at every restart, and what was shown is written down."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from sqlalchemy.exc import SQLAlchemyError
+
+from mmreco.data.answer import Answer
+from mmreco.evaluation.assignment import assign
+from mmreco.evaluation.exploration import explore
+from mmreco.evaluation.interleaving import team_draft
+from mmreco.rerank import rerank
+from mmreco.service.experiments.exposures import Exposure, ExposureLog, now
+from mmreco.service.experiments.settings import ExperimentSettings, Variant
+from mmreco.service.live_shop import LiveShop, Serving
+
+__all__ = ["Experiment", "Part"]
+
+_CANDIDATES = 200  # from which a page is re-ranked
+_POOL = 2  # times the width of a page: from which one in random order is drawn
+_NARROWING = ("where", "allow", "refuse")
+
+
+class Part(NamedTuple):
+    """Questions of one request that one variant answers: their places, the variant's name, and what it says."""
+
+    places: list[int]
+    variant: str
+    answer: Answer
+    generation: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Arm:
+    variant: Variant
+    shop: LiveShop
+    own: bool  # whether the shop is the arm's alone
+
+    def fresh(self) -> Serving:
+        """What answers, with every event in it; the main shop's has them already."""
+        if self.own:
+            with suppress(SQLAlchemyError):  # questions need no store
+                self.shop.catch_up()
+        return self.shop.serving
+
+    def answer(self, serving: Serving, options: Mapping[str, Any], k: int) -> tuple[Answer, list[list[float | None]]]:
+        """The answers of `k` places, with the chance of each item at its place."""
+        width = max(k, _CANDIDATES if self.variant.rerank else 0, _POOL * k if self.variant.explore else 0)
+        answer = serving.recommender.recommend(**{**options, "k": width})
+        ranking = answer.ranking
+        if self.variant.rerank is not None:
+            wanted = replace(self.variant.rerank, k=_POOL * k if self.variant.explore else k)
+            vectors = serving.recommender.vectors
+            ranking = rerank(ranking, wanted, catalogue=answer.catalogue, embeddings=vectors).ranking
+        if not self.variant.explore:
+            ranking = ranking.top(k)
+            return replace(answer, ranking=ranking), [[1.0] * int(n) for n in (ranking.rows >= 0).sum(axis=1)]
+        shown = explore(ranking, k, rate=self.variant.explore, seed=secrets.randbits(63))
+        there = shown.ranking.rows >= 0
+        chances = [line[own].tolist() for line, own in zip(shown.propensities, there, strict=True)]
+        return replace(answer, ranking=shown.ranking), chances
+
+
+class Experiment:
+    """Variants over one event store.
+
+    Parameters
+    ----------
+    settings : its name and variants
+    shop : what answers where a variant names no artefact of its own
+
+    Raises
+    ------
+    DataError, IncompatibleError
+        An artefact cannot be loaded, or a variant cannot answer with it.
+    """
+
+    def __init__(self, settings: ExperimentSettings, shop: LiveShop) -> None:
+        self.settings, self.exposures = settings, ExposureLog(shop.store)
+        self._key = bytes.fromhex(shop.store.pseudonym(f"experiment {settings.name}"))
+        self._arms = {}
+        for name, variant in settings.variants.items():
+            own = variant.artefact is not None
+            home = LiveShop(variant.artefact, shop.store, keep_days=shop.keep_days) if variant.artefact else shop
+            self._arms[name] = _Arm(variant, home, own)
+        for arm in self._arms.values():  # what cannot answer is refused before anybody asks
+            arm.answer(arm.shop.serving, {"history": [[]]}, 1)
+
+    def start(self) -> None:
+        """Keep the variants' own artefacts up to date, and write exposures down."""
+        for arm in self._arms.values():
+            if arm.own:
+                arm.shop.start()
+        self.exposures.start()
+
+    def stop(self) -> None:
+        """Write what waits; look no more."""
+        self.exposures.stop()
+        for arm in self._arms.values():
+            if arm.own:
+                arm.shop.stop()
+
+    def variant_of(self, user: str) -> str:
+        """The variant a user belongs to, by a hash under a key of the event store's."""
+        return assign(user, self.settings.shares, experiment=self.settings.name, key=self._key)
+
+    def serving_of(self, user: str) -> Serving:
+        """What answers this user, for what is neither re-ranked nor logged: pages and explanations."""
+        return self._arms[next(iter(self._arms)) if self.settings.interleave else self.variant_of(user)].fresh()
+
+    def recommend(self, users: Sequence[str], *, k: int, **options: Any) -> list[Part]:
+        """What each user wants next, by the variant they belong to, or interleaved; what is shown is written down.
+
+        Parameters
+        ----------
+        options : as `Recommender.recommend` takes them
+
+        Raises
+        ------
+        DataError
+            As `Recommender.recommend`.
+        """
+        narrowed = any(options.get(name) is not None for name in _NARROWING)
+        if self.settings.interleave:
+            return [self._interleaved(users, k, options)]
+        places: dict[str, list[int]] = {}
+        for place, user in enumerate(users):
+            places.setdefault(self.variant_of(user), []).append(place)
+        parts = []
+        for name, own in places.items():
+            arm = self._arms[name]
+            serving = arm.fresh()
+            answer, chances = arm.answer(serving, {**options, "users": [users[place] for place in own]}, k)
+            parts.append(Part(own, name, answer, serving.generation))
+            for place, ids, chance in zip(own, answer.ids(), chances, strict=True):
+                self._show(name, users[place], ids, [None] * len(ids) if narrowed else chance)
+        return parts
+
+    def _interleaved(self, users: Sequence[str], k: int, options: Mapping[str, Any]) -> Part:
+        asked = {**options, "users": list(users)}
+        servings = [arm.fresh() for arm in self._arms.values()]
+        first, second = (arm.answer(now_, asked, k)[0] for arm, now_ in zip(self._arms.values(), servings, strict=True))
+        items = first.catalogue.items
+        theirs = np.full_like(second.ranking.rows, -1)
+        for line, ids in enumerate(second.ids()):  # in the first one's rows; what it does not have is left out
+            rows = items.rows(ids, missing="mark")
+            rows = rows[rows >= 0]
+            theirs[line, : len(rows)] = rows
+        width = max(first.ranking.k, theirs.shape[1])
+        lists = zip(users, first.ids(), second.ids(), strict=True)
+        coins = np.stack([self._coins(user, one, other) for user, one, other in lists])
+        drafted = team_draft(_wide(first.ranking.rows, width), _wide(theirs, width), coins=coins[:, :width])
+        answer = replace(first, ranking=drafted.ranking)
+        for user, ids, teams in zip(users, answer.ids(), drafted.teams, strict=True):
+            self._show("interleaved", user, ids, [None] * len(ids), teams[: len(ids)].tolist())
+        generation = ",".join(dict.fromkeys(one.generation for one in servings))
+        return Part(list(range(len(users))), "interleaved", answer, generation)
+
+    def _coins(self, user: str, first: list[str], second: list[str]) -> Any:
+        """As many as any list is wide; the same while both lists are."""
+        told = "\0".join([user, *first, "", *second]).encode()
+        seed = int.from_bytes(hmac.new(self._key, told, hashlib.sha256).digest()[:8], "big")
+        return np.random.default_rng(seed).random(_CANDIDATES) < 0.5
+
+    def _show(
+        self,
+        variant: str,
+        user: str,
+        items: Sequence[str],
+        chances: Sequence[float | None],
+        teams: Sequence[int] | None = None,
+    ) -> None:
+        if not items:
+            return
+        share, place = self.settings.shares.get(variant, 1.0), 0
+        if teams is None:
+            place = list(self._arms).index(variant)
+        self.exposures.add(Exposure(self.settings.name, variant, place, share, user, now(), items, chances, teams))
+
+
+def _wide(rows: Any, width: int) -> Any:
+    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=-1)
