@@ -17,6 +17,8 @@ from mmreco.service.keys import Keys
 from mmreco.service.limits import Limits
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.measures import Measures
+from mmreco.service.page_routes import paging
+from mmreco.service.pictures import Pictures
 from mmreco.service.problems import add_handlers
 from mmreco.service.routes import asking, health, writing
 
@@ -38,7 +40,7 @@ def create_app(shop: LiveShop, *, keys: Keys | None = None, limits: Limits | Non
     >>> app = create_app(LiveShop("artefact/", EventStore.open("events.db")))  # doctest: +SKIP
     """
     limits = Limits() if limits is None else limits
-    measures, access = Measures(shop), Access(keys, limits.per_minute)
+    measures, access, pictures = Measures(shop), Access(keys, limits.per_minute), Pictures()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -49,6 +51,7 @@ def create_app(shop: LiveShop, *, keys: Keys | None = None, limits: Limits | Non
     app = FastAPI(title="mmreco", lifespan=lifespan, docs_url=None, redoc_url=None)
     for routes in (asking, writing, health):
         app.include_router(routes(shop, measures, access))
+    app.include_router(paging(shop, pictures, access))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)
     return app
