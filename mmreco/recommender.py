@@ -30,6 +30,7 @@ from mmreco.filters.candidates import Where, candidates
 from mmreco.live import changes
 from mmreco.live.answering import LiveModel, alike_by_behaviour, alike_by_content, fused, lines, recommended
 from mmreco.live.event_log import EventLog
+from mmreco.live.goes_with import GoesWith
 from mmreco.live.opening import opening_order
 from mmreco.live.popularity import Popularity
 from mmreco.live.repeats import REPEATING, repeat_share
@@ -68,7 +69,7 @@ class Recommender:
     def __init__(self, state: State) -> None:
         self._state = state
         self._writing = threading.Lock()
-        self._composer: tuple[Catalogue, Interactions, PageOptions | None, PageComposer] | None = None
+        self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith] | None = None
 
     # ---- made
 
@@ -447,15 +448,18 @@ class Recommender:
     def _pages(self, state: State, options: PageOptions | None) -> PageComposer:
         """The composer of this catalogue's pages; what it looks up of the log is that of the last fit."""
         held = self._composer
-        if held is None or held[0] is not state.catalogue or held[1] is not state.log.base or held[2] != options:
+        if held is None or held[0] is not state.catalogue or held[1] is not state.log.base:
             log = state.log.base
-            dataset = Dataset(state.catalogue, log if log.items is state.items else replace(log, items=state.items))
-            composer = PageComposer(LiveModel(state), dataset, options=options)
-            held = self._composer = (state.catalogue, state.log.base, options, composer)
-        return held[3].asking(
+            log = log if log.items is state.items else replace(log, items=state.items)
+            composer = PageComposer(LiveModel(state), Dataset(state.catalogue, log))
+            held = self._composer = (state.catalogue, state.log.base, composer, GoesWith.of(log))
+        return held[2].asking(
             LiveModel(state),
             similar=lambda rows, k: self._alike(state, rows, k, "both", state.among(None)),
+            complements=held[3].complete,
             search=lambda queries, k: self._searched(state, list(queries), k),
+            options=PageOptions() if options is None else options,
+            allowed=state.alive,
         )
 
     def _searched(self, state: State, queries: list[str], k: int) -> Ranking:

@@ -96,6 +96,7 @@ class PageComposer:
         self.dataset, self.options = dataset, PageOptions() if options is None else options
         self.facts = ShopFacts.of(dataset, "region")
         self._search, self._layout = search, layout
+        self._allowed: Bool | None = None
         width = min(_POOL * self.options.width, len(dataset))
         self._offers = Offers(model, dataset, self.facts, similar, complements, width)
 
@@ -106,11 +107,22 @@ class PageComposer:
         similar: Similar | None = None,
         complements: Complements | None = None,
         search: Search | None = None,
+        options: PageOptions | None = None,
+        allowed: Bool | None = None,
     ) -> "PageComposer":
-        """The same pages by another model over the same dataset, without looking its facts up again."""
+        """The same pages by another model over the same dataset, without looking its facts up again.
+
+        Parameters
+        ----------
+        options : optional
+            Those of this composer when omitted.
+        allowed : shape `(n_items,)`, bool, optional
+            Which items may be shown; all when omitted.
+        """
         other = copy(self)
-        other._search = search
-        width = min(_POOL * self.options.width, len(self.dataset))
+        other._search, other._allowed = search, allowed
+        other.options = self.options if options is None else options
+        width = min(_POOL * other.options.width, len(self.dataset))
         other._offers = Offers(model, self.dataset, self.facts, similar, complements, width)
         return other
 
@@ -277,6 +289,8 @@ class PageComposer:
         """The shelf of one shopper, None where the offer has too little left."""
         rows = offer.ranking.rows[line]
         free = rows[[row >= 0 and row not in taken for row in rows.tolist()]]
+        if self._allowed is not None:
+            free = free[self._allowed[free]]
         fewest = 1 if offer.kind == "results" else self.options.fewest
         if len(free) < fewest:
             return None

@@ -28,12 +28,12 @@ _SHELVES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "zh": ("再来一份？", "您之前买过这些。"),
     },
     "complements": {
-        "en": ("Completes your cart", "Often bought together with what is in your cart."),
-        "zh": ("搭配购物车", "常与您购物车里的商品一起购买。"),
+        "en": ("Completes your cart", "Often chosen together with what is in your cart."),
+        "zh": ("搭配购物车", "常与您购物车里的商品一起选购。"),
     },
     "together": {
-        "en": ("Goes well with it", "Often bought together with this item."),
-        "zh": ("搭配购买", "常与这件商品一起购买。"),
+        "en": ("Goes well with it", "Often chosen together with this item."),
+        "zh": ("搭配购买", "常与这件商品一起选购。"),
     },
     "similar": {
         "en": ("More like this", "Similar to the item you are looking at."),

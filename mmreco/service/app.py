@@ -18,6 +18,8 @@ from mmreco.service.keys import Keys
 from mmreco.service.limits import Limits
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.measures import Measures
+from mmreco.service.page_routes import paging
+from mmreco.service.pictures import Pictures
 from mmreco.service.problems import add_handlers
 from mmreco.service.routes import asking, health, writing
 
@@ -46,7 +48,7 @@ def create_app(
     >>> app = create_app(LiveShop("artefact/", EventStore.open("events.db")))  # doctest: +SKIP
     """
     limits = Limits() if limits is None else limits
-    measures, access = Measures(shop), Access(keys, limits.per_minute)
+    measures, access, pictures = Measures(shop), Access(keys, limits.per_minute), Pictures()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,6 +64,7 @@ def create_app(
     app.include_router(asking(shop, measures, access, experiment))
     for routes in (writing, health):
         app.include_router(routes(shop, measures, access))
+    app.include_router(paging(shop, pictures, access))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)
     return app

@@ -32,11 +32,11 @@ Milliseconds = Annotated[int, Field(ge=0, le=253_402_300_799_000)]  # to the end
 Value = str | bool | int | Annotated[float, Field(allow_inf_nan=False)] | list[str] | None
 
 
-class _Body(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _Filters(_Body):
+class _Filters(Strict):
     k: K = 10
     where: Annotated[str, Field(max_length=WHERE)] | None = Field(
         None, description="Which items may be answered, e.g. \"category == 'dress' and price < 300\"."
@@ -77,7 +77,7 @@ class Search(_Filters):
     users: Ids | None = None
 
 
-class Explain(_Body):
+class Explain(Strict):
     """A shopper, or the history of one, and an item."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user": "user-9", "item": "sku-17"}]})
@@ -93,7 +93,7 @@ class Explain(_Body):
         return self
 
 
-class Ask(_Body):
+class Ask(Strict):
     """A question that reviews of an item may answer."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"item": "sku-17", "question": "Does it run small?"}]})
@@ -102,7 +102,7 @@ class Ask(_Body):
     k: Annotated[int, Field(ge=1, le=20)] = 3
 
 
-class Event(_Body):
+class Event(Strict):
     """What a shopper did. Without a time it happened now; times are ISO 8601 with a zone, or ms since 1970 UTC."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "user-9", "item_id": "sku-17"}]})
@@ -125,7 +125,7 @@ class Event(_Body):
         return now if self.timestamp is None else self.timestamp
 
 
-class Events(_Body):
+class Events(Strict):
     """Many events, written together or not at all."""
 
     events: Annotated[list[Event], Field(min_length=1, max_length=EVENTS)]
