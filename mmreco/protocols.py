@@ -68,6 +68,25 @@ class CoversVocabulary(Protocol[Content]):
 
 
 @runtime_checkable
+class ReadsWords(Protocol):
+    """An encoder of pictures whose vectors lie near those of what would be written about them."""
+
+    @property
+    def dim(self) -> int:
+        """The width of a vector."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes the vectors what they are."""
+
+    def encode_words(self, texts: Sequence[str]) -> F32:
+        """Vectors of unit length of texts, shape `(n, dim)`, to be compared with those of pictures."""
+
+    def words_coverage(self, texts: Sequence[str]) -> F32:
+        """How much of each text is known, shape `(n,)`, 0 to 1."""
+
+
+@runtime_checkable
 class Detects(Protocol[Content]):
     """Pictures in, boxes out: where the products are."""
 

@@ -341,7 +341,7 @@ class Recommender:
             who = None if users is None else strings("users", users)
             ranking, known = search_words(state, queries["text"], width, match, who, chosen)
         else:
-            ranking, known = search_content(list(state.content.values()), queries, width, candidates=chosen)
+            ranking, known = search_content(state.searched, queries, width, candidates=chosen)
         unknown = tuple(q for q, understood in zip(questions, known, strict=True) if not understood)
         popular = np.zeros(len(questions), dtype=bool)
         return Answer(questions, ranking, state.catalogue, popular, unknown, boxes=used)

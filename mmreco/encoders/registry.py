@@ -23,6 +23,7 @@ BUILT_IN: Final = MappingProxyType(
         "LexicalEncoder": "mmreco.encoders.text.lexical",
         "StaticEncoder": "mmreco.encoders.text.static",
         "TextEncoder": "mmreco.encoders.text.encoder",
+        "WordedImageEncoder": "mmreco.encoders.image.worded",
     }
 )
 """mmreco's own kinds and the file each is in."""

@@ -39,7 +39,7 @@ def search_words(
     if match == "words":
         hybrid = HybridSearch(state.catalogue, hybrid.lexical)
     parts = hybrid.lexical.vocabulary_coverage(queries) > 0
-    for one in state.content.values():
+    for one in state.searched:
         if match == "both" and one.modality == "text":
             parts = parts | (one.coverage(queries) > 0)
     rows = np.full((len(queries), k), -1, dtype=np.int64)

@@ -25,6 +25,7 @@ from mmreco.protocols import Recommends, Searches
 from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.hybrid import HybridSearch
 from mmreco.retrieval.lexical import LexicalIndex
+from mmreco.retrieval.words_of_pictures import words_of_pictures
 
 __all__ = ["Indexing", "State", "vectors_of"]
 
@@ -92,8 +93,13 @@ class State:
         """The search by what is written; None where nothing is."""
         if self.lexical is None:
             return None
-        meanings = tuple(one for one in self.content.values() if one.modality == "text")
-        return HybridSearch(self.catalogue, self.lexical, meanings)
+        return HybridSearch(self.catalogue, self.lexical, tuple(one for one in self.searched if one.modality == "text"))
+
+    @cached_property
+    def searched(self) -> tuple[ContentIndex, ...]:
+        """The indexes that queries are compared with: those of the content, and pictures of items without words."""
+        sides = [words_of_pictures(one, self.catalogue, self.indexing.build) for one in self.content.values()]
+        return (*self.content.values(), *(side for side in sides if side is not None))
 
     @cached_property
     def directions(self) -> VectorIndex | None:

@@ -210,6 +210,11 @@ class ImageEncoder:
         return self._fingerprint
 
     @property
+    def preprocessing(self) -> Preprocessing:
+        """How a picture becomes what the network sees."""
+        return self._network.preprocessing
+
+    @property
     def device(self) -> str:
         """Where the network runs, "cpu" or "cuda"."""
         return self._device.type

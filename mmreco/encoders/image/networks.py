@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -20,10 +21,13 @@ from mmreco.encoders.tensors import headers
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.nn.convolution import PictureCNN
 
-__all__ = ["OWN", "Network", "fill", "network", "read_weights", "require_room"]
+__all__ = ["OWN", "PROJECTED", "Network", "fill", "network", "read_weights", "require_room", "with_projection"]
 
 OWN = "mmreco/picturecnn"
 """The name of networks that `ImageEncoder.fit` trained; followed by `-dim` and `-width`."""
+
+PROJECTED = "+linear-"
+"""Between a network's name and the widths before and after the layer that `projected` has put behind it."""
 
 # Where a family of torchvision keeps what comes after pooling; "features" marks those that are pooled by us.
 _HEADS = {
@@ -80,6 +84,9 @@ def network(name: str, *, size: int | None = None, pretrained: bool = False) -> 
         The source is not named or not known, it has no such network, the network has no pooled features, or
         the hub does not give the weights.
     """
+    if PROJECTED in name:
+        below, before, after = _parted(name)
+        return with_projection(network(below, size=size, pretrained=pretrained), before, after)
     source, _, inner = name.partition("/")
     if source not in ("timm", "torchvision", "mmreco") or not inner:
         raise DataError(
@@ -93,6 +100,22 @@ def network(name: str, *, size: int | None = None, pretrained: bool = False) -> 
         if source == "torchvision":
             return _torchvision(name, inner, size, pretrained)
         return _own(name, size)
+
+
+def with_projection(below: Network, before: int, after: int) -> Network:
+    """The network with a linear layer behind it, which reads its vector of `before` numbers at unit length.
+
+    Parameters
+    ----------
+    below : Network
+    before, after : widths of what the layer reads and gives
+    """
+    return Network(
+        f"{below.name}{PROJECTED}{before}-{after}",
+        _Projected(below.module, before, after),
+        tuple(f"below.{prefix}" for prefix in below.head),
+        below.preprocessing,
+    )
 
 
 def require_room(name: str, path: str | Path) -> None:
@@ -127,7 +150,7 @@ def _numbers(name: str) -> int:
         with torch.device("meta"):
             return sum(tensor.numel() for tensor in network(name).module.state_dict().values())
     except NotImplementedError:  # RegNet reckons with tensors while it is made
-        weights = models.get_model_weights(name.partition("/")[2]).DEFAULT
+        weights = models.get_model_weights(name.partition("/")[2].partition(PROJECTED)[0]).DEFAULT
         return int(weights.meta["num_params"]) // 2
 
 
@@ -194,6 +217,31 @@ class _Averaged(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         averaged: Tensor = self.features(pictures).mean(dim=(2, 3))
         return averaged
+
+
+class _Projected(nn.Module):
+    """A network's vector at unit length through one linear layer."""
+
+    def __init__(self, below: nn.Module, before: int, after: int) -> None:
+        super().__init__()
+        self.below = below
+        self.linear = nn.Linear(before, after)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        projected: Tensor = self.linear(F.normalize(self.below(pictures), dim=1))
+        return projected
+
+
+def _parted(name: str) -> tuple[str, int, int]:
+    """The network below a projection, and the layer's widths."""
+    below, _, widths = name.partition(PROJECTED)
+    try:
+        before, after = (int(number) for number in widths.split("-"))
+    except ValueError as error:
+        raise DataError(f"ImageEncoder: no network {name!r}; expected {PROJECTED}BEFORE-AFTER at its end") from error
+    if not (1 <= before <= 1 << 16 and 1 <= after <= 4_096):
+        raise DataError(f"ImageEncoder: {name!r}: widths {before}, {after}; expected 1 to 65536 and 1 to 4096")
+    return below, before, after
 
 
 def _timm(name: str, inner: str, size: int | None, pretrained: bool) -> Network:
