@@ -124,14 +124,19 @@ class LiveShop:
         self.catch_up()
         return True
 
-    def forget(self, user_id: str) -> tuple[int, bool]:
-        """Erase a user from the store, from what answers, and from the artefact's files.
+    def forget(self, user_id: str) -> int:
+        """Erase a user from the store, from what answers, and from the artefact's files; how many rows the store had.
 
-        How many rows the store had, and whether the files are clean already: while somebody else writes them they wait,
-        and `look` goes on trying.
+        While somebody else writes the files they wait, and are tried again until `is_clean`.
         """
         gone = self.store.forget(user_id)
-        return gone, self.erase()
+        self.erase()
+        return gone
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the artefact's files hold nothing that was to be erased, as far as this process knows."""
+        return not self._unclean
 
     def erase(self) -> bool:
         """Take out of what answers and of the artefact's files whom the store has forgotten; whether that is done."""

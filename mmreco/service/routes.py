@@ -162,9 +162,8 @@ def writing(shop: LiveShop, measures: Measures, access: Access, experiment: Expe
 
         What a model learnt of them stays in its weights until the next is trained.
         """
-        erased, clean = shop.forget(shop.known_as(user_id))
-        if experiment is not None:
-            clean = experiment.erase() and clean
+        erased = shop.forget(shop.known_as(user_id))
+        clean = (experiment is None or experiment.erase()) and shop.is_clean
         record(shop.store, who, "forget", erased)
         return of.Forgotten(erased=erased, artefact=clean)
 

@@ -153,12 +153,14 @@ def test_the_scan_itself_finds_what_is_there(tmp_path: Path) -> None:
 def test_an_artefact_that_is_being_written_is_cleaned_later(folder: Path) -> None:
     service = live(folder)
     with hold(folder / "artefact", nested=False):
-        assert service.forget(USER) == (0, False)
+        assert service.forget(USER) == 0
+        assert not service.is_clean
     assert traces(folder / "artefact", USER) != []
     assert service.clean()
     assert traces(folder / "artefact", USER) == []
     generation = sorted(path.name for path in (folder / "artefact").glob("g-*"))
-    assert service.forget("nobody") == (0, True)
+    assert service.forget("nobody") == 0
+    assert service.is_clean
     assert sorted(path.name for path in (folder / "artefact").glob("g-*")) == generation, "nothing to write anew"
 
 
