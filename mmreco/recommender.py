@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import pyarrow as pa
 
-from mmreco.arguments import listed, require_width, strings
+from mmreco.arguments import listed, require_whole, require_width, strings
 from mmreco.arrays import I64, Bool
 from mmreco.data.answer import Answer, SimilarUsers
 from mmreco.data.boxes import Box
@@ -55,6 +55,7 @@ from mmreco.storage.artefact import Artefact, publish, read_artefact
 __all__ = ["Recommender"]
 
 _NO_EVENTS = "nobody has done anything yet: newest and most central items first"
+_FEW_PEOPLE = "no item was turned to by enough people to be called popular: the order says nothing of people"
 _REPEATS = "this shop's customers buy again, so what they had is answered too; exclude_seen=True leaves it out"
 
 
@@ -152,7 +153,8 @@ class Recommender:
                 name: ContentIndex(one.modality, one.encoder, items, before.indexing.build(dataset.content[name]))
                 for name, one in before.content.items()
             }
-            self._state = _state(dataset, model, indexes, before.refused, before.indexing)
+            fresh = _state(dataset, model, indexes, before.refused, before.indexing)
+            self._state = replace(fresh, popularity=replace(fresh.popularity, least=before.popularity.least))
 
     # ---- asked
 
@@ -226,6 +228,7 @@ class Recommender:
         request = Request(histories, k=width, exclude_seen=seen_out, candidates=chosen, at=moment)
         ranking, popular = recommended(state, request)
         notes: tuple[str, ...] = (_NO_EVENTS,) if not state.log.base.n_events and not state.log.until else ()
+        notes += (_FEW_PEOPLE,) if popular.any() and not state.popularity.has_popular(len(state.items)) else ()
         notes += (_REPEATS,) if exclude_seen is None and state.repeats else ()
         return Answer(questions, lines(ranking, place), state.catalogue, popular[place], unknown, notes)
 
@@ -451,7 +454,8 @@ class Recommender:
         if held is None or held[0] is not state.catalogue or held[1] is not state.log.base:
             log = state.log.base
             log = log if log.items is state.items else replace(log, items=state.items)
-            composer = PageComposer(LiveModel(state), Dataset(state.catalogue, log))
+            dataset = Dataset(state.catalogue, log)
+            composer = PageComposer(LiveModel(state), dataset, popular_from=state.popularity.least)
             held = self._composer = (state.catalogue, state.log.base, composer, GoesWith.of(log))
         return held[2].asking(
             LiveModel(state),
@@ -516,6 +520,25 @@ class Recommender:
         """
         with self._writing:
             self._state = changes.update(self._state, _catalogue("update", catalogue))
+
+    def expire(self, before: datetime | str | int) -> int:
+        """Erase the events before a moment, and users who have no other; how many events there were.
+
+        A log without times is left as it is. What a model learnt of them stays in its weights until `refit`.
+
+        Parameters
+        ----------
+        before : a datetime, ISO text or milliseconds since 1970 UTC
+
+        Raises
+        ------
+        DataError
+            The moment cannot be read.
+        """
+        moment = moment_ms(before)
+        with self._writing:
+            self._state, gone = changes.expire(self._state, moment)
+            return gone
 
     def remove(self, items: Sequence[str]) -> None:
         """Answer these items no more. They leave the catalogue; what users did with them still says something of users.
@@ -625,6 +648,7 @@ class Recommender:
         *,
         device: str | None = None,
         index: Callable[[Embeddings], Searches] | None = None,
+        popular_from: int = 1,
     ) -> "Recommender":
         """The recommender that `save` wrote.
 
@@ -634,6 +658,9 @@ class Recommender:
             Another than the one it was fitted with.
         index : as `fit` took it, optional
             An index of the caller's is not stored; it is made again.
+        popular_from : 1 or more
+            Distinct people from whom on an item counts as popular; what fewer turned to comes after that, in an order
+            that says nothing of people.
 
         Raises
         ------
@@ -643,10 +670,13 @@ class Recommender:
             It holds something else, or was written by a version this one does not read.
         """
 
+        people = require_whole("popular_from", popular_from)
+
         def read(artefact: Artefact) -> "Recommender":
             manifest = artefact.about
             indexing = Indexing(manifest["quality"], device or manifest["device"], index)
-            return cls(load_state(artefact.path, manifest, indexing))
+            state = load_state(artefact.path, manifest, indexing)
+            return cls(replace(state, popularity=replace(state.popularity, least=people)))
 
         return read_artefact(folder, cls.__name__, read)
 

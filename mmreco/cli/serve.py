@@ -30,7 +30,14 @@ def serve(
     experiment: Annotated[
         Path | None, typer.Option(help="A .toml or .json file of variants; see docs/serving.md.")
     ] = None,
-    keep_days: Annotated[int | None, typer.Option(min=1, help="Erase events received earlier.")] = None,
+    keep_days: Annotated[int | None, typer.Option(min=1, help="Erase events that are older.")] = None,
+    popular_from: Annotated[
+        int, typer.Option(min=1, help="Distinct people from whom on an item is answered as popular.")
+    ] = 10,
+    pseudonymise: Annotated[
+        Path | None,
+        typer.Option(help="A file with a secret key: users' ids are replaced by keyed hashes at the door."),
+    ] = None,
 ) -> None:
     """Answer over HTTP, learn from clicks at once, and pick up a new artefact without a pause.
 
@@ -45,6 +52,7 @@ def serve(
         from mmreco.service.experiments.settings import ExperimentSettings
         from mmreco.service.keys import Keys
         from mmreco.service.live_shop import LiveShop
+        from mmreco.service.pseudonyms import Pseudonyms
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"serve needs {error.name}; run: pip install 'mmreco[serve]'") from error
 
@@ -52,7 +60,8 @@ def serve(
     allowed = Keys.read(keys) if keys is not None else Keys.parse(written) if written else None
     beside = artefact.resolve()
     store = EventStore.open(events or beside.with_name(f"{beside.name}.events.db"))
-    shop = LiveShop(artefact, store, keep_days=keep_days)
+    names = None if pseudonymise is None else Pseudonyms.read(pseudonymise)
+    shop = LiveShop(artefact, store, keep_days=keep_days, popular_from=popular_from, names=names)
     trial = None if experiment is None else Experiment(ExperimentSettings.read(experiment), shop)
     typer.echo(f"http://{host}:{port} answers from {artefact}; events are kept in {store.engine.url!r}", err=True)
     run(create_app(shop, keys=allowed, experiment=trial), host=host, port=port, has_keys=allowed is not None)

@@ -27,7 +27,7 @@ from mmreco.protocols import PlacesItems
 from mmreco.retrieval.lexical import FIELDS, LexicalIndex
 from mmreco.tables.events import event_columns
 
-__all__ = ["add", "erase_items", "forget", "observe", "remove", "update"]
+__all__ = ["add", "erase_items", "expire", "forget", "observe", "remove", "update"]
 
 _log = logging.getLogger(__name__)
 _FEW = 1_000
@@ -185,10 +185,28 @@ def forget(state: State, users: list[str]) -> State:
     return replace(
         state,
         log=EventLog(log),
-        popularity=Popularity.of(log),
+        popularity=Popularity.of(log, least=state.popularity.least),
         users=None if state.users is None else state.users.aligned(log.users),
         reviews=reviews,
     )
+
+
+def expire(state: State, before: int) -> tuple[State, int]:
+    """The state without the events before a moment, in milliseconds, and how many there were; users with no other go.
+
+    A log without times is left as it is: nobody knows how old its events are.
+    """
+    whole = state.log.merged(state.items)
+    if whole.times is None:
+        return state, 0
+    young = whole.times >= before
+    if young.all():
+        return state, 0
+    log = whole.keep(young)
+    log = log.take(np.flatnonzero(log.lengths))
+    popularity = Popularity.of(log, least=state.popularity.least)
+    users = None if state.users is None else state.users.aligned(log.users)
+    return replace(state, log=EventLog(log), popularity=popularity, users=users), int((~young).sum())
 
 
 def erase_items(state: State, ids: list[str]) -> State:
@@ -213,7 +231,7 @@ def erase_items(state: State, ids: list[str]) -> State:
         content=content,
         lexical=None if state.lexical is None else LexicalIndex.build(emptied),
         log=EventLog(log),
-        popularity=Popularity.of(log),
+        popularity=Popularity.of(log, least=state.popularity.least),
         reviews=None if reviews is None else reviews.keep(~gone[reviews.items_flat]),
     )
 

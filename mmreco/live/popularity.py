@@ -24,14 +24,17 @@ class Popularity:
     trained : shape `(n,)`, float32
         What the items are ordered by before anything is observed; items that came later are not among them.
     until : the number of the newest event that counts
+    least : 1 or more
+        Items fewer people turned to are ordered as those that nobody did, so that no few people show in the order.
     """
 
     trained: F32
     until: int = 0
+    least: int = 1
     _later: dict[int, list[int]] = field(default_factory=dict)  # by item row, the numbers of the events that count
 
     @classmethod
-    def of(cls, log: Interactions, opening: F32 | None = None) -> "Popularity":
+    def of(cls, log: Interactions, opening: F32 | None = None, *, least: int = 1) -> "Popularity":
         """What people of this log turned to.
 
         Parameters
@@ -41,7 +44,7 @@ class Popularity:
         """
         people = np.unique(log.users_flat * max(1, len(log.items)) + log.items_flat) % max(1, len(log.items))
         counts = np.bincount(people, minlength=len(log.items)).astype(np.float32)
-        return cls(frozen(counts if opening is None else counts + opening, np.float32))
+        return cls(frozen(counts if opening is None else counts + opening, np.float32), least=least)
 
     def add(self, item: int, number: int) -> None:
         """Count one person more for the item at this row; one writer at a time."""
@@ -49,7 +52,11 @@ class Popularity:
 
     def up_to(self, number: int) -> "Popularity":
         """The same, with the events up to this number."""
-        return replace(self, until=number)
+        later = replace(self, until=number)
+        for name in ("_order", "_most"):  # of what was trained on alone, and as it was
+            if name in self.__dict__:
+                later.__dict__[name] = self.__dict__[name]
+        return later
 
     def best(self, k: int, candidates: Bool | None, n_items: int) -> Ranking:
         """The `k` items most people turned to among the candidates, shape `(n_items,)`; one line.
@@ -66,6 +73,11 @@ class Popularity:
         scores = np.array([self._score(int(row)) for row in wanted], dtype=np.float32)
         return Ranking.from_scores(scores[None], k, rows=wanted[None])
 
+    def has_popular(self, n_items: int) -> bool:
+        """Whether anything counts as popular, or nothing has to."""
+        later = (row for row in list(self._later) if row < n_items)
+        return self.least <= 1 or self._most >= self.least or any(self._score(row) >= self.least for row in later)
+
     def counts(self, n_items: int) -> F32:
         """Distinct people an item, shape `(n_items,)`."""
         counts = np.zeros(n_items, dtype=np.float32)
@@ -76,14 +88,19 @@ class Popularity:
         return counts
 
     @cached_property
+    def _most(self) -> float:
+        return float(self.trained.max(initial=0.0))
+
+    @cached_property
     def _order(self) -> I64:
-        return np.argsort(-self.trained, kind="stable")
+        return np.argsort(-np.where(self.trained < self.least, self.trained % 1, self.trained), kind="stable")
 
     def _since(self, row: int) -> int:
         return bisect_right(self._later.get(row, []), self.until)
 
     def _score(self, row: int) -> float:
-        return (float(self.trained[row]) if row < len(self.trained) else 0.0) + self._since(row)
+        people = (float(self.trained[row]) if row < len(self.trained) else 0.0) + self._since(row)
+        return people if people >= self.least else people % 1  # what orders a shop where nobody did anything stays
 
     def _first(self, k: int, candidates: Bool | None, changed: I64) -> I64:
         """The first `k` candidates in the trained order, and as many more as may have been overtaken."""

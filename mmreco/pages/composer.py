@@ -62,6 +62,8 @@ class PageComposer:
     layout : what decides which shelf stands where, optional
         Without it the order is fixed: what is nearest to the shopper comes first.
     options : optional
+    popular_from : 1 or more
+        Distinct people from whom on an item may stand on a shelf of what is popular, here or near.
 
     Raises
     ------
@@ -90,11 +92,12 @@ class PageComposer:
         search: Search | None = None,
         layout: ArrangesShelves | None = None,
         options: PageOptions | None = None,
+        popular_from: int = 1,
     ) -> None:
         if not len(dataset):
             raise DataError("pages: the dataset has no items; expected one at least")
         self.dataset, self.options = dataset, PageOptions() if options is None else options
-        self.facts = ShopFacts.of(dataset, "region")
+        self.facts = ShopFacts.of(dataset, "region", popular_from)
         self._search, self._layout = search, layout
         self._allowed: Bool | None = None
         width = min(_POOL * self.options.width, len(dataset))

@@ -45,24 +45,30 @@ class ShopFacts:
     repeats: bool
 
     @classmethod
-    def of(cls, dataset: Dataset, region: str) -> "ShopFacts":
-        """The facts of a dataset; `region` is the column of `users` that says where a shopper is."""
+    def of(cls, dataset: Dataset, region: str, popular_from: int = 1) -> "ShopFacts":
+        """The facts of a dataset; `region` is the column of `users` that says where a shopper is.
+
+        What fewer than `popular_from` distinct people turned to is not popular.
+        """
         newest = _newest(dataset)
         new = np.zeros(len(dataset), dtype=bool)
         new[newest] = True
         places = _places(dataset, region)
         return cls(
-            popular=frozen(_most(dataset.interactions, len(dataset)), np.int64),
+            popular=frozen(_most(dataset.interactions, len(dataset), popular_from), np.int64),
             newest=frozen(newest, np.int64),
             new=frozen(new, np.bool_),
-            near=_near(dataset, places),
+            near=_near(dataset, places, popular_from),
             places=places,
             repeats=_repeats(dataset.interactions),
         )
 
 
-def _most(log: Interactions, n_items: int) -> I64:
+def _most(log: Interactions, n_items: int, least: int) -> I64:
     counts = np.bincount(log.items_flat, minlength=n_items)
+    if least > 1:
+        pairs = np.unique(log.users_flat * n_items + log.items_flat)
+        counts[np.bincount(pairs % n_items, minlength=n_items) < least] = 0
     chosen = np.argpartition(-counts, _KEPT)[:_KEPT] if len(counts) > _KEPT else np.arange(len(counts))
     order = chosen[np.lexsort((chosen, -counts[chosen]))]
     return order[counts[order] > 0] if log.n_events else order
@@ -110,12 +116,15 @@ def _places(dataset: Dataset, region: str) -> dict[str, str]:
     return {user: str(place) for user, place in known if place is not None}
 
 
-def _near(dataset: Dataset, places: dict[str, str]) -> dict[str, I64]:
+def _near(dataset: Dataset, places: dict[str, str], least: int) -> dict[str, I64]:
     if not places:
         return {}
     log = dataset.interactions
     of = np.array([places.get(user, "") for user in log.users.array.to_pylist()], dtype=object)
-    return {place: _most(log.take(np.flatnonzero(of == place)), len(dataset)) for place in sorted(set(places.values()))}
+    n_items = len(dataset)
+    return {
+        place: _most(log.take(np.flatnonzero(of == place)), n_items, least) for place in sorted(set(places.values()))
+    }
 
 
 def _repeats(log: Interactions) -> bool:

@@ -26,11 +26,13 @@ class Access:
         self._lock = threading.Lock()
         self._allowance: dict[str, tuple[float, float]] = {}  # by name: requests left, and when that was
 
-    def needs(self, right: Right) -> Callable[[Request], None]:
-        """What refuses a request without this right: 401, 403, or 429 where the key asks too often."""
+    def needs(self, right: Right) -> Callable[[Request], str]:
+        """What refuses a request without this right: 401, 403, or 429 where the key asks too often; who asks."""
 
-        def check(request: Request) -> None:
-            self._spend(self._name(request, right))
+        def check(request: Request) -> str:
+            name = self._name(request, right)
+            self._spend(name)
+            return name
 
         return check
 

@@ -61,9 +61,9 @@ def create_app(
         shop.stop()
 
     app = FastAPI(title="mmreco", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.include_router(asking(shop, measures, access, experiment))
-    for routes in (writing, health):
-        app.include_router(routes(shop, measures, access))
+    for routes in (asking, writing):
+        app.include_router(routes(shop, measures, access, experiment))
+    app.include_router(health(shop, measures, access))
     app.include_router(paging(shop, pictures, access))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)

@@ -12,15 +12,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mmreco.errors import MMRecoError
 from mmreco.recommender import Recommender
+from mmreco.service.erasure import cleanse
 from mmreco.service.events import EventStore, NewEvent
 from mmreco.service.items import is_known, item_of
-from mmreco.service.replay import apply, replay
+from mmreco.service.pseudonyms import Pseudonyms
+from mmreco.service.replay import apply, forget_again, replay_entries
 from mmreco.storage.artefact import current
 
 __all__ = ["LiveShop", "Serving"]
 
 _LOOK_SECONDS = 0.25  # between two looks at the store and at the artefact
-_EXPIRE_SECONDS = 3600.0
+_EXPIRE_SECONDS = 86_400.0
+_DAY = 86_400_000  # milliseconds
 _log = logging.getLogger(__name__)
 
 
@@ -43,8 +46,12 @@ class LiveShop:
     artefact : the folder that `Recommender.save` or `mmreco fit` wrote
     store : of events
     keep_days : 1 or more, optional
-        Events received earlier are erased from the store, once an hour. What was read into memory stays until the next
-        artefact.
+        Events earlier than this are erased at the start and once a day: from the store, from what answers, and from the
+        artefact's files.
+    popular_from : 1 or more
+        Distinct people from whom on an item is answered as popular.
+    names : optional
+        Makes pseudonyms of users' ids at the door. Everything below `known_as` deals in pseudonyms.
 
     Raises
     ------
@@ -52,15 +59,33 @@ class LiveShop:
         The artefact cannot be loaded.
     """
 
-    def __init__(self, artefact: str | Path, store: EventStore, *, keep_days: int | None = None) -> None:
+    def __init__(
+        self,
+        artefact: str | Path,
+        store: EventStore,
+        *,
+        keep_days: int | None = None,
+        popular_from: int = 10,
+        names: Pseudonyms | None = None,
+    ) -> None:
         self.artefact, self.store, self.keep_days = Path(artefact), store, keep_days
+        self.popular_from, self.names = popular_from, names
         self._lock = threading.Lock()
+        self._cleaning, self._said = threading.Lock(), False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._refused: str | None = None  # a generation that cannot be loaded
         self.newest_event: int | None = None  # when the newest event was received, ms since 1970 UTC
         self.store_is_there = True
+        self._unclean = False  # whether the artefact's files may hold what is to be erased
+        self._expired = time.monotonic()
+        if keep_days is not None:
+            store.expire(keep_days)
         self.serving, self._last = self._load()
+
+    def known_as(self, user_id: str) -> str:
+        """What a user is called inside: the pseudonym of the id that came with a request, or the id itself."""
+        return user_id if self.names is None else self.names.of(user_id)
 
     # ---- written
 
@@ -100,10 +125,45 @@ class LiveShop:
         return True
 
     def forget(self, user_id: str) -> int:
-        """Erase a user from the store and from what answers; how many events the store had."""
+        """Erase a user from the store, from what answers, and from the artefact's files; how many rows the store had.
+
+        While somebody else writes the files they wait, and are tried again until `is_clean`.
+        """
         gone = self.store.forget(user_id)
-        self.catch_up()
+        self.erase()
         return gone
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the artefact's files hold nothing that was to be erased, as far as this process knows."""
+        return not self._unclean
+
+    def erase(self) -> bool:
+        """Take out of what answers and of the artefact's files whom the store has forgotten; whether that is done."""
+        self.catch_up()
+        self._unclean = True
+        return self.clean()
+
+    def clean(self) -> bool:
+        """Erase from the artefact's files whoever was forgotten and what is too old; whether that is done.
+
+        A file that cannot be written is said in the log once, and tried again.
+        """
+        with self._cleaning:
+            if not self._unclean:
+                return True
+            self._unclean = False  # what is forgotten from here on sets it again
+            try:
+                if cleanse(self.artefact, self.store, before=self._oldest()):
+                    _log.info("%s: written anew without what was erased", self.artefact)
+            except MMRecoError as error:
+                self._unclean = True
+                if not self._said:
+                    _log.error("what was erased is still in the artefact's files, tried again: %s", error)
+                self._said = True
+                return False
+            self._said = False
+            return True
 
     # ---- kept up to date
 
@@ -129,6 +189,16 @@ class LiveShop:
             self.serving = serving
         _log.info("%s answers from now on", serving.generation)
 
+    def expire(self) -> None:
+        """Erase what is older than is to be kept, from the store, from what answers and from the artefact's files."""
+        if self.keep_days is None:
+            return
+        self._expired = time.monotonic()
+        self.store.expire(self.keep_days)
+        self.serving.recommender.expire(self._oldest() or 0)
+        self._unclean = True
+        self.clean()
+
     def start(self) -> None:
         """Begin to look, in a thread of its own."""
         self._stopping.clear()
@@ -145,9 +215,14 @@ class LiveShop:
 
     def _load(self) -> tuple[Serving, int]:
         pointed = current(self.artefact)
-        recommender = Recommender.load(self.artefact)
+        recommender = Recommender.load(self.artefact, popular_from=self.popular_from)
         name = "" if pointed is None else pointed.name
-        return Serving(recommender, name), replay(recommender, self.store)
+        gone = forget_again(recommender, self.store.forgotten(), self.store)
+        last = replay_entries(recommender, self.store)
+        oldest = self._oldest()
+        gone += 0 if oldest is None else recommender.expire(oldest)
+        self._unclean = self._unclean or gone > 0
+        return Serving(recommender, name), last
 
     def _caught_up(self, recommender: Recommender, last: int) -> int:
         while entries := self.store.after(last):
@@ -158,14 +233,17 @@ class LiveShop:
             )
         return last
 
+    def _oldest(self) -> int | None:
+        """The moment before which events are too old, in milliseconds."""
+        return None if self.keep_days is None else int(time.time() * 1000) - self.keep_days * _DAY
+
     def _watch(self) -> None:
-        expires = time.monotonic()
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
                 self.look()
-                if self.keep_days is not None and time.monotonic() >= expires:
-                    expires = time.monotonic() + _EXPIRE_SECONDS
-                    self.store.expire(self.keep_days)
+                self.clean()
+                if time.monotonic() - self._expired >= _EXPIRE_SECONDS:
+                    self.expire()
                 if not self.store_is_there:
                     _log.info("the event store is back")
                 self.store_is_there = True

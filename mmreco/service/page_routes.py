@@ -78,6 +78,7 @@ def paging(shop: LiveShop, pictures: Pictures, access: Access) -> APIRouter:
         now = shop.serving
         options = PageOptions(language=body.language, shelves=body.shelves, width=body.width)
         asked = body.model_dump(exclude={"language", "shelves", "width"})
+        asked["user"] = None if body.user is None else shop.known_as(body.user)
         made = now.recommender.page(name, **asked, options=options)
         if "text/html" in request.headers.get("accept", ""):
             return Response(page_html(made, picture=pictures.embedded), media_type=_HTML)

@@ -13,7 +13,7 @@ from mmreco.recommender import Recommender
 from mmreco.service.events import Entry, EventStore
 from mmreco.service.items import is_known, put
 
-__all__ = ["apply", "replay"]
+__all__ = ["apply", "forget_again", "replay", "replay_entries"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,12 @@ def replay(recommender: Recommender, store: EventStore) -> int:
 
     Whoever was forgotten is forgotten again; events the artefact was trained on are passed over.
     """
-    _forget(recommender, store, store.forgotten())
+    forget_again(recommender, store.forgotten(), store)
+    return replay_entries(recommender, store)
+
+
+def replay_entries(recommender: Recommender, store: EventStore) -> int:
+    """The same for a recommender that has forgotten already whom it had to."""
     trained, last = recommender.dataset.interactions, 0
     while entries := store.after(last):
         last = entries[-1].sequence
@@ -36,7 +41,7 @@ def replay(recommender: Recommender, store: EventStore) -> int:
 
 def apply(recommender: Recommender, store: EventStore, entries: Sequence[Entry]) -> None:
     """Have a recommender know of entries that came after all it knows."""
-    _forget(recommender, store, {str(entry.body) for entry in entries if entry.kind == "forgotten"})
+    forget_again(recommender, {str(entry.body) for entry in entries if entry.kind == "forgotten"}, store)
     _apply_in_order(recommender, [entry for entry in entries if entry.kind != "forgotten"])
 
 
@@ -94,13 +99,17 @@ def _held(log: Interactions, row: int) -> set[tuple[str, str, int | None]]:
     return set(zip(items, kinds, times, strict=True))
 
 
-def _forget(recommender: Recommender, store: EventStore, pseudonyms: set[str]) -> None:
+def forget_again(recommender: Recommender, pseudonyms: set[str], store: EventStore) -> int:
+    """Have a recommender forget the users of these keyed hashes; how many of them it knew."""
     if not pseudonyms:
-        return
+        return 0
     dataset = recommender.dataset
     users = set(dataset.interactions.users.ids(np.arange(len(dataset.interactions.users))))
     if dataset.reviews is not None and dataset.reviews.users is not None:
         users |= set(dataset.reviews.users.ids(np.arange(len(dataset.reviews.users))))
+    if dataset.users is not None:
+        users |= set(dataset.users.ids.ids(np.arange(len(dataset.users.ids))))
     gone = [user for user in users if store.pseudonym(user) in pseudonyms]
     if gone:
         recommender.forget(users=gone)
+    return len(gone)

@@ -1,7 +1,8 @@
 """The routes: each asks one recommender, or writes to the store and has it taken in."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Response, UploadFile
@@ -10,6 +11,7 @@ from mmreco.data.answer import Answer
 from mmreco.explain.explanation import title
 from mmreco.service import schemas as of
 from mmreco.service.access import Access
+from mmreco.service.audit import record
 from mmreco.service.events import NewEvent
 from mmreco.service.experiments.running import Experiment, Part
 from mmreco.service.limits import ID, QUERY, WHERE, WIDTH
@@ -25,18 +27,26 @@ def asking(shop: LiveShop, measures: Measures, access: Access, experiment: Exper
     """The routes that ask; users are answered by their variant of the experiment, if there is one."""
     router = APIRouter(prefix="/v1", dependencies=[Depends(access.needs("ask"))], tags=["ask"])
 
-    def answered(answer: Answer, generation: str) -> of.Answers:
+    def answered(answer: Answer, generation: str, called: Mapping[str, str] | None = None) -> of.Answers:
         measures.count(answer)
-        return _answers(answer, generation)
+        return _answers(answer, generation, called=called or {})
+
+    def inside(users: Sequence[str] | None) -> tuple[list[str] | None, dict[str, str]]:
+        """What users are called inside, and back: nobody hears of a pseudonym."""
+        if users is None:
+            return None, {}
+        names = [shop.known_as(user) for user in users]
+        return names, dict(zip(names, users, strict=True))
 
     @router.post("/recommend")
     def recommend(body: of.Recommend) -> of.Answers:
         """What each shopper wants next."""
         now = shop.serving
         options = body.model_dump(include={"users", "history", "k", "where", "allow", "refuse", "exclude_seen"})
+        options["users"], called = inside(body.users)
         if experiment is not None and body.users is not None:
-            return _joined(experiment.recommend(**options), measures)
-        return answered(now.recommender.recommend(**options), now.generation)
+            return _joined(experiment.recommend(**options), measures, called)
+        return answered(now.recommender.recommend(**options), now.generation, called)
 
     @router.post("/similar")
     def similar(body: of.Similar) -> of.Answers:
@@ -49,7 +59,9 @@ def asking(shop: LiveShop, measures: Measures, access: Access, experiment: Exper
     def search(body: of.Search) -> of.Answers:
         """The items that match these words."""
         now = shop.serving
-        return answered(now.recommender.search(**body.model_dump()), now.generation)
+        options = body.model_dump()
+        options["users"], called = inside(body.users)
+        return answered(now.recommender.search(**options), now.generation, called)
 
     @router.post("/search/picture")
     def search_picture(
@@ -68,7 +80,8 @@ def asking(shop: LiveShop, measures: Measures, access: Access, experiment: Exper
     def explain(body: of.Explain) -> of.Explained:
         """Why this item is recommended to this shopper."""
         now = shop.serving
-        why = now.recommender.explain(body.user, body.item, history=body.history)
+        user = None if body.user is None else shop.known_as(body.user)
+        why = now.recommender.explain(user, body.item, history=body.history)
         items = why.catalogue.items
         events = [
             of.Carried(
@@ -107,17 +120,18 @@ def asking(shop: LiveShop, measures: Measures, access: Access, experiment: Exper
     return router
 
 
-def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
+def writing(shop: LiveShop, measures: Measures, access: Access, experiment: Experiment | None = None) -> APIRouter:
     """The routes that write and erase. What they acknowledge is on the disk, and in the next answer."""
     router = APIRouter(prefix="/v1")
-    may_write, may_erase = Depends(access.needs("write")), Depends(access.needs("erase"))
+    may_write = Depends(access.needs("write"))
+    writer, eraser = access.needs("write"), access.needs("erase")
 
     @router.post("/events", dependencies=[may_write], tags=["write"])
     def observe(body: of.Event | of.Events) -> of.Taken:
         """Take in what shoppers did, one event or many."""
         events = body.events if isinstance(body, of.Events) else [body]
         now = int(time.time() * 1000)
-        new = [NewEvent(e.user_id, e.item_id, e.event, e.weight, e.milliseconds(now)) for e in events]
+        new = [NewEvent(shop.known_as(e.user_id), e.item_id, e.event, e.weight, e.milliseconds(now)) for e in events]
         sequence = shop.observe(new)
         measures.events.inc(len(new))
         items = list(dict.fromkeys(event.item_id for event in new))
@@ -125,23 +139,33 @@ def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
         unknown = [item for item, row in zip(items, rows, strict=True) if row < 0]
         return of.Taken(accepted=len(new), sequence=sequence, unknown=unknown)
 
-    @router.put("/items/{item_id:path}", dependencies=[may_write], tags=["write"])
-    def put_item(item_id: Name, body: of.Item, response: Response) -> dict[Literal["new"], bool]:
+    @router.put("/items/{item_id:path}", tags=["write"])
+    def put_item(
+        item_id: Name, body: of.Item, response: Response, who: Annotated[str, Depends(writer)]
+    ) -> dict[Literal["new"], bool]:
         """Add an item, or change columns of one; 201 where it is new."""
         new = shop.put_item(item_id, body.columns)
+        record(shop.store, who, "put item", 1)
         response.status_code = 201 if new else 200
         return {"new": new}
 
-    @router.delete("/items/{item_id:path}", dependencies=[may_write], tags=["write"], status_code=204)
-    def remove_item(item_id: Name) -> None:
+    @router.delete("/items/{item_id:path}", tags=["write"], status_code=204)
+    def remove_item(item_id: Name, who: Annotated[str, Depends(writer)]) -> None:
         """Answer this item no more."""
         if not shop.remove_item(item_id):
             raise HTTPException(404, f"no item {item_id!r}")
+        record(shop.store, who, "remove item", 1)
 
-    @router.delete("/users/{user_id:path}", dependencies=[may_erase], tags=["erase"])
-    def forget(user_id: Name) -> of.Forgotten:
-        """Erase a user's events from the store and from what answers. What a model learnt stays until the next."""
-        return of.Forgotten(erased=shop.forget(user_id))
+    @router.delete("/users/{user_id:path}", tags=["erase"])
+    def forget(user_id: Name, who: Annotated[str, Depends(eraser)]) -> of.Forgotten:
+        """Erase a user from the store, from what answers and from the artefact's files.
+
+        What a model learnt of them stays in its weights until the next is trained.
+        """
+        erased = shop.forget(shop.known_as(user_id))
+        clean = (experiment is None or experiment.erase()) and shop.is_clean
+        record(shop.store, who, "forget", erased)
+        return of.Forgotten(erased=erased, artefact=clean)
 
     return router
 
@@ -168,13 +192,13 @@ def health(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
     return router
 
 
-def _joined(parts: Sequence[Part], measures: Measures) -> of.Answers:
+def _joined(parts: Sequence[Part], measures: Measures, called: Mapping[str, str]) -> of.Answers:
     """The answers of several variants as one, in the order of the questions."""
     named: dict[int, of.Named] = {}
     unknown, notes, generations = [], dict[str, None](), dict[str, None]()
     for part in parts:
         measures.count(part.answer)
-        own = _answers(part.answer, part.generation, part.variant)
+        own = _answers(part.answer, part.generation, part.variant, called)
         named.update(zip(part.places, own.answers, strict=True))
         unknown += own.unknown
         notes.update(dict.fromkeys(own.notes))
@@ -187,7 +211,10 @@ def _joined(parts: Sequence[Part], measures: Measures) -> of.Answers:
     )
 
 
-def _answers(answer: Answer, generation: str, variant: str | None = None) -> of.Answers:
+def _answers(
+    answer: Answer, generation: str, variant: str | None = None, called: Mapping[str, str] = MappingProxyType({})
+) -> of.Answers:
+    """The answer as it goes out; `called` gives users their own names back."""
     titles = answer.catalogue.table["title"] if answer.catalogue.has("title") else None
     named = []
     for q, ids in enumerate(answer.ids()):
@@ -196,7 +223,11 @@ def _answers(answer: Answer, generation: str, variant: str | None = None) -> of.
             of.Found(item_id=i, score=score, title=None if titles is None else titles[row].as_py())
             for i, score, row in places
         ]
-        named.append(
-            of.Named(question=answer.questions[q], popular=bool(answer.popular[q]), items=found, variant=variant)
-        )
-    return of.Answers(answers=named, unknown=list(answer.unknown), notes=list(answer.notes), generation=generation)
+        asked, popular = answer.questions[q], bool(answer.popular[q])
+        named.append(of.Named(question=called.get(asked, asked), popular=popular, items=found, variant=variant))
+    return of.Answers(
+        answers=named,
+        unknown=[called.get(one, one) for one in answer.unknown],
+        notes=list(answer.notes),
+        generation=generation,
+    )

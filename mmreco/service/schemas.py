@@ -231,6 +231,7 @@ class Taken(BaseModel):
 
 
 class Forgotten(BaseModel):
-    """How many events were erased."""
+    """How many rows of the store were erased, and whether the artefact's files are written anew already."""
 
     erased: int
+    artefact: bool = Field(description="If false, its files are written as soon as whoever writes them now is done.")

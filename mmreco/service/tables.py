@@ -56,7 +56,7 @@ audit = sql.Table(
     sql.Column("received", sql.BigInteger, nullable=False, index=True),
     sql.Column("who", sql.Text, nullable=False),  # the name of a key, "" without keys
     sql.Column("action", sql.String(32), nullable=False),
-    sql.Column("count", sql.BigInteger, nullable=False),
+    sql.Column("touched", sql.BigInteger, nullable=False),  # rows
 )
 
 

@@ -80,7 +80,7 @@ def test_unusable_items_are_refused_and_not_written(client: TestClient, live: Li
 def test_forgetting(client: TestClient, plant: SyntheticShop, tmp_path: Path) -> None:
     user, item = plant.interactions.users.ids([4])[0], plant.catalogue.items.ids([7])[0]
     client.post("/v1/events", json={"user_id": user, "item_id": item})
-    assert client.delete(f"/v1/users/{user}").json() == {"erased": 1}
+    assert client.delete(f"/v1/users/{user}").json() == {"erased": 1, "artefact": True}
     answer = client.post("/v1/recommend", json={"users": [user]}).json()
     assert answer["unknown"] == [user]
     assert sum(path.read_bytes().count(user.encode()) for path in tmp_path.glob("events.db*")) == 0

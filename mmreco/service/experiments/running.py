@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,7 +88,7 @@ class Experiment:
         self._arms = {}
         for name, variant in settings.variants.items():
             own = variant.artefact is not None
-            home = LiveShop(variant.artefact, shop.store, keep_days=shop.keep_days) if variant.artefact else shop
+            home = _beside(shop, variant.artefact) if variant.artefact else shop
             self._arms[name] = _Arm(variant, home, own)
         for arm in self._arms.values():  # what cannot answer is refused before anybody asks
             arm.answer(arm.shop.serving, {"history": [[]]}, 1)
@@ -105,6 +106,11 @@ class Experiment:
         for arm in self._arms.values():
             if arm.own:
                 arm.shop.stop()
+
+    def erase(self) -> bool:
+        """Take whom the store has forgotten out of the variants' own artefacts; whether that is done."""
+        done = [arm.shop.erase() for arm in self._arms.values() if arm.own]
+        return all(done)
 
     def variant_of(self, user: str) -> str:
         """The variant a user belongs to, by a hash under a key of the event store's."""
@@ -182,6 +188,12 @@ class Experiment:
         if teams is None:
             place = list(self._arms).index(variant)
         self.exposures.add(Exposure(self.settings.name, variant, place, share, user, now(), items, chances, teams))
+
+
+def _beside(shop: LiveShop, artefact: Path) -> LiveShop:
+    """Another artefact over the same store, kept by the same rules."""
+    kept = {"keep_days": shop.keep_days, "popular_from": shop.popular_from, "names": shop.names}
+    return LiveShop(artefact, shop.store, **kept)  # type: ignore[arg-type]  # the shop's own options
 
 
 def _wide(rows: Any, width: int) -> Any:

@@ -1,0 +1,69 @@
+"""Commands for those who answer for shoppers' data: `mmreco pseudonymise | audit`."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmreco.cli.app import Json, app, print_figures
+from mmreco.errors import DataError, MissingExtraError
+
+__all__ = ["audit", "pseudonymise"]
+
+
+@app.command()
+def pseudonymise(
+    table: Annotated[Path, typer.Argument(help="A .parquet, .csv, .tsv or .jsonl table: events, reviews or users.")],
+    key: Annotated[Path, typer.Option(help="A file with a secret key, 16 bytes or more, e.g. of `openssl rand 32`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .parquet file to write.")],
+    column: Annotated[list[str] | None, typer.Option(help="Of ids; user_id if omitted. Repeat.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Replace users' ids in a table by keyed hashes, as `mmreco serve --pseudonymise` makes them.
+
+    \b
+    Example: mmreco pseudonymise events.parquet --key users.key -o events-without-ids.parquet
+    """
+    import pyarrow.parquet as pq
+
+    from mmreco.service.pseudonyms import Pseudonyms
+    from mmreco.tables.files import read_table
+
+    names = Pseudonyms.read(key)
+    if out.suffix != ".parquet":
+        raise DataError(f"{out}: expected a name that ends in .parquet")
+    if out.exists() and out.samefile(table):
+        raise DataError(f"{out}: the table itself; expected another file, as what is replaced cannot be read again")
+    columns = column or ["user_id"]
+    made = names.table(read_table(table, text=columns), columns)
+    pq.write_table(made, out)
+    print_figures({"rows": made.num_rows, "out": str(out)}, as_json, lambda: f"{out}: {made.num_rows:,} rows")
+
+
+@app.command()
+def audit(
+    store: Annotated[str, typer.Argument(help="Where events are kept: a file, or a database's URL.")],
+    as_json: Json = False,
+) -> None:
+    """Who erased, exported or changed what and when, by the name of a key; never of whom.
+
+    \b
+    Example: mmreco audit artefact.events.db
+    """
+    try:
+        from mmreco.service.audit import acts
+        from mmreco.service.events import EventStore
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"audit needs {error.name}; run: pip install 'mmreco[serve]'") from error
+
+    if "://" not in store and not os.path.isfile(store):
+        raise DataError(f"{store}: no such event store; expected the file or the URL that `mmreco serve` wrote to")
+    found = acts(EventStore.open(store))
+    lines = [
+        f"{datetime.fromtimestamp(one.received / 1000, UTC):%Y-%m-%d %H:%M:%S} {one.who or '-'} {one.action} "
+        f"{one.touched}"
+        for one in found
+    ]
+    print_figures({"acts": [one._asdict() for one in found]}, as_json, lambda: "\n".join(lines) or "nothing yet")

@@ -1,0 +1,41 @@
+"""Erasure from artefacts: whoever was forgotten is taken out of the files too, whichever artefact brings them back.
+
+The files are written anew without them, as the artefact's next generation, and the old generation is removed once
+nobody reads it. The model's weights stay as they are: what was learnt of a user is in them until the next fit.
+"""
+
+from pathlib import Path
+
+from mmreco.live.storage import about, save_state
+from mmreco.recommender import Recommender
+from mmreco.service.events import EventStore
+from mmreco.service.replay import forget_again
+from mmreco.storage.artefact import publish
+from mmreco.storage.lock import hold
+
+__all__ = ["cleanse"]
+
+
+def cleanse(artefact: Path, store: EventStore, *, before: int | None = None) -> bool:
+    """Write an artefact anew without whoever was forgotten, and without old events; whether it held any.
+
+    Parameters
+    ----------
+    before : milliseconds since 1970 UTC, optional
+        Events earlier than this go too.
+
+    Raises
+    ------
+    DataError
+        Another writer is at work on it, or it cannot be loaded or written.
+    """
+    with hold(artefact):
+        recommender = Recommender.load(artefact)
+        gone = forget_again(recommender, store.forgotten(), store)
+        gone += 0 if before is None else recommender.expire(before)
+        if not gone:
+            return False
+        state = recommender.as_model().state
+        with publish(artefact, Recommender.__name__, about(state), locked=True) as path:
+            save_state(state, path)
+    return True
