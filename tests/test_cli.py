@@ -16,7 +16,20 @@ from mmreco import Dataset, Embeddings, Recommender
 from mmreco.cli import app
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 
-COMMANDS = ("demo", "compare", "embed", "fit", "recommend", "similar", "search", "evaluate", "verify", "sign", "serve")
+COMMANDS = (
+    "demo",
+    "compare",
+    "embed",
+    "fit",
+    "recommend",
+    "similar",
+    "search",
+    "evaluate",
+    "verify",
+    "sign",
+    "serve",
+    "quickstart",
+)
 
 
 @pytest.fixture(scope="module")

@@ -153,9 +153,10 @@ def _alike(front: Storefront, photo: Picture, box: str, words: str) -> Answer:
     """What looks like this part of a photo, and matches the words if there are any."""
     left, top, right, bottom = BOXES[box]
     width, height = photo.size
-    corners = round(left * width), round(top * height), round(right * width), round(bottom * height)
-    part = photo if box == "whole" or min(width, height) < len(BOXES) else photo.crop(corners)
-    return front.recommender.search(image=[_written(part)], text=[words] if words else None, k=_FOUND)
+    part = (left * width, top * height, right * width, bottom * height)
+    boxes = None if box == "whole" else [part]
+    text = [words] if words else None
+    return front.recommender.search(image=[_written(photo)], boxes=boxes, text=text, k=_FOUND)
 
 
 def _bytes(picture: UploadFile | None) -> bytes:
