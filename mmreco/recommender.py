@@ -71,6 +71,7 @@ class Recommender:
         self._state = state
         self._writing = threading.Lock()
         self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith] | None = None
+        self._questions: ItemQuestions | None = None
 
     # ---- made
 
@@ -390,10 +391,13 @@ class Recommender:
         DataError
             The shop has no reviews, `question` is not a string, or `k` is below 1.
         """
-        reviews = self._state.facts.reviews
+        reviews = self.reviews
         if reviews is None:
             raise DataError("ask: this shop has no reviews; give Dataset.read(reviews=...)")
-        return ItemQuestions(reviews).ask(item, question, k=k)
+        held = self._questions
+        if held is None or held.reviews is not reviews:  # how common words are is counted once
+            held = self._questions = ItemQuestions(reviews)
+        return held.ask(item, question, k=k)
 
     def page(
         self,
@@ -595,6 +599,22 @@ class Recommender:
     def catalogue(self) -> Catalogue:
         """The items there are, those added later included, those removed left out."""
         return self._state.living
+
+    @property
+    def reviews(self) -> Reviews | None:
+        """What was written about the items; None where nothing was. Its rows are those of its own map of items."""
+        return self._state.facts.reviews
+
+    def histories(self, users: Sequence[str]) -> Interactions:
+        """What each of these users did, oldest first, the newest event included; nothing for unknown ones.
+
+        Raises
+        ------
+        DataError
+            An id is no string, or is there twice.
+        """
+        state = self._state
+        return state.log.histories(strings("users", users), state.items)
 
     @property
     def refused(self) -> pa.Table:

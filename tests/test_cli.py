@@ -30,6 +30,7 @@ COMMANDS = (
     "serve",
     "pseudonymise",
     "audit",
+    "quickstart",
 )
 
 

@@ -47,10 +47,10 @@ HOMES = {
     "faiss": ("index",),
     **dict.fromkeys(("fastapi", "starlette", "pydantic", "uvicorn", "sqlalchemy", "prometheus_client"), ("service",)),
     "jieba": ("text.segmentation",),
-    "jinja2": ("pages",),
+    "jinja2": ("pages", "service.window"),
     "joblib": ("evaluation.benchmark",),  # its processes; its files are pickles and stay out
     "rjieba": ("text.segmentation",),
-    "markupsafe": ("pages",),
+    "markupsafe": ("pages", "service.window"),
     "narwhals": ("tables", "data"),
     "optuna": ("evaluation",),
     "PIL": ("encoders.image", "datasets.synthetic", "demo", "report"),

@@ -1,11 +1,23 @@
 """Commands: `mmreco demo | compare | embed | fit | recommend | similar | search | evaluate | verify | sign | serve |
-experiment | pseudonymise | audit`.
+experiment | pseudonymise | audit | quickstart`.
 
 Exit codes: 0 done, 2 the request is unusable (one line on standard error says why), 3 some content was refused
 by `embed` (the rest is written). With `--json` the last line of standard output is one JSON object.
 """
 
-from mmreco.cli import compare, demo, embed, evaluate, experiment, fit, privacy, recommend, serve, verify
+from mmreco.cli import (
+    compare,
+    demo,
+    embed,
+    evaluate,
+    experiment,
+    fit,
+    privacy,
+    quickstart,
+    recommend,
+    serve,
+    verify,
+)
 from mmreco.cli.app import app
 
 __all__ = [
@@ -17,6 +29,7 @@ __all__ = [
     "experiment",
     "fit",
     "privacy",
+    "quickstart",
     "recommend",
     "serve",
     "verify",

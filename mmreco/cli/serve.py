@@ -38,11 +38,15 @@ def serve(
         Path | None,
         typer.Option(help="A file with a secret key: users' ids are replaced by keyed hashes at the door."),
     ] = None,
+    window: Annotated[
+        bool, typer.Option("--window", help="Show a web shop at /, open to everybody who reaches the address.")
+    ] = False,
 ) -> None:
     """Answer over HTTP, learn from clicks at once, and pick up a new artefact without a pause.
 
     \b
     Example: mmreco serve artefact/
+    Example: mmreco serve artefact/ --window
     Example: mmreco serve artefact/ --host 0.0.0.0 --keys keys.txt --keep-days 365
     """
     try:
@@ -64,4 +68,9 @@ def serve(
     shop = LiveShop(artefact, store, keep_days=keep_days, popular_from=popular_from, names=names)
     trial = None if experiment is None else Experiment(ExperimentSettings.read(experiment), shop)
     typer.echo(f"http://{host}:{port} answers from {artefact}; events are kept in {store.engine.url!r}", err=True)
-    run(create_app(shop, keys=allowed, experiment=trial), host=host, port=port, has_keys=allowed is not None)
+    run(
+        create_app(shop, keys=allowed, experiment=trial, window=window),
+        host=host,
+        port=port,
+        has_keys=allowed is not None,
+    )

@@ -36,11 +36,15 @@ class Access:
 
         return check
 
+    def visit(self, request: Request) -> None:
+        """Refuse who may not look at the shop window: it needs no key; without any keys this machine alone looks."""
+        if self.keys is None:
+            _require_own_name(request)
+        self._spend("the window")
+
     def _name(self, request: Request, right: Right) -> str:
         if self.keys is None:
-            host = request.headers.get("host", "")
-            if host.rpartition(":")[0] not in _LOOPBACK and host not in _LOOPBACK:
-                raise HTTPException(403, "without keys this machine alone is served; ask localhost")
+            _require_own_name(request)
             return ""
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         who = self.keys.rights_of(key.strip()) if kind.lower() == "bearer" else None
@@ -62,3 +66,9 @@ class Access:
         if left < 1:
             again = str(max(1, round((1 - left) / rate)))
             raise HTTPException(429, f"more than {self.per_minute} requests a minute", {"Retry-After": again})
+
+
+def _require_own_name(request: Request) -> None:
+    host = request.headers.get("host", "")
+    if host.rpartition(":")[0] not in _LOOPBACK and host not in _LOOPBACK:
+        raise HTTPException(403, "without keys this machine alone is served; ask localhost")

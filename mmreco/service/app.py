@@ -22,6 +22,7 @@ from mmreco.service.page_routes import paging
 from mmreco.service.pictures import Pictures
 from mmreco.service.problems import add_handlers
 from mmreco.service.routes import asking, health, writing
+from mmreco.service.window import shop_window
 
 __all__ = ["create_app", "run"]
 
@@ -32,6 +33,7 @@ def create_app(
     keys: Keys | None = None,
     limits: Limits | None = None,
     experiment: Experiment | None = None,
+    window: bool = False,
 ) -> FastAPI:
     """An ASGI application that answers from `shop`, and keeps it up to date while it runs.
 
@@ -42,6 +44,8 @@ def create_app(
         Without any, requests to this machine's own names alone are answered, and may do everything.
     limits : optional
     experiment : over `shop`, optional
+    window : optional
+        Whether the shop window stands at `/`, open to everybody who reaches this address.
 
     Examples
     --------
@@ -65,6 +69,8 @@ def create_app(
         app.include_router(routes(shop, measures, access, experiment))
     app.include_router(health(shop, measures, access))
     app.include_router(paging(shop, pictures, access))
+    if window:
+        app.mount("/", shop_window(shop, pictures, access))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)
     return app

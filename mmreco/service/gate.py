@@ -14,8 +14,8 @@ from mmreco.service.problems import problem
 __all__ = ["Gate"]
 
 _OWN_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
-_QUEUED = "/v1/"  # health and measures are answered however long the queue is
-_PICTURES = "/v1/search/picture"
+_ALWAYS = ("/healthz", "/readyz", "/metrics")  # are answered however long the queue is
+_PICTURES = ("/v1/search/picture", "/photo")
 
 
 class Gate:
@@ -34,7 +34,7 @@ class Gate:
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _OWN_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        if not scope["path"].startswith(_QUEUED):
+        if scope["path"] in _ALWAYS:
             await self._timed(scope, receive, send, request_id)
             return
         if self._waiting >= self.limits.waiting:
@@ -55,7 +55,7 @@ class Gate:
     async def _limited(
         self, scope: Scope, receive: Receive, send: Send, request_id: str, headers: dict[bytes, bytes]
     ) -> None:
-        most = self.limits.picture if scope["path"] == _PICTURES else self.limits.body
+        most = self.limits.picture if scope["path"] in _PICTURES else self.limits.body
         declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or len(declared) > 18 or int(declared) > most:
             await self._too_large(most, request_id)(scope, receive, send)

@@ -1,0 +1,106 @@
+"""Storefront: what every page of the window needs: the shop, its menu, and the frame around a page."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+
+from mmreco.pages import PageOptions
+from mmreco.recommender import Recommender
+from mmreco.service.events import NewEvent
+from mmreco.service.live_shop import LiveShop
+from mmreco.service.pictures import Pictures
+from mmreco.service.window.facets import Choices
+from mmreco.service.window.showing import rendered, style
+from mmreco.service.window.visitor import Visitor
+from mmreco.service.window.words import words
+
+__all__ = ["Storefront"]
+
+_TAGS = {"en": "en", "zh": "zh-Hans"}
+_WEIGHTS = {"view": 1.0, "cart": 2.0, "purchase": 4.0}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",  # whoever goes back sees what a click has changed
+}
+
+
+class Storefront:
+    """The shop as the window shows it.
+
+    Parameters
+    ----------
+    shop : what answers
+    pictures : of its items
+    """
+
+    def __init__(self, shop: LiveShop, pictures: Pictures) -> None:
+        self.shop, self.pictures = shop, pictures
+        self._choices: Choices | None = None
+
+    @property
+    def recommender(self) -> Recommender:
+        """What answers now."""
+        return self.shop.serving.recommender
+
+    @property
+    def choices(self) -> Choices:
+        """What the catalogue can be narrowed to, looked up once a catalogue."""
+        catalogue, held = self.recommender.catalogue, self._choices
+        if held is None or held.catalogue is not catalogue:
+            held = self._choices = Choices(catalogue)
+        return held
+
+    def options(self, visitor: Visitor) -> PageOptions:
+        """How large pages are."""
+        return PageOptions(language=visitor.language)
+
+    def row_of(self, item_id: str) -> int:
+        """The row of an item in the catalogue.
+
+        Raises
+        ------
+        HTTPException
+            404: there is no such item.
+        """
+        row = int(self.recommender.catalogue.items.rows([item_id], missing="mark")[0])
+        if row < 0:
+            raise HTTPException(404)
+        return row
+
+    def tell(self, visitor: Visitor, event: str, item_ids: Sequence[str]) -> None:
+        """Write down what a visitor did; it counts in the next page.
+
+        Raises
+        ------
+        DBAPIError
+            It could not be written.
+        """
+        now = int(time.time() * 1000)
+        self.shop.observe([NewEvent(visitor.user_id, item, event, _WEIGHTS[event], now) for item in item_ids])
+
+    def page(self, template: str, request: Request, visitor: Visitor, *, status: int = 200, **shown: Any) -> Response:
+        """A page by its template, in the visitor's language, with the cookies that keep the visitor."""
+        other = "en" if visitor.language == "zh" else "zh"
+        elsewhere = request.url.include_query_params(language=other)
+        here = request.method == "GET" and status == 200
+        document = rendered(
+            template,
+            say=words(visitor.language),
+            visitor=visitor,
+            tag=_TAGS[visitor.language],
+            other_tag=_TAGS[other],
+            elsewhere=f"{elsewhere.path}?{elsewhere.query}" if here else f"/?language={other}",
+            menu=self.choices.menu,
+            style_name=style()[0],
+            **shown,
+        )
+        response = Response(document, status, _HEADERS, media_type="text/html")
+        visitor.remember(request, response)
+        return response
