@@ -52,31 +52,23 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
     encoders = {name: index.encoder for name, index in state.content.items()}
     own_reviews = None if reviews is None else reviews.over(catalogue.items)
     content, refused = encode_content(encoders, catalogue, own_reviews)
-    vectors = state.vectors
-    if isinstance(state.model, PlacesItems) and vectors is not None:
+    if isinstance(state.model, PlacesItems) and state.space is not None:
         placed = state.model.place(catalogue, content)
         there = catalogue.items.rows(placed.ids.array)
         lost = np.setdiff1d(np.arange(len(catalogue)), there)
         refused = pa.concat_tables([refused, _refused(catalogue.items.take(lost), _NOTHING_KNOWN)])
         catalogue = catalogue.take(np.sort(there))
-        found, _ = placed.aligned(catalogue.items)
+        more = Embeddings(catalogue.items, placed.aligned(catalogue.items)[0], placed.fingerprint)
     grown = state.catalogue.add(catalogue)
     content = {name: _those_of(own, catalogue.items) for name, own in content.items()}
-    index = state.index
-    if isinstance(state.model, PlacesItems) and vectors is not None:
-        more = Embeddings(catalogue.items, found, vectors.fingerprint)
-        vectors, index = _joined(state, vectors, more, grown.items)
+    space = state.space
+    if isinstance(state.model, PlacesItems) and space is not None:
+        space = space.add(more)
     return replace(
         state,
         catalogue=grown,
-        content={
-            name: replace(
-                one, items=grown.items, index=one.index.add(content[name]) if len(content[name]) else one.index
-            )
-            for name, one in state.content.items()
-        },
-        vectors=vectors,
-        index=index,
+        content={name: one.add(grown.items, content[name]) for name, one in state.content.items()},
+        space=space,
         lexical=None if state.lexical is None else state.lexical.add(catalogue),
         refused=pa.concat_tables([state.refused, refused]),
         alive=None if state.alive is None else np.append(state.alive, np.ones(len(catalogue), dtype=np.bool_)),
@@ -104,17 +96,8 @@ def update(state: State, catalogue: Catalogue) -> State:
     content, refused = encode_content(encoders, now, written)
     indexes = {}
     for name, one in state.content.items():
-        had = one.embeddings.ids.rows(content[name].ids.array, missing="mark") >= 0
-        index = one.index
-        if had.any():
-            index = index.update(_rows_of(content[name], np.flatnonzero(had)))
-        if not had.all():
-            index = index.add(_rows_of(content[name], np.flatnonzero(~had)))
-        gone = np.setdiff1d(one.embeddings.ids.rows(now.items.array, missing="mark"), [-1])
-        gone = gone[content[name].ids.rows(one.embeddings.ids.take(gone).array, missing="mark") < 0]
-        if len(gone):
-            index = index.remove(one.embeddings.ids.ids(gone))
-        indexes[name] = replace(one, index=index)
+        lost = np.flatnonzero(content[name].ids.rows(now.items.array, missing="mark") < 0)
+        indexes[name] = one.update(content[name]).remove(now.items.ids(lost))
     lexical = state.lexical
     if lexical is not None and FIELDS.keys() & set(catalogue.table.column_names):
         lexical = LexicalIndex.build(changed)
@@ -122,16 +105,12 @@ def update(state: State, catalogue: Catalogue) -> State:
     state = replace(state, catalogue=changed, content=indexes, lexical=lexical, refused=refused)
     counts = state.popularity.counts(len(state.items))
     fresh = rows[counts[rows] < 1]
-    if not isinstance(state.model, PlacesItems) or state.vectors is None or not len(fresh):
+    if not isinstance(state.model, PlacesItems) or state.space is None or not len(fresh):
         return state
     placed = state.model.place(
         changed.take(fresh), {name: _those_of(own, changed.items.take(fresh)) for name, own in content.items()}
     )
-    vectors = np.array(state.vectors.vectors)
-    vectors[state.vectors.ids.rows(placed.ids.array)] = placed.vectors
-    everything = Embeddings(state.vectors.ids, vectors, state.vectors.fingerprint)
-    searched = state.index.update(placed) if _library_index(state) else state.indexing.custom(everything)  # type: ignore[union-attr,misc]
-    return replace(state, vectors=everything, index=searched)
+    return replace(state, space=state.space.update(placed))
 
 
 def remove(state: State, ids: list[str]) -> State:
@@ -221,14 +200,10 @@ def erase_items(state: State, ids: list[str]) -> State:
     log = log.keep(~gone[log.items_flat])
     reviews = state.reviews
     emptied = Catalogue(state.items, _emptied(state.catalogue.table, rows))
-    content = {}
-    for name, one in state.content.items():
-        had = [item for item, place in zip(ids, one.places[rows], strict=True) if place >= 0]
-        content[name] = replace(one, index=one.index.remove(had)) if had else one
     return replace(
         remove(state, ids),
         catalogue=emptied,
-        content=content,
+        content={name: one.remove(ids) for name, one in state.content.items()},
         lexical=None if state.lexical is None else LexicalIndex.build(emptied),
         log=EventLog(log),
         popularity=Popularity.of(log, least=state.popularity.least),
@@ -302,18 +277,6 @@ def _emptied(table: pa.Table, rows: I64) -> pa.Table:
     """The table with nulls at these rows."""
     source = np.arange(table.num_rows)
     return table.take(pa.array(source, mask=np.isin(source, rows)))
-
-
-def _joined(state: State, vectors: Embeddings, more: Embeddings, items: IdMap) -> tuple[Embeddings, Any]:
-    if _library_index(state):
-        index = state.index.add(more) if len(more) else state.index  # type: ignore[union-attr]
-        return index.embeddings, index  # type: ignore[union-attr]
-    both = Embeddings(items, np.concatenate([vectors.vectors, more.vectors]), vectors.fingerprint)
-    return both, state.indexing.custom(both)  # type: ignore[misc]
-
-
-def _library_index(state: State) -> bool:
-    return state.indexing.custom is None
 
 
 def _those_of(embeddings: Embeddings, items: IdMap) -> Embeddings:
