@@ -69,7 +69,7 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
         catalogue=grown,
         content={name: one.add(grown.items, content[name]) for name, one in state.content.items()},
         space=space,
-        lexical=None if state.lexical is None else state.lexical.add(catalogue),
+        lexical=_worded(state, catalogue, grown),
         refused=pa.concat_tables([state.refused, refused]),
         alive=None if state.alive is None else np.append(state.alive, np.ones(len(catalogue), dtype=np.bool_)),
         reviews=_reviews(state, grown.items, own_reviews),
@@ -100,7 +100,7 @@ def update(state: State, catalogue: Catalogue) -> State:
         indexes[name] = one.update(content[name]).remove(now.items.ids(lost))
     lexical = state.lexical
     if lexical is not None and FIELDS.keys() & set(catalogue.table.column_names):
-        lexical = LexicalIndex.build(changed)
+        lexical = lexical.update(now)
     refused = pa.concat_tables([state.refused, refused])
     state = replace(state, catalogue=changed, content=indexes, lexical=lexical, refused=refused)
     counts = state.popularity.counts(len(state.items))
@@ -204,7 +204,7 @@ def erase_items(state: State, ids: list[str]) -> State:
         remove(state, ids),
         catalogue=emptied,
         content={name: one.remove(ids) for name, one in state.content.items()},
-        lexical=None if state.lexical is None else LexicalIndex.build(emptied),
+        lexical=None if state.lexical is None else state.lexical.remove(ids),
         log=EventLog(log),
         popularity=Popularity.of(log, least=state.popularity.least),
         reviews=None if reviews is None else reviews.keep(~gone[reviews.items_flat]),
@@ -277,6 +277,13 @@ def _emptied(table: pa.Table, rows: I64) -> pa.Table:
     """The table with nulls at these rows."""
     source = np.arange(table.num_rows)
     return table.take(pa.array(source, mask=np.isin(source, rows)))
+
+
+def _worded(state: State, new: Catalogue, grown: Catalogue) -> LexicalIndex | None:
+    """The words of the catalogue, those of the new items included; what of them is written alone where nothing was."""
+    if state.lexical is not None:
+        return replace(state.lexical.add(new), items=grown.items)
+    return LexicalIndex.build(grown) if any(new.has(column) for column in FIELDS) else None
 
 
 def _those_of(embeddings: Embeddings, items: IdMap) -> Embeddings:
