@@ -590,8 +590,8 @@ class Recommender:
     def vectors(self) -> Embeddings | None:
         """The vectors of items: the model's, or those of the first encoder where the model has none."""
         state = self._state
-        if state.vectors is not None:
-            return state.vectors
+        if state.space is not None:
+            return state.space.index.embeddings
         return next((one.embeddings for one in state.content.values()), None)
 
     @property

@@ -64,8 +64,7 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
     space = state.space
     if isinstance(state.model, PlacesItems) and space is not None:
         space = space.add(more)
-    return replace(
-        state,
+    return state.changed(
         catalogue=grown,
         content={name: one.add(grown.items, content[name]) for name, one in state.content.items()},
         space=space,
@@ -102,7 +101,7 @@ def update(state: State, catalogue: Catalogue) -> State:
     if lexical is not None and FIELDS.keys() & set(catalogue.table.column_names):
         lexical = lexical.update(now)
     refused = pa.concat_tables([state.refused, refused])
-    state = replace(state, catalogue=changed, content=indexes, lexical=lexical, refused=refused)
+    state = state.changed(catalogue=changed, content=indexes, lexical=lexical, refused=refused)
     counts = state.popularity.counts(len(state.items))
     fresh = rows[counts[rows] < 1]
     if not isinstance(state.model, PlacesItems) or state.space is None or not len(fresh):
@@ -110,7 +109,7 @@ def update(state: State, catalogue: Catalogue) -> State:
     placed = state.model.place(
         changed.take(fresh), {name: _those_of(own, changed.items.take(fresh)) for name, own in content.items()}
     )
-    return replace(state, space=state.space.update(placed))
+    return state.changed(space=state.space.update(placed))
 
 
 def remove(state: State, ids: list[str]) -> State:
@@ -124,7 +123,7 @@ def remove(state: State, ids: list[str]) -> State:
     alive = np.ones(len(state.items), dtype=np.bool_) if state.alive is None else state.alive.copy()
     alive[_known_rows(state, ids, "remove")] = False
     alive.flags.writeable = False
-    return replace(state, alive=alive)
+    return state.changed(alive=alive)
 
 
 def observe(state: State, frame: Any) -> tuple[State, int, int]:
@@ -147,7 +146,7 @@ def observe(state: State, frame: Any) -> tuple[State, int, int]:
     log = log.append(users, events)
     if dropped:
         _log.warning("observe: %d events of unknown items were dropped", dropped)
-    return replace(state, log=log, popularity=popularity.up_to(log.until)), len(events), dropped
+    return state.changed(log=log, popularity=popularity.up_to(log.until)), len(events), dropped
 
 
 def forget(state: State, users: list[str]) -> State:
@@ -161,8 +160,7 @@ def forget(state: State, users: list[str]) -> State:
     if reviews is not None and reviews.users is not None and reviews.users_flat is not None:
         gone = reviews.users.rows(users, missing="mark")
         reviews = _without_writers(reviews, gone[gone >= 0])
-    return replace(
-        state,
+    return state.changed(
         log=EventLog(log),
         popularity=Popularity.of(log, least=state.popularity.least),
         users=None if state.users is None else state.users.aligned(log.users),
@@ -185,7 +183,7 @@ def expire(state: State, before: int) -> tuple[State, int]:
     log = log.take(np.flatnonzero(log.lengths))
     popularity = Popularity.of(log, least=state.popularity.least)
     users = None if state.users is None else state.users.aligned(log.users)
-    return replace(state, log=EventLog(log), popularity=popularity, users=users), int((~young).sum())
+    return state.changed(log=EventLog(log), popularity=popularity, users=users), int((~young).sum())
 
 
 def erase_items(state: State, ids: list[str]) -> State:
@@ -200,8 +198,7 @@ def erase_items(state: State, ids: list[str]) -> State:
     log = log.keep(~gone[log.items_flat])
     reviews = state.reviews
     emptied = Catalogue(state.items, _emptied(state.catalogue.table, rows))
-    return replace(
-        remove(state, ids),
+    return remove(state, ids).changed(
         catalogue=emptied,
         content={name: one.remove(ids) for name, one in state.content.items()},
         lexical=None if state.lexical is None else state.lexical.remove(ids),
@@ -253,7 +250,7 @@ def _revived(state: State, rows: I64) -> State:
         return state
     alive: Bool = state.alive.copy()
     alive[rows] = True
-    return replace(state, alive=None if alive.all() else alive)
+    return state.changed(alive=None if alive.all() else alive)
 
 
 def _replaced(old: pa.Table, new: pa.Table, rows: I64) -> pa.Table:

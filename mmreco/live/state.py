@@ -1,8 +1,9 @@
 """State: all that one answer is made from. It is replaced as a whole, so that no answer mixes two."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +62,14 @@ class State:
     reviews: Reviews | None = None
     users: Users | None = None
 
+    def changed(self, **parts: Any) -> "State":
+        """The state with other parts; what was derived from those that stay is not derived again."""
+        other = replace(self, **parts)
+        for name, sources in _DERIVED.items():
+            if name in self.__dict__ and not sources & parts.keys():
+                other.__dict__[name] = self.__dict__[name]
+        return other
+
     @property
     def items(self) -> IdMap:
         """The map of the items."""
@@ -81,7 +90,7 @@ class State:
     @cached_property
     def searched(self) -> tuple[ContentIndex, ...]:
         """The indexes that queries are compared with: those of the content, and pictures of items without words."""
-        sides = [words_of_pictures(one, self.catalogue, self.indexing.build) for one in self.content.values()]
+        sides = [words_of_pictures(one, self.catalogue, self.indexing.own) for one in self.content.values()]
         return (*self.content.values(), *(side for side in sides if side is not None))
 
     def among(self, chosen: Bool | None) -> Bool | None:
@@ -108,6 +117,14 @@ class State:
         users = None if self.users is None else self.users.aligned(log.users)
         reviews = self.reviews if self.reviews is None or self.alive is None else self.reviews.over(catalogue.items)
         return Dataset(catalogue, log, reviews, users, content)
+
+
+_DERIVED = {
+    "living": {"catalogue", "alive"},
+    "searched": {"catalogue", "content"},
+    "words_and_meanings": {"catalogue", "content", "lexical"},
+    "facts": {"catalogue", "reviews"},
+}
 
 
 def _within(embeddings: Embeddings, items: IdMap) -> Embeddings:
