@@ -87,10 +87,10 @@ def main() -> None:
     )
     catalogue = Catalogue(items, pa.table({"image": pa.nulls(given.items, pa.large_string())}))
     recommender = Recommender.fit(Dataset(catalogue, log), model=MeanOfHistory(), image=[], quality=given.quality)
-    index, vectors = recommender._state.index, recommender._state.vectors
-    assert index is not None
-    assert vectors is not None
-    query = vectors.vectors[:1]
+    space = recommender._state.space
+    assert space is not None
+    index = space.index
+    query = index.vectors_of(np.arange(1))
     recommender.recommend(["user-1"])  # what is built on first use
     figures = {
         "items": given.items,

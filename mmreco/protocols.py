@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
-from mmreco.arrays import F32, Bool
+from mmreco.arrays import F32, I64, Bool
 from mmreco.data.boxes import Boxes
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
+from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
@@ -16,6 +17,7 @@ __all__ = [
     "CoversVocabulary",
     "Detects",
     "Encoder",
+    "HoldsVectors",
     "PlacesItems",
     "QueryEncoder",
     "Recommends",
@@ -133,11 +135,31 @@ class Searches(Protocol):
 
 
 @runtime_checkable
+class HoldsVectors(Protocol):
+    """Ids with a vector each, looked up a few at a time: `Embeddings`, or an index whose items change."""
+
+    @property
+    def ids(self) -> IdMap:
+        """Of the items, in the order of their rows."""
+
+    @property
+    def dim(self) -> int:
+        """The width of a vector."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What made the vectors."""
+
+    def vectors_of(self, rows: I64) -> F32:
+        """The vectors of these rows, shape `(m, dim)`."""
+
+
+@runtime_checkable
 class PlacesItems(Recommends, Protocol):
     """A model that gives items a vector which came after it was fitted, and reads histories that hold them."""
 
     def place(self, catalogue: Catalogue, content: Mapping[str, Embeddings]) -> Embeddings:
         """The vectors of new items; those of which nothing is known are left out."""
 
-    def recommend_from(self, index: Searches, request: Request, *, items: Embeddings | None = None) -> Ranking:
+    def recommend_from(self, index: Searches, request: Request, *, items: HoldsVectors | None = None) -> Ranking:
         """The answer from an index that holds items which came later; histories are read with the vectors `items`."""

@@ -31,14 +31,15 @@ from mmreco.live import changes
 from mmreco.live.answering import LiveModel, alike_by_behaviour, alike_by_content, fused, lines, recommended
 from mmreco.live.event_log import EventLog
 from mmreco.live.goes_with import GoesWith
+from mmreco.live.item_space import Indexing, ItemSpace
 from mmreco.live.opening import opening_order
 from mmreco.live.popularity import Popularity
 from mmreco.live.repeats import REPEATING, repeat_share
 from mmreco.live.searching import search_words
 from mmreco.live.similar_users import similar_users
-from mmreco.live.state import Indexing, State, vectors_of
+from mmreco.live.state import State
 from mmreco.live.storage import about, load_state, save_state
-from mmreco.models.base import Model
+from mmreco.models.base import Model, VectorModel
 from mmreco.models.contentknn import ContentKNN
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.training import Training
@@ -85,7 +86,7 @@ class Recommender:
         image: Sequence[Encoder[Any]] | None = None,
         quality: str = "exact",
         device: str = "auto",
-        index: Callable[[Embeddings], Searches] | None = None,
+        index: Callable[[str, Embeddings], Searches] | None = None,
         progress: bool = False,
     ) -> Self:
         """A recommender for this shop: content is encoded once, a model is trained on the events, all is indexed.
@@ -101,8 +102,10 @@ class Recommender:
             When omitted, one of the catalogue's own words and one trained on its own pictures; `[]` for none.
         quality, device : as `VectorIndex` has them
             For the items' vectors and for content.
-        index : what makes an index of the items' vectors, optional
-            E.g. `lambda vectors: MilvusIndex.build(vectors, uri)`.
+        index : what makes an index of a name and vectors, optional
+            E.g. `lambda name, vectors: MilvusIndex.build(vectors, uri, name)`. It is asked for the model's item vectors
+            ("items") and for content ("text", "image", ...). What comes or changes later is searched beside it, until
+            it is much; then the index is made anew.
         progress : optional
             Whether to show bars.
 
@@ -128,7 +131,7 @@ class Recommender:
         if isinstance(model, Model):
             model.fit(dataset, progress=progress)
         indexes = {
-            name: ContentIndex(modality(name), encoders[name], dataset.items, indexing.build(vectors))
+            name: ContentIndex(modality(name), encoders[name], dataset.items, indexing.build(name, vectors))
             for name, vectors in content.items()
         }
         return cls(_state(dataset, model, indexes, refused, indexing))
@@ -151,7 +154,7 @@ class Recommender:
             model = before.model.refit(dataset, progress=progress)
             items = dataset.items
             indexes = {
-                name: ContentIndex(one.modality, one.encoder, items, before.indexing.build(dataset.content[name]))
+                name: ContentIndex(one.modality, one.encoder, items, before.indexing.build(name, dataset.content[name]))
                 for name, one in before.content.items()
             }
             fresh = _state(dataset, model, indexes, before.refused, before.indexing)
@@ -591,8 +594,8 @@ class Recommender:
     def vectors(self) -> Embeddings | None:
         """The vectors of items: the model's, or those of the first encoder where the model has none."""
         state = self._state
-        if state.vectors is not None:
-            return state.vectors
+        if state.space is not None:
+            return state.space.index.embeddings
         return next((one.embeddings for one in state.content.values()), None)
 
     @property
@@ -667,7 +670,7 @@ class Recommender:
         folder: str | Path,
         *,
         device: str | None = None,
-        index: Callable[[Embeddings], Searches] | None = None,
+        index: Callable[[str, Embeddings], Searches] | None = None,
         popular_from: int = 1,
     ) -> "Recommender":
         """The recommender that `save` wrote.
@@ -721,10 +724,6 @@ def _state(
     indexing: Indexing,
 ) -> State:
     log = dataset.interactions
-    vectors = vectors_of(model)
-    index: Searches | None = None
-    if vectors is not None:
-        index = indexing.build(vectors) if indexing.custom is None else indexing.custom(vectors)
     opening = None
     if not log.n_events:
         opening = opening_order(dataset.catalogue, [one.embeddings for one in content.values()])
@@ -733,8 +732,7 @@ def _state(
         content=content,
         model=model,
         model_items=dataset.items,
-        vectors=vectors,
-        index=index,
+        space=ItemSpace.of(model, indexing) if isinstance(model, VectorModel) else None,
         lexical=LexicalIndex.build(dataset.catalogue) if _written(dataset.catalogue) else None,
         log=EventLog(log),
         popularity=Popularity.of(log, opening),

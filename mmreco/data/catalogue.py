@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from mmreco.arguments import row_numbers
 from mmreco.arrays import I64
+from mmreco.data.extended_ids import extend_ids
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError
 from mmreco.tables.files import read_table
@@ -142,18 +143,23 @@ class Catalogue:
     def add(self, more: "Catalogue") -> "Catalogue":
         """These items, then those of `more`; columns that only one of the two has are null in the other's rows.
 
+        The items there are, are not copied.
+
         Raises
         ------
         DataError
             An item is in both, or a column holds another type there than here.
         """
-        present = self.items.rows(more.items.array, missing="mark") >= 0
-        if present.any():
+        try:
+            items = extend_ids(self.items, more.items)
+        except DataError as error:
+            present = self.items.rows(more.items.array, missing="mark") >= 0
             first = more.items.ids([int(present.argmax())])[0]
-            raise DataError(f"catalogue: {int(present.sum())} of {len(more)} items are known already, first {first!r}")
+            raise DataError(
+                f"catalogue: {int(present.sum())} of {len(more)} items are known already, first {first!r}"
+            ) from error
         try:
             table = pa.concat_tables([self.table, more.table], promote_options="permissive")
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise DataError(f"catalogue: the new items' columns disagree with those there are: {error}") from error
-        ids = pa.chunked_array([self.items.array, more.items.array])
-        return Catalogue(IdMap(ids), table)
+        return Catalogue(items, table)

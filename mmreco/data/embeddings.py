@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmreco.arrays import F32, Bool, frozen, require_finite
+from mmreco.arguments import row_numbers
+from mmreco.arrays import F32, I64, Bool, frozen, require_finite
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.storage.artefact import publish, read_artefact
@@ -123,6 +124,16 @@ class Embeddings:
 
     def __repr__(self) -> str:
         return f"Embeddings({len(self)} x {self.dim})"
+
+    def vectors_of(self, rows: I64) -> F32:
+        """The vectors of these rows, shape `(m, dim)`.
+
+        Raises
+        ------
+        DataError
+            They are no rows of these ids.
+        """
+        return np.asarray(self.vectors[row_numbers("rows", rows, len(self))])
 
     def aligned(self, items: IdMap) -> tuple[F32, Bool]:
         """The vectors in the order of `items`, shape `(len(items), dim)`, and which of them exist.

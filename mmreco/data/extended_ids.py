@@ -146,6 +146,8 @@ class _ChangedIds(IdMap):
 
     def rows(self, ids: Sequence[str] | pa.Array, *, missing: Literal["raise", "mark"] = "raise") -> I64:
         """See `IdMap.rows`."""
+        if isinstance(ids, (pa.Array, pa.ChunkedArray)) and len(ids) <= _FEW:
+            ids = ids.to_pylist()
         if isinstance(ids, (str, pa.Array, pa.ChunkedArray)) or len(ids) > _FEW or missing not in ("raise", "mark"):
             return super().rows(ids, missing=missing)
         rows = np.fromiter((self._row(text) if isinstance(text, str) else -1 for text in ids), np.int64, len(ids))
@@ -160,6 +162,12 @@ class _ChangedIds(IdMap):
                 if row >= 0:
                     return row
         return -1
+
+    def take(self, rows: Sequence[int] | I64) -> IdMap:
+        """See `IdMap.take`."""
+        if len(rows) > _FEW:
+            return super().take(rows)
+        return IdMap.of(self.ids(rows))
 
     def ids(self, rows: Sequence[int] | I64) -> list[str]:
         """See `IdMap.ids`."""

@@ -126,6 +126,8 @@ class IdMap:
             raise DataError(f"ids: the string {ids!r}; expected a list of ids")
         if missing not in ("raise", "mark"):
             raise DataError(f"missing={missing!r}: expected 'raise' or 'mark'")
+        if isinstance(ids, (pa.Array, pa.ChunkedArray)) and len(ids) <= _SMALL and "_lookup" in self.__dict__:
+            ids = ids.to_pylist()
         if isinstance(ids, (pa.Array, pa.ChunkedArray)) or len(ids) > _SMALL:
             column = ids if isinstance(ids, (pa.Array, pa.ChunkedArray)) else IdMap._column(ids)
             places = pc.index_in(column.cast(pa.large_string()), value_set=self.array, skip_nulls=True)

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from mmreco.arrays import F32, I64
-from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.nn.batching import buckets
 from mmreco.nn.behaviour import BehaviourTower
+from mmreco.protocols import HoldsVectors
 
 __all__ = ["BehaviourEncoder"]
 
@@ -26,6 +26,7 @@ class BehaviourEncoder:
     ----------
     tower : what reads a history; trained (see `mmreco.models.sharedspace.SharedSpace`)
     items : a vector for each item that a history may hold
+        Of wider vectors the first columns are read, as many as a user vector has.
     event_names : kinds of event the tower knows; number `i` here is the tower's `i + 1`, 0 is any other
     cold_user_vector : shape `(dim,)`
         The answer to an empty history.
@@ -33,7 +34,7 @@ class BehaviourEncoder:
     """
 
     tower: BehaviourTower
-    items: Embeddings
+    items: HoldsVectors
     event_names: tuple[str, ...]
     cold_user_vector: F32
     max_length: int
@@ -41,7 +42,7 @@ class BehaviourEncoder:
     @property
     def dim(self) -> int:
         """The width of a user vector."""
-        return self.items.dim
+        return len(self.cold_user_vector)
 
     @property
     def fingerprint(self) -> str:
@@ -77,7 +78,9 @@ class BehaviourEncoder:
         if batch_size < 1:
             raise DataError(f"batch_size={batch_size}: expected 1 or more")
         if contents.items != self.items.ids:
-            raise IncompatibleError(f"histories over {len(contents.items)} items; expected the {len(self.items)} known")
+            raise IncompatibleError(
+                f"histories over {len(contents.items)} items; expected the {len(self.items.ids)} known"
+            )
         baskets = Baskets.of(contents)
         lengths = np.minimum(baskets.counts, self.max_length)
         starts = baskets.user_starts[1:] - lengths
@@ -91,7 +94,7 @@ class BehaviourEncoder:
             for bucket in buckets(lengths[nonempty], batch_size * self.max_length):
                 chosen = nonempty[bucket]
                 batch = baskets.steps(starts[chosen], lengths[chosen], kinds, 1 + len(self.event_names))
-                vectors = torch.from_numpy(self.items.vectors[batch.rows.numpy()]).to(device)
+                vectors = torch.tensor(self.items.vectors_of(batch.rows.numpy())[:, : self.dim], device=device)
                 batch = batch.to(device)
                 last = self.tower.at(batch.pooled(vectors), batch.kinds, batch.minutes, batch.lengths - 1)  # (b, dim)
                 following[chosen] = _unit(last)

@@ -116,6 +116,11 @@ class VectorIndex:
         return self._state.items.dim
 
     @property
+    def fingerprint(self) -> str:
+        """What made the vectors."""
+        return self._state.fingerprint
+
+    @property
     def quality(self) -> str:
         """As given."""
         return self._state.builder.quality

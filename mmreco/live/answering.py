@@ -11,7 +11,7 @@ from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.errors import DataError
 from mmreco.live.state import State
-from mmreco.models.base import Model, VectorModel
+from mmreco.models.base import Model
 from mmreco.models.hybrid import fused_by_rank
 
 __all__ = ["LiveModel", "alike_by_behaviour", "alike_by_content", "fused", "lines", "popular", "recommended"]
@@ -32,7 +32,7 @@ def recommended(state: State, request: Request) -> tuple[Ranking, Bool]:
     """The answer to each history, over the catalogue; and which lines are merely what is popular, shape `(n,)`."""
     if state.model is None:
         return popular(state, request), np.ones(len(request), dtype=np.bool_)
-    items = state.model_items if state.vectors is None else state.vectors.ids
+    items = state.model_items if state.space is None else state.space.index.ids
     narrowed = _narrowed(request, items)
     silent = narrowed.histories.lengths == 0
     if not silent.any():
@@ -47,13 +47,12 @@ def recommended(state: State, request: Request) -> tuple[Ranking, Bool]:
 
 
 def _asked_of_model(state: State, request: Request) -> Ranking:
-    model = state.model
-    if isinstance(model, VectorModel) and state.index is not None and state.vectors is not None:
-        placed = state.vectors.ids != state.model_items
-        return model.recommend_from(state.index, request, items=state.vectors if placed else None)
-    if model is None:
+    space = state.space
+    if space is not None:
+        return space.model.recommend_from(space.index, request, items=space.index if space.grown else None)
+    if state.model is None:
         raise DataError("recommend: nothing was learnt from yet")
-    return model.recommend(request)
+    return state.model.recommend(request)
 
 
 def _narrowed(request: Request, items: IdMap) -> Request:
@@ -92,16 +91,14 @@ def popular(state: State, request: Request) -> Ranking:
 
 def alike_by_behaviour(state: State, rows: I64, k: int, candidates: Bool | None) -> Ranking:
     """The items most like each of `rows`, shape `(n,)`, by what users did with them."""
-    n = len(state.model_items) if state.vectors is None else len(state.vectors)
+    n = len(state.model_items) if state.space is None else len(state.space)
     known = np.flatnonzero(rows < n)
     own = candidates if candidates is None or candidates.ndim == 1 else candidates[known]
     own = None if own is None else own[..., :n]
-    index = state.directions
-    if index is not None:
-        itself = Interactions.from_events(
-            state.items.take(rows[known]), index.embeddings.ids, np.arange(len(known)), rows[known]
-        )
-        found = index.search(index.embeddings.vectors[rows[known]], k, where=own, exclude=itself)
+    if state.space is not None:
+        index = state.space.directions
+        itself = Interactions.from_events(state.items.take(rows[known]), index.ids, np.arange(len(known)), rows[known])
+        found = index.search(index.vectors_of(rows[known]), k, where=own, exclude=itself)
     elif isinstance(state.model, Model):
         found = state.model.similar(rows[known], k, candidates=own)
     else:
@@ -126,7 +123,7 @@ def alike_by_content(state: State, rows: I64, k: int, candidates: Bool | None) -
         itself = Interactions.from_events(
             state.items.take(rows[known]), index.items, np.arange(len(known)), rows[known]
         )
-        found = index.search(index.embeddings.vectors[places[known]], k, candidates=own, exclude=itself)
+        found = index.search(index.index.vectors_of(places[known]), k, candidates=own, exclude=itself)
         lists.append(_spread(found, known, len(rows), k))
     return fused(lists, len(rows), k)
 

@@ -52,32 +52,23 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
     encoders = {name: index.encoder for name, index in state.content.items()}
     own_reviews = None if reviews is None else reviews.over(catalogue.items)
     content, refused = encode_content(encoders, catalogue, own_reviews)
-    vectors = state.vectors
-    if isinstance(state.model, PlacesItems) and vectors is not None:
+    if isinstance(state.model, PlacesItems) and state.space is not None:
         placed = state.model.place(catalogue, content)
         there = catalogue.items.rows(placed.ids.array)
         lost = np.setdiff1d(np.arange(len(catalogue)), there)
         refused = pa.concat_tables([refused, _refused(catalogue.items.take(lost), _NOTHING_KNOWN)])
         catalogue = catalogue.take(np.sort(there))
-        found, _ = placed.aligned(catalogue.items)
+        more = Embeddings(catalogue.items, placed.aligned(catalogue.items)[0], placed.fingerprint)
     grown = state.catalogue.add(catalogue)
     content = {name: _those_of(own, catalogue.items) for name, own in content.items()}
-    index = state.index
-    if isinstance(state.model, PlacesItems) and vectors is not None:
-        more = Embeddings(catalogue.items, found, vectors.fingerprint)
-        vectors, index = _joined(state, vectors, more, grown.items)
-    return replace(
-        state,
+    space = state.space
+    if isinstance(state.model, PlacesItems) and space is not None:
+        space = space.add(more)
+    return state.changed(
         catalogue=grown,
-        content={
-            name: replace(
-                one, items=grown.items, index=one.index.add(content[name]) if len(content[name]) else one.index
-            )
-            for name, one in state.content.items()
-        },
-        vectors=vectors,
-        index=index,
-        lexical=None if state.lexical is None else state.lexical.add(catalogue),
+        content={name: one.add(grown.items, content[name]) for name, one in state.content.items()},
+        space=space,
+        lexical=_worded(state, catalogue, grown),
         refused=pa.concat_tables([state.refused, refused]),
         alive=None if state.alive is None else np.append(state.alive, np.ones(len(catalogue), dtype=np.bool_)),
         reviews=_reviews(state, grown.items, own_reviews),
@@ -104,34 +95,21 @@ def update(state: State, catalogue: Catalogue) -> State:
     content, refused = encode_content(encoders, now, written)
     indexes = {}
     for name, one in state.content.items():
-        had = one.embeddings.ids.rows(content[name].ids.array, missing="mark") >= 0
-        index = one.index
-        if had.any():
-            index = index.update(_rows_of(content[name], np.flatnonzero(had)))
-        if not had.all():
-            index = index.add(_rows_of(content[name], np.flatnonzero(~had)))
-        gone = np.setdiff1d(one.embeddings.ids.rows(now.items.array, missing="mark"), [-1])
-        gone = gone[content[name].ids.rows(one.embeddings.ids.take(gone).array, missing="mark") < 0]
-        if len(gone):
-            index = index.remove(one.embeddings.ids.ids(gone))
-        indexes[name] = replace(one, index=index)
+        lost = np.flatnonzero(content[name].ids.rows(now.items.array, missing="mark") < 0)
+        indexes[name] = one.update(content[name]).remove(now.items.ids(lost))
     lexical = state.lexical
     if lexical is not None and FIELDS.keys() & set(catalogue.table.column_names):
-        lexical = LexicalIndex.build(changed)
+        lexical = lexical.update(now)
     refused = pa.concat_tables([state.refused, refused])
-    state = replace(state, catalogue=changed, content=indexes, lexical=lexical, refused=refused)
+    state = state.changed(catalogue=changed, content=indexes, lexical=lexical, refused=refused)
     counts = state.popularity.counts(len(state.items))
     fresh = rows[counts[rows] < 1]
-    if not isinstance(state.model, PlacesItems) or state.vectors is None or not len(fresh):
+    if not isinstance(state.model, PlacesItems) or state.space is None or not len(fresh):
         return state
     placed = state.model.place(
         changed.take(fresh), {name: _those_of(own, changed.items.take(fresh)) for name, own in content.items()}
     )
-    vectors = np.array(state.vectors.vectors)
-    vectors[state.vectors.ids.rows(placed.ids.array)] = placed.vectors
-    everything = Embeddings(state.vectors.ids, vectors, state.vectors.fingerprint)
-    searched = state.index.update(placed) if _library_index(state) else state.indexing.custom(everything)  # type: ignore[union-attr,misc]
-    return replace(state, vectors=everything, index=searched)
+    return state.changed(space=state.space.update(placed))
 
 
 def remove(state: State, ids: list[str]) -> State:
@@ -145,7 +123,7 @@ def remove(state: State, ids: list[str]) -> State:
     alive = np.ones(len(state.items), dtype=np.bool_) if state.alive is None else state.alive.copy()
     alive[_known_rows(state, ids, "remove")] = False
     alive.flags.writeable = False
-    return replace(state, alive=alive)
+    return state.changed(alive=alive)
 
 
 def observe(state: State, frame: Any) -> tuple[State, int, int]:
@@ -168,7 +146,7 @@ def observe(state: State, frame: Any) -> tuple[State, int, int]:
     log = log.append(users, events)
     if dropped:
         _log.warning("observe: %d events of unknown items were dropped", dropped)
-    return replace(state, log=log, popularity=popularity.up_to(log.until)), len(events), dropped
+    return state.changed(log=log, popularity=popularity.up_to(log.until)), len(events), dropped
 
 
 def forget(state: State, users: list[str]) -> State:
@@ -182,8 +160,7 @@ def forget(state: State, users: list[str]) -> State:
     if reviews is not None and reviews.users is not None and reviews.users_flat is not None:
         gone = reviews.users.rows(users, missing="mark")
         reviews = _without_writers(reviews, gone[gone >= 0])
-    return replace(
-        state,
+    return state.changed(
         log=EventLog(log),
         popularity=Popularity.of(log, least=state.popularity.least),
         users=None if state.users is None else state.users.aligned(log.users),
@@ -206,7 +183,7 @@ def expire(state: State, before: int) -> tuple[State, int]:
     log = log.take(np.flatnonzero(log.lengths))
     popularity = Popularity.of(log, least=state.popularity.least)
     users = None if state.users is None else state.users.aligned(log.users)
-    return replace(state, log=EventLog(log), popularity=popularity, users=users), int((~young).sum())
+    return state.changed(log=EventLog(log), popularity=popularity, users=users), int((~young).sum())
 
 
 def erase_items(state: State, ids: list[str]) -> State:
@@ -221,15 +198,10 @@ def erase_items(state: State, ids: list[str]) -> State:
     log = log.keep(~gone[log.items_flat])
     reviews = state.reviews
     emptied = Catalogue(state.items, _emptied(state.catalogue.table, rows))
-    content = {}
-    for name, one in state.content.items():
-        had = [item for item, place in zip(ids, one.places[rows], strict=True) if place >= 0]
-        content[name] = replace(one, index=one.index.remove(had)) if had else one
-    return replace(
-        remove(state, ids),
+    return remove(state, ids).changed(
         catalogue=emptied,
-        content=content,
-        lexical=None if state.lexical is None else LexicalIndex.build(emptied),
+        content={name: one.remove(ids) for name, one in state.content.items()},
+        lexical=None if state.lexical is None else state.lexical.remove(ids),
         log=EventLog(log),
         popularity=Popularity.of(log, least=state.popularity.least),
         reviews=None if reviews is None else reviews.keep(~gone[reviews.items_flat]),
@@ -278,7 +250,7 @@ def _revived(state: State, rows: I64) -> State:
         return state
     alive: Bool = state.alive.copy()
     alive[rows] = True
-    return replace(state, alive=None if alive.all() else alive)
+    return state.changed(alive=None if alive.all() else alive)
 
 
 def _replaced(old: pa.Table, new: pa.Table, rows: I64) -> pa.Table:
@@ -304,16 +276,11 @@ def _emptied(table: pa.Table, rows: I64) -> pa.Table:
     return table.take(pa.array(source, mask=np.isin(source, rows)))
 
 
-def _joined(state: State, vectors: Embeddings, more: Embeddings, items: IdMap) -> tuple[Embeddings, Any]:
-    if _library_index(state):
-        index = state.index.add(more) if len(more) else state.index  # type: ignore[union-attr]
-        return index.embeddings, index  # type: ignore[union-attr]
-    both = Embeddings(items, np.concatenate([vectors.vectors, more.vectors]), vectors.fingerprint)
-    return both, state.indexing.custom(both)  # type: ignore[misc]
-
-
-def _library_index(state: State) -> bool:
-    return state.indexing.custom is None
+def _worded(state: State, new: Catalogue, grown: Catalogue) -> LexicalIndex | None:
+    """The words of the catalogue, those of the new items included; what of them is written alone where nothing was."""
+    if state.lexical is not None:
+        return replace(state.lexical.add(new), items=grown.items)
+    return LexicalIndex.build(grown) if any(new.has(column) for column in FIELDS) else None
 
 
 def _those_of(embeddings: Embeddings, items: IdMap) -> Embeddings:

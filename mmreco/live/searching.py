@@ -62,12 +62,11 @@ def search_words(
 
 def _personal(state: State, found: Candidates, users: list[str]) -> Candidates:
     """The candidates with how much each suits whoever asks; as they are for a model without vectors."""
-    directions = state.directions
-    if directions is None:
+    space = state.space
+    if space is None:
         return found
     distinct = list(dict.fromkeys(users))
-    vectors = state.read(state.log.histories(distinct, state.items))
+    vectors = space.read(state.log.histories(distinct, state.items))
     vectors[[not state.log.knows(user) for user in distinct]] = 0
     asked = vectors[[distinct.index(user) for user in users]]
-    own = directions.embeddings
-    return with_taste(found, asked, own, np.arange(len(own)), n_items=len(state.items))
+    return with_taste(found, asked, space.directions, n_items=len(state.items))

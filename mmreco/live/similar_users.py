@@ -20,10 +20,10 @@ def similar_users(state: State, users: list[str], k: int) -> SimilarUsers:
     known = [user for user in distinct if state.log.knows(user)]
     histories = state.log.histories(known, state.items)
     own = everybody.rows(known, missing="mark") if known else np.zeros(0, dtype=np.int64)
-    index = state.user_index
-    if index is not None:
+    space = state.space
+    if space is not None:
         itself = Interactions.from_events(histories.users, everybody, np.flatnonzero(own >= 0), own[own >= 0])
-        found = index.search(state.read(histories), k, exclude=itself)
+        found = space.users(state.log.base).search(space.read(histories), k, exclude=itself)
     else:
         found = _by_shared_items(state, histories, own, k)
     line_of = {user: line for line, user in enumerate(known)}

@@ -1,14 +1,14 @@
 """State: all that one answer is made from. It is replaced as a whole, so that no answer mixes two."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mmreco.arrays import F32, Bool
+from mmreco.arrays import Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
@@ -16,30 +16,16 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
 from mmreco.data.users import Users
-from mmreco.errors import DataError
-from mmreco.index.vector import VectorIndex
 from mmreco.live.event_log import EventLog
+from mmreco.live.item_space import Indexing, ItemSpace
 from mmreco.live.popularity import Popularity
-from mmreco.models.base import VectorModel
-from mmreco.protocols import Recommends, Searches
+from mmreco.protocols import Recommends
 from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.hybrid import HybridSearch
 from mmreco.retrieval.lexical import LexicalIndex
 from mmreco.retrieval.words_of_pictures import words_of_pictures
 
-__all__ = ["Indexing", "State", "vectors_of"]
-
-
-class Indexing(NamedTuple):
-    """How vectors are searched: quality and device of `VectorIndex`, or the caller's own index of the item vectors."""
-
-    quality: str = "exact"
-    device: str = "auto"
-    custom: Callable[[Embeddings], Searches] | None = None
-
-    def build(self, embeddings: Embeddings) -> VectorIndex:
-        """The library's own index over these vectors."""
-        return VectorIndex(embeddings, quality=self.quality, device=self.device)  # type: ignore[arg-type]  # checked there
+__all__ = ["State"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +40,7 @@ class State:
     content : by name
     model : what recommends, over the first items of the catalogue; None where there was nothing to learn from
     model_items : the items the model was fitted on
-    vectors : the model's item vectors, with those placed later; None for a model without
-    index : over `vectors`
+    space : where the model has the items, with those placed later; None for a model without vectors
     lexical : the words of the catalogue; None where nothing is written
     log, popularity : what users did, the newest event included
     repeats : whether what a user had is answered again unless the caller says otherwise
@@ -66,8 +51,7 @@ class State:
     content: Mapping[str, ContentIndex]
     model: Recommends | None
     model_items: IdMap
-    vectors: Embeddings | None
-    index: Searches | None
+    space: ItemSpace | None
     log: EventLog
     popularity: Popularity
     refused: pa.Table
@@ -77,6 +61,14 @@ class State:
     alive: Bool | None = None
     reviews: Reviews | None = None
     users: Users | None = None
+
+    def changed(self, **parts: Any) -> "State":
+        """The state with other parts; what was derived from those that stay is not derived again."""
+        other = replace(self, **parts)
+        for name, sources in _DERIVED.items():
+            if name in self.__dict__ and not sources & parts.keys():
+                other.__dict__[name] = self.__dict__[name]
+        return other
 
     @property
     def items(self) -> IdMap:
@@ -98,38 +90,8 @@ class State:
     @cached_property
     def searched(self) -> tuple[ContentIndex, ...]:
         """The indexes that queries are compared with: those of the content, and pictures of items without words."""
-        sides = [words_of_pictures(one, self.catalogue, self.indexing.build) for one in self.content.values()]
+        sides = [words_of_pictures(one, self.catalogue, self.indexing.own) for one in self.content.values()]
         return (*self.content.values(), *(side for side in sides if side is not None))
-
-    @cached_property
-    def directions(self) -> VectorIndex | None:
-        """The index over item vectors of unit length; None for a model without vectors."""
-        if self.vectors is None or not isinstance(self.model, VectorModel):
-            return None
-        vectors = self.vectors.vectors
-        unit = self.model.directions(vectors)
-        if (
-            isinstance(self.index, VectorIndex)
-            and unit.shape == vectors.shape
-            and np.allclose(unit, vectors, atol=1e-3)
-        ):
-            return self.index
-        return self.indexing.build(Embeddings(self.vectors.ids, unit))
-
-    @cached_property
-    def user_index(self) -> VectorIndex | None:
-        """The index over the vectors of the log's users, made when first asked for; None for a model without."""
-        if self.vectors is None:
-            return None
-        return self.indexing.build(Embeddings(self.log.base.users, self.read(self.log.base)))
-
-    def read(self, histories: Interactions) -> F32:
-        """The unit vectors of these histories by the model, shape `(n, dim)`."""
-        if not isinstance(self.model, VectorModel):
-            raise DataError("the model has no user vectors")
-        inside = histories.items_flat < len(self.model_items)
-        known = replace(histories if inside.all() else histories.keep(inside), items=self.model_items)
-        return self.model.directions(self.model.user_vectors(known))
 
     def among(self, chosen: Bool | None) -> Bool | None:
         """`chosen`, shape `(n_items,)` or `(n, n_items)`, without what was removed."""
@@ -157,9 +119,12 @@ class State:
         return Dataset(catalogue, log, reviews, users, content)
 
 
-def vectors_of(model: Recommends | None) -> Embeddings | None:
-    """The item vectors of a model that has any."""
-    return model.item_embeddings() if isinstance(model, VectorModel) else None
+_DERIVED = {
+    "living": {"catalogue", "alive"},
+    "searched": {"catalogue", "content"},
+    "words_and_meanings": {"catalogue", "content", "lexical"},
+    "facts": {"catalogue", "reviews"},
+}
 
 
 def _within(embeddings: Embeddings, items: IdMap) -> Embeddings:

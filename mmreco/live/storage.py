@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.reviews import Reviews
 from mmreco.data.storage import (
@@ -24,13 +23,15 @@ from mmreco.data.users import Users
 from mmreco.embedding.catalogue import modality
 from mmreco.encoders.registry import encoder_class, encoder_kind
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.index.delta import DeltaIndex
 from mmreco.index.vector import VectorIndex
 from mmreco.live.event_log import EventLog
+from mmreco.live.item_space import Indexing, ItemSpace
 from mmreco.live.popularity import Popularity
-from mmreco.live.state import Indexing, State
+from mmreco.live.state import State
 from mmreco.models import MODELS
-from mmreco.models.base import Model
-from mmreco.protocols import Recommends, Searches
+from mmreco.models.base import Model, VectorModel
+from mmreco.protocols import Recommends
 from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.lexical import LexicalIndex
 
@@ -84,12 +85,9 @@ def save_state(state: State, path: Path) -> None:
     if isinstance(state.model, Model):
         (path / "model").mkdir()
         state.model._write(path / "model")
-    if state.vectors is not None:
+    if state.space is not None:
         (path / "vectors").mkdir()
-        if isinstance(state.index, VectorIndex):
-            state.index._write(path / "vectors")
-        else:
-            state.vectors._write(path / "vectors")
+        state.space.index._write(path / "vectors")
 
 
 def load_state(path: Path, manifest: Mapping[str, Any], indexing: Indexing) -> State:
@@ -110,17 +108,18 @@ def load_state(path: Path, manifest: Mapping[str, Any], indexing: Indexing) -> S
         kind_of = modality(name)  # refuses what is no name
         folder = path / "content" / name
         encoder = encoder_class(kind).load_from(folder / "encoder")
-        content[name] = ContentIndex(kind_of, encoder, items, VectorIndex._read(folder / "index"))
+        content[name] = ContentIndex(kind_of, encoder, items, _index(name, folder / "index", indexing))
     model = _model(path, manifest["model"])
-    vectors, index = _vectors(path / "vectors", indexing)
+    space = None
+    if isinstance(model, VectorModel):
+        space = ItemSpace(model, _index("items", path / "vectors", indexing), indexing)
     log = read_interactions(path / "histories", items)
     return State(
         catalogue=catalogue,
         content=content,
         model=model,
         model_items=read_ids(path / "model_items.parquet"),
-        vectors=vectors,
-        index=index,
+        space=space,
         log=EventLog(log),
         popularity=Popularity(flags["popularity"].to_numpy().astype(np.float32)),
         lexical=LexicalIndex._read(path / "lexical") if (path / "lexical").exists() else None,
@@ -141,14 +140,9 @@ def _model(path: Path, kind: Mapping[str, Any] | None) -> Recommends | None:
     return MODELS[kind["kind"]]._read(path / "model", dict(kind["config"]))
 
 
-def _vectors(path: Path, indexing: Indexing) -> tuple[Embeddings | None, Searches | None]:
-    if not path.exists():
-        return None, None
-    if indexing.custom is not None:
-        vectors = Embeddings._read(path)
-        return vectors, indexing.custom(vectors)
-    index = VectorIndex._read(path, device=indexing.device)
-    return index.embeddings, index
+def _index(name: str, path: Path, indexing: Indexing) -> VectorIndex | DeltaIndex:
+    stored = VectorIndex._read(path, device=indexing.device if indexing.custom is None else "cpu")
+    return stored if indexing.custom is None else indexing.build(name, stored.embeddings)
 
 
 def _save_reviews(reviews: Reviews, path: Path) -> None:

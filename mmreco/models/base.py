@@ -28,7 +28,7 @@ from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.index.vector import VectorIndex
 from mmreco.models.configuration import from_config, plain
 from mmreco.models.parameters import settle
-from mmreco.protocols import Searches
+from mmreco.protocols import HoldsVectors, Searches
 from mmreco.splitting import Holdout
 from mmreco.storage.artefact import publish, read_artefact
 
@@ -327,22 +327,22 @@ class VectorModel(Model):
         """
         self._require_fitted()
         embeddings = self.item_embeddings()
-        held: VectorIndex | None = self.__dict__.get("_index")
-        if held is None or held.embeddings is not embeddings:
-            held = self.__dict__["_index"] = VectorIndex(embeddings)
-        return held
+        held: tuple[Embeddings, VectorIndex] | None = self.__dict__.get("_index")
+        if held is None or held[0] is not embeddings:
+            held = self.__dict__["_index"] = (embeddings, VectorIndex(embeddings))
+        return held[1]
 
     def _recommend(self, request: Request) -> Ranking:
         return self.recommend_from(self.index, request)
 
-    def recommend_from(self, index: Searches, request: Request, *, items: Embeddings | None = None) -> Ranking:
+    def recommend_from(self, index: Searches, request: Request, *, items: HoldsVectors | None = None) -> Ranking:
         """The answer from another index of the item vectors, an approximate one, say.
 
         Parameters
         ----------
         index : over `item_embeddings`, and after them the items of `items` that came later
         request : whose histories and candidates are over the index's items
-        items : the vectors that histories are read with, where items came later; for models that place them
+        items : what histories are read with, where items came later; for models that place them
         """
         if items is not None:
             raise DataError(f"{type(self).__name__} places no items that came after fit; fit it again")
@@ -365,7 +365,7 @@ class VectorModel(Model):
         alone = self._alone(rows)
         index = self._directions()
         width = require_width(k, len(self.items_))
-        return index.search(index.embeddings.vectors[alone.items_flat], width, where=candidates, exclude=alone)
+        return index.search(index.vectors_of(alone.items_flat), width, where=candidates, exclude=alone)
 
     def search(
         self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
@@ -391,7 +391,7 @@ class VectorModel(Model):
         index = self.index
         held: tuple[VectorIndex, VectorIndex] | None = self.__dict__.get("_unit_index")
         if held is None or held[0] is not index:
-            vectors = index.embeddings.vectors
+            vectors = self.item_embeddings().vectors
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
             unit = index
             if not np.allclose(lengths, 1, atol=1e-3):

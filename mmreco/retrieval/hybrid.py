@@ -6,7 +6,6 @@ query it knows. Signs are weighed by a `Fusion`; a cross-encoder may read the fi
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +21,6 @@ from mmreco.retrieval.terms import trigrams
 
 __all__ = ["HybridSearch", "Reader"]
 
-_BACKGROUND = 512  # items that say what a cosine is usually like for a query
 _READ = 30  # first answers that a reader reads
 _CUT = 300  # characters of an item that a reader reads
 
@@ -173,19 +171,12 @@ class HybridSearch:
 
     def _standing(self, number: int, asked: F32, rows: I64) -> F32:
         """By how many standard deviations each item's cosine exceeds what the query has with items at large."""
-        usual = asked @ self._backgrounds[number].T  # (n, b)
+        usual = asked @ self.meanings[number].sample.T  # (n, b)
         if not usual.shape[1]:
             return np.zeros(rows.shape, dtype=np.float32)
         mean, spread = usual.mean(axis=1, keepdims=True), np.maximum(usual.std(axis=1, keepdims=True), 1e-6)
         cosines, there = self.meanings[number].cosines(asked, rows)
         return np.where(there, (cosines - mean) / spread, 0).astype(np.float32)
-
-    @cached_property
-    def _backgrounds(self) -> tuple[F32, ...]:
-        """Some of the items' vectors by each encoder, always the same ones."""
-        vectors = [meaning.embeddings.vectors for meaning in self.meanings]
-        rows = [np.sort(np.random.default_rng(0).permutation(len(v))[:_BACKGROUND]) for v in vectors]
-        return tuple(np.asarray(v[chosen]) for v, chosen in zip(vectors, rows, strict=True))
 
     def _letters(self, queries: Sequence[str], rows: I64) -> F32:
         """The share of each query's three-letter pieces that an item's title holds, shape `(n, c)`."""

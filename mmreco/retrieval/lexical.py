@@ -7,8 +7,7 @@ or brand and model *is* the query before all. A word that no item has is read as
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import scipy.sparse as sp
 from safetensors.numpy import load_file, save_file
 
-from mmreco.arrays import F32, I64, Bool, frozen
+from mmreco.arguments import strings
+from mmreco.arrays import F32, I64, Bool
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.extended_ids import extend_ids
 from mmreco.data.ids import IdMap
 from mmreco.data.ranking import Ranking
 from mmreco.data.storage import read_ids, write_ids
 from mmreco.errors import DataError, IncompatibleError
-from mmreco.retrieval.names import exact_names
-from mmreco.retrieval.postings import Postings, field_counts
+from mmreco.retrieval.lexicon import Lexicon
+from mmreco.retrieval.matches import Matches, best, summed
+from mmreco.retrieval.names import Names, names_of
+from mmreco.retrieval.postings import Bag, Postings
 from mmreco.retrieval.spelling import Spelling
-from mmreco.retrieval.terms import PIECE, joined, key, pieces, words
+from mmreco.retrieval.terms import PIECE, joined, pieces, words
 from mmreco.storage.artefact import publish, read_artefact
 from mmreco.text.folding import fold
 from mmreco.text.glossary import alike
@@ -44,7 +46,6 @@ _SYNONYM = 0.5  # the weight of a word that means the one asked for
 _MISSPELT = 0.7  # and of one that was read as another
 _TINY = 1e-6
 
-_U64 = npt.NDArray[np.uint64]
 _Term = tuple[npt.NDArray[np.int32], F32]
 
 
@@ -59,12 +60,8 @@ class LexicalIndex:
     Parameters
     ----------
     items : IdMap of `n` items
-    terms : the vocabulary, in the order of the postings
-    postings : which items hold each term
-    names : shape `(m,)`, uint64, increasing
-        What items are called, as 64-bit keys.
-    named : shape `(m,)`, int64
-        The item row of each name.
+    lexicon : the terms, and which items hold each
+    names : what items are called
     segmenter : cuts texts and queries alike
     synonyms : optional
         What else a word may be called, as the index writes words (folded, without a plural's ending).
@@ -79,21 +76,14 @@ class LexicalIndex:
     """
 
     items: IdMap
-    terms: tuple[str, ...]
-    postings: Postings
-    names: _U64
-    named: I64
+    lexicon: Lexicon
+    names: Names
     segmenter: Segmenter
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozen(self.names, np.uint64))
-        object.__setattr__(self, "named", frozen(self.named, np.int64))
-        if len(self.terms) != len(self.postings.idf) or self.postings.n_items != len(self.items):
-            raise DataError(
-                f"LexicalIndex: {len(self.terms)} terms and {len(self.items)} items, but postings of "
-                f"{len(self.postings.idf)} terms and {self.postings.n_items} items"
-            )
+        if self.lexicon.n_items != len(self.items):
+            raise DataError(f"LexicalIndex: {len(self.items)} items, but words of {self.lexicon.n_items}")
 
     @classmethod
     def build(
@@ -110,41 +100,69 @@ class LexicalIndex:
             of common things are known anyway (`mmreco.text.glossary`).
         """
         segmenter = Segmenter((*_own_words(catalogue), *words))
-        vocabulary: dict[str, int] = {}
-        fields = _fields(catalogue, segmenter, vocabulary)
-        names, named = _sorted_names(*exact_names(catalogue))
+        bags = _bags(catalogue, segmenter)
+        fields = [([own[number] for own in bags], weight) for number, weight in enumerate(FIELDS.values())]
+        lexicon = Lexicon(Postings.of(fields, len(catalogue)), tuple(FIELDS.values()), len(catalogue))
         same = {
             stem(fold(word)): tuple(stem(fold(other)) for other in others) for word, others in (synonyms or {}).items()
         }
-        return cls(catalogue.items, tuple(vocabulary), Postings.of(fields), names, named, segmenter, same)
+        return cls(catalogue.items, lexicon, Names.of(names_of(catalogue)), segmenter, same)
+
+    # ---- change
 
     def add(self, catalogue: Catalogue) -> "LexicalIndex":
-        """The index with these items after those it has; what is known of words stays, so nothing is counted anew.
+        """The index with these items after those it has, at the cost of what is written of them.
+
+        The shop's own Chinese words and the mean lengths of fields stay as they were when the index was built; how rare
+        a word is, is counted anew.
 
         Raises
         ------
         DataError
             An item is in the index already.
         """
-        known = self.items.rows(catalogue.items.array, missing="mark") >= 0
-        if known.any():
-            first = catalogue.items.ids([int(known.argmax())])[0]
-            raise DataError(f"LexicalIndex: {int(known.sum())} of {len(catalogue)} items are there, first {first!r}")
-        vocabulary = dict(self._vocabulary)
-        fields = _fields(catalogue, self.segmenter, vocabulary)
-        names, named = exact_names(catalogue)
-        names, named = _sorted_names(
-            np.concatenate([self.names, names]), np.concatenate([self.named, named + len(self.items)])
-        )
-        items = IdMap(pa.chunked_array([self.items.array, catalogue.items.array]))
-        postings = self.postings.extended(fields)
-        return LexicalIndex(items, tuple(vocabulary), postings, names, named, self.segmenter, self.synonyms)
+        try:
+            items = extend_ids(self.items, catalogue.items)
+        except DataError as error:
+            raise DataError(f"LexicalIndex: {error}; use update()") from error
+        return self._with_written(items, np.arange(len(self), len(items)), catalogue)
+
+    def update(self, catalogue: Catalogue) -> "LexicalIndex":
+        """The index where this is all that is written of these items; see `add`.
+
+        Raises
+        ------
+        UnknownIdError
+            An item is not in the index.
+        """
+        rows = self.items.rows(catalogue.items.ids(range(len(catalogue))))
+        return self._with_written(self.items, rows, catalogue)
+
+    def remove(self, ids: Sequence[str]) -> "LexicalIndex":
+        """The index in which nothing is written of these items, and none is called by a name; all rows stay.
+
+        Raises
+        ------
+        DataError
+            `ids` is one string, or holds something else than strings.
+        UnknownIdError
+            An item is not in the index.
+        """
+        rows = np.unique(self.items.rows(strings("remove", ids)))
+        nothing: tuple[Bag, ...] = ({},) * len(FIELDS)
+        lexicon = self.lexicon.with_written(rows, [nothing] * len(rows), len(self))
+        return replace(self, lexicon=lexicon, names=self.names.with_named(rows, [frozenset()] * len(rows)))
+
+    def _with_written(self, items: IdMap, rows: I64, catalogue: Catalogue) -> "LexicalIndex":
+        lexicon = self.lexicon.with_written(rows, _bags(catalogue, self.segmenter), len(items))
+        names = self.names.with_named(rows, names_of(catalogue))
+        return LexicalIndex(items, lexicon, names, self.segmenter, self.synonyms)
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __repr__(self) -> str:
-        return f"LexicalIndex({len(self)} items, {len(self.terms)} terms)"
+        return f"LexicalIndex({len(self)} items, {self.lexicon.n_terms} terms)"
 
     # ---- asked
 
@@ -170,15 +188,7 @@ class LexicalIndex:
             raise DataError(
                 f"where: {where.dtype} of shape {where.shape}; expected bool of shape {shapes[0]} or {shapes[1]}"
             )
-        rows = np.full((len(queries), k), -1, dtype=np.int64)
-        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        totals = np.zeros(len(self), dtype=np.float32)
-        for line, query in enumerate(queries):
-            chosen = where if where is None or where.ndim == 1 else where[line]
-            found, values = self._matched(query, totals, chosen)
-            best = Ranking.from_scores(values[None], k, rows=found[None])
-            rows[line], scores[line] = best.rows[0], best.scores[0]
-        return Ranking(rows, scores)
+        return best([self.matches(query) for query in queries], k, where=where)
 
     def score(self, queries: Sequence[str], rows: I64) -> F32:
         """The score of given items for each query, shape `(n, m)`; 0 where nothing is shared or the row is -1.
@@ -196,14 +206,31 @@ class LexicalIndex:
         """
         if rows.ndim != 2 or len(rows) != len(queries):
             raise DataError(f"rows of shape {rows.shape} for {len(queries)} queries; expected a line a query")
-        out = np.zeros(rows.shape, dtype=np.float32)
-        totals = np.zeros(len(self) + 1, dtype=np.float32)  # the last is nobody's
+        scores = np.zeros(rows.shape, dtype=np.float32)
         for line, query in enumerate(queries):
-            found, values = self._matched(query, totals[:-1], None)
-            totals[found] = values
-            out[line] = totals[rows[line]]
-            totals[found] = 0
-        return out
+            scores[line] = self.matches(query).at(rows[line])
+        return scores
+
+    def matches(self, query: str) -> Matches:
+        """All items that share something with a query, with their scores.
+
+        Raises
+        ------
+        DataError
+            The query is not a string.
+        """
+        required, helping, limit = self._terms(query)
+        scale = np.float32((1 - 1e-3) / limit) if limit > 0 else np.float32(0)
+        # whole numbers count the words, what is left is BM25
+        parts = [(rows, 1 + impacts * scale) for rows, impacts in required]
+        parts += [(rows, impacts * (scale * np.float32(weight))) for (rows, impacts), weight in helping]
+        called = self.names.called(query)
+        rows, values = summed([*parts, (called, np.full(len(called), _TINY, dtype=np.float32))], len(self))
+        held = np.floor(values)
+        values = values - held
+        values += _ALL_WORDS * (held == len(required)) * (len(required) > 0)
+        values[np.searchsorted(rows, called)] += _EXACT
+        return Matches(rows, values.astype(np.float32))
 
     def vocabulary_coverage(self, queries: Sequence[str]) -> F32:
         """The share of each query's words that some item holds, shape `(n,)`; 0 for a query without words.
@@ -228,12 +255,11 @@ class LexicalIndex:
         DataError
             A query is not a string.
         """
-        return np.array([len(self._called(query)) > 0 for query in queries], dtype=bool)
+        return np.array([len(self.names.called(query)) > 0 for query in queries], dtype=bool)
 
     def count(self, word: str) -> int:
         """How many items hold a word, in the form the index writes it."""
-        term = self._vocabulary.get(word)
-        return 0 if term is None else int(self.postings.starts[term + 1] - self.postings.starts[term])
+        return self.lexicon.count(word)
 
     def matching(self, query: str, *, where: Bool | None = None) -> I64:
         """The rows of all items that hold every word of the query, best first; those that hold some where none does.
@@ -245,43 +271,39 @@ class LexicalIndex:
         DataError
             The query is not a string.
         """
-        found, values = self._matched(query, np.zeros(len(self), dtype=np.float32), where)
-        full = values >= _ALL_WORDS
+        found = self.matches(query).among(where)
+        full = found.scores >= _ALL_WORDS
         if full.any():
-            found, values = found[full], values[full]
-        return found[np.lexsort((found, -values))]
+            found = Matches(found.rows[full], found.scores[full])
+        return found.rows[np.lexsort((found.rows, -found.scores))]
 
     def corrected(self, query: str) -> list[tuple[str, tuple[str, ...]]]:
         """The words of a query that no item holds, each with the nearest words there are; none without near ones."""
         unknown = [word for word in self._words(query) if not self._means(word) and not self._parts(word)]
         return [(word, tuple(near for near, _ in self.spelling.nearest(word))) for word in unknown]
 
-    @cached_property
+    @property
     def spelling(self) -> Spelling:
         """The vocabulary, to be asked for the words nearest to another."""
-        return Spelling(self.terms, self.postings.counts())
+        return self.lexicon.spelling
 
     # ---- how
-
-    @cached_property
-    def _vocabulary(self) -> dict[str, int]:
-        return {term: number for number, term in enumerate(self.terms)}
 
     def _words(self, query: str) -> list[str]:
         """The distinct words that are asked for; a code whose joined writing is known counts as that one word."""
         asked = list(dict.fromkeys(words(query, self.segmenter)))
         for code in joined(query):
-            if code in self._vocabulary and code not in asked:
-                asked = [word for word in asked if word not in code or word in self._vocabulary]
+            if code in self.lexicon and code not in asked:
+                asked = [word for word in asked if word not in code or word in self.lexicon]
         return asked
 
     def _means(self, word: str) -> bool:
         """Whether an item holds the word or a synonym of it."""
         others = (word, *self.synonyms.get(word, ()), *alike(word))
-        return any(other in self._vocabulary for other in others)
+        return any(other in self.lexicon for other in others)
 
     def _parts(self, word: str) -> list[str]:
-        return [piece for piece in pieces(word) if piece in self._vocabulary]
+        return [piece for piece in pieces(word) if piece in self.lexicon]
 
     def _terms(self, query: str) -> tuple[list[_Term], list[tuple[_Term, float]], float]:
         """Postings every item should have, those that merely help with their weights, and what all can sum up to."""
@@ -290,59 +312,30 @@ class LexicalIndex:
         helping: list[tuple[str, float]] = list(self._written(query))
         for word in self._words(query):
             readings = self._readings(word)
-            required.append(_any_of([(self.postings.of_term(term), weight) for term, weight in readings]))
-            limit += max((weight * float(self.postings.limits[term]) for term, weight in readings), default=0.0)
+            required.append(_any_of([(self.lexicon.postings(term), weight) for term, weight in readings]))
+            limit += max((weight * self.lexicon.limit(term) for term, weight in readings), default=0.0)
             helping += [(piece, PIECE if readings else 1.0) for piece in self._parts(word)]
-        terms = [(self._vocabulary[word], weight) for word, weight in helping]
-        limit += sum(weight * float(self.postings.limits[term]) for term, weight in terms)
-        return required, [(self.postings.of_term(term), weight) for term, weight in terms], limit
+        limit += sum(weight * self.lexicon.limit(word) for word, weight in helping)
+        return required, [(self.lexicon.postings(word), weight) for word, weight in helping], limit
 
-    def _readings(self, word: str) -> list[tuple[int, float]]:
+    def _readings(self, word: str) -> list[tuple[str, float]]:
         """The terms that stand for a word, with weights: itself and its synonyms, or the nearest in spelling."""
         found = {word: 1.0}
         for other in (*self.synonyms.get(word, ()), *alike(word)):
             found.setdefault(other, _SYNONYM)
-        known = [(self._vocabulary[other], weight) for other, weight in found.items() if other in self._vocabulary]
+        known = [(other, weight) for other, weight in found.items() if other in self.lexicon]
         if known or is_chinese(word):
             return known
-        return [(self._vocabulary[other], _MISSPELT) for other, _ in self.spelling.nearest(word)]
+        return [(other, _MISSPELT) for other, _ in self.spelling.nearest(word)]
 
     def _written(self, query: str) -> Iterator[tuple[str, float]]:
         """Plurals as they are written, and codes in one writing, where the vocabulary has them."""
         for word in dict.fromkeys(self.segmenter.segment(query)):
-            if stem(word) != word and word in self._vocabulary:
+            if stem(word) != word and word in self.lexicon:
                 yield word, PIECE
         for code in joined(query):
-            if code in self._vocabulary:
+            if code in self.lexicon:
                 yield code, 1.0
-
-    def _matched(self, query: str, totals: F32, where: Bool | None) -> tuple[I64, F32]:
-        """The rows that share something with the query and their scores; `totals` is zeros, and is so again."""
-        required, helping, limit = self._terms(query)
-        scale = np.float32((1 - 1e-3) / limit) if limit > 0 else np.float32(0)
-        for rows, impacts in required:
-            totals[rows] += 1 + impacts * scale  # whole numbers count the words, what is left is BM25
-        for (rows, impacts), weight in helping:
-            totals[rows] += impacts * (scale * np.float32(weight))
-        called = self._called(query)
-        totals[called] = np.maximum(totals[called], _TINY)
-        found = np.flatnonzero(totals if where is None else totals * where)
-        values = totals[found]
-        totals[:] = 0
-        held = np.floor(values)
-        values -= held
-        values += _ALL_WORDS * (held == len(required)) * (len(required) > 0)
-        values[np.searchsorted(found, called[np.isin(called, found)])] += _EXACT
-        return found, values.astype(np.float32)
-
-    def _called(self, query: str) -> I64:
-        """The rows of the items that are called exactly so, increasing."""
-        name = key([query])
-        if not name:
-            return np.zeros(0, dtype=np.int64)
-        first = np.searchsorted(self.names, np.uint64(name), "left")
-        last = np.searchsorted(self.names, np.uint64(name), "right")
-        return np.unique(self.named[first:last])
 
     # ---- kept
 
@@ -371,12 +364,11 @@ class LexicalIndex:
         return read_artefact(folder, cls.__name__, lambda found: cls._read(found.path))
 
     def _write(self, path: Path) -> None:
+        postings, names = self.lexicon.merged().base, self.names.merged()
         write_ids(path / "items.parquet", self.items)
-        pq.write_table(pa.table({"term": pa.array(self.terms, pa.large_string())}), path / "terms.parquet")
-        arrays: dict[str, Any] = {name: np.array(getattr(self.postings, name)) for name in _ARRAYS}
-        save_file(
-            {**arrays, "names": np.array(self.names), "named": np.array(self.named)}, path / "postings.safetensors"
-        )
+        pq.write_table(pa.table({"term": pa.array(postings.terms, pa.large_string())}), path / "terms.parquet")
+        arrays = {name: np.array(getattr(postings, name)) for name in _OF_POSTINGS}
+        save_file(arrays | {f"name_{name}": np.array(getattr(names, name)) for name in _OF_NAMES}, path / _FILE)
         about = {
             "words": list(self.segmenter.words),
             "synonyms": {word: list(others) for word, others in self.synonyms.items()},
@@ -386,18 +378,22 @@ class LexicalIndex:
     @classmethod
     def _read(cls, path: Path) -> "LexicalIndex":
         about: dict[str, Any] = json.loads((path / "lexical_index.json").read_text(encoding="utf-8"))
-        arrays = load_file(path / "postings.safetensors")
-        if about.keys() != {"words", "synonyms"} or arrays.keys() != {*_ARRAYS, "names", "named"}:
+        arrays = load_file(path / _FILE)
+        if about.keys() != {"words", "synonyms"} or arrays.keys() != {*_OF_POSTINGS, *(f"name_{n}" for n in _OF_NAMES)}:
             raise IncompatibleError(f"{path}: no LexicalIndex of this version; build and save again")
         items = read_ids(path / "items.parquet")
-        postings = Postings(**{name: arrays[name] for name in _ARRAYS}, n_items=len(items))
         terms = tuple(pq.read_table(path / "terms.parquet")["term"].to_pylist())
+        postings = Postings(terms, **{name: arrays[name] for name in _OF_POSTINGS}, n_items=len(items))
+        lexicon = Lexicon(postings, tuple(FIELDS.values()), len(items))
+        keys, codes, rows = (arrays[f"name_{name}"] for name in _OF_NAMES)
+        names = Names(keys, codes, rows)
         synonyms = {word: tuple(others) for word, others in about["synonyms"].items()}
-        segmenter = Segmenter(tuple(about["words"]))
-        return cls(items, terms, postings, arrays["names"], arrays["named"], segmenter, synonyms)
+        return cls(items, lexicon, names, Segmenter(tuple(about["words"])), synonyms)
 
 
-_ARRAYS = ("starts", "rows", "impacts", "idf", "lengths")
+_FILE = "postings.safetensors"
+_OF_POSTINGS = ("starts", "rows", "shares", "lengths")
+_OF_NAMES = ("keys", "codes", "rows")
 
 
 def _own_words(catalogue: Catalogue) -> Iterator[str]:
@@ -408,10 +404,10 @@ def _own_words(catalogue: Catalogue) -> Iterator[str]:
                 yield from (word for word in str(value or "").split() if is_chinese(word) and 2 <= len(word) <= 6)
 
 
-def _fields(catalogue: Catalogue, segmenter: Segmenter, vocabulary: dict[str, int]) -> list[tuple[sp.csr_array, float]]:
-    """The counts of each field, all as wide as the vocabulary at the end."""
-    parts = []
-    for name, weight in FIELDS.items():
+def _bags(catalogue: Catalogue, segmenter: Segmenter) -> list[tuple[Bag, ...]]:
+    """The terms of each item, a bag a field; equal texts of a field are cut once."""
+    columns = []
+    for name in FIELDS:
         texts = catalogue.column(name) if name in catalogue.table.column_names else [None] * len(catalogue)
         cut: dict[str, dict[str, float]] = {}
         bags = []
@@ -420,9 +416,8 @@ def _fields(catalogue: Catalogue, segmenter: Segmenter, vocabulary: dict[str, in
             if written not in cut:
                 cut[written] = _bag(written, segmenter)
             bags.append(cut[written])
-        parts.append((field_counts(bags, vocabulary), weight))
-    shape = (len(catalogue), len(vocabulary))
-    return [(sp.csr_array((counts, terms, starts), shape=shape), weight) for (starts, terms, counts), weight in parts]
+        columns.append(bags)
+    return list(zip(*columns, strict=True))
 
 
 def _bag(text: str, segmenter: Segmenter) -> dict[str, float]:
@@ -437,11 +432,6 @@ def _bag(text: str, segmenter: Segmenter) -> dict[str, float]:
         if code not in bag:
             bag[code] = PIECE
     return bag
-
-
-def _sorted_names(names: _U64, named: I64) -> tuple[_U64, I64]:
-    order = np.lexsort((named, names))
-    return names[order], named[order]
 
 
 def _any_of(alternatives: Sequence[tuple[_Term, float]]) -> _Term:

@@ -8,9 +8,9 @@ a query that many items match leaves much to taste, one that names an item leave
 
 import numpy as np
 
-from mmreco.arrays import F32
-from mmreco.data.embeddings import Embeddings
+from mmreco.arrays import F32, I64
 from mmreco.errors import DataError
+from mmreco.protocols import HoldsVectors
 from mmreco.retrieval.fusion import Candidates
 
 __all__ = ["openness", "with_taste"]
@@ -45,7 +45,9 @@ def openness(candidates: Candidates, n_items: int) -> F32:
     return np.where(named, 0, share).astype(np.float32)
 
 
-def with_taste(candidates: Candidates, users: F32, items: Embeddings, rows: np.ndarray, *, n_items: int) -> Candidates:
+def with_taste(
+    candidates: Candidates, users: F32, items: HoldsVectors, rows: I64 | None = None, *, n_items: int
+) -> Candidates:
     """The candidates with one sign more, `taste`: how near each is to the shopper, beside the query's other candidates.
 
     Parameters
@@ -54,8 +56,8 @@ def with_taste(candidates: Candidates, users: F32, items: Embeddings, rows: np.n
     users : shape `(n, dim)`
         The vector of whoever asks, e.g. `model.user_vectors(histories)`; zeros for one of whom nothing is known.
     items : vectors of the same space
-    rows : shape `(len(items),)`, int64
-        The catalogue's row of each of `items`.
+    rows : shape `(len(items.ids),)`, optional
+        The catalogue's row of each of `items`; the first ones when omitted.
     n_items : of the catalogue
 
     Raises
@@ -65,11 +67,15 @@ def with_taste(candidates: Candidates, users: F32, items: Embeddings, rows: np.n
     """
     if users.shape != (len(candidates.rows), items.dim):
         raise DataError(f"users of shape {users.shape}; expected ({len(candidates.rows)}, {items.dim})")
-    places = np.full(n_items, -1, dtype=np.int64)
-    places[rows] = np.arange(len(items))
-    asked = np.where(candidates.rows >= 0, places[np.maximum(candidates.rows, 0)], -1)  # (n, c)
-    liking = np.einsum("nd,ncd->nc", users, items.vectors[np.maximum(asked, 0)])
-    there = asked >= 0
+    places = candidates.rows  # (n, c)
+    if rows is not None:
+        place_of = np.full(n_items, -1, dtype=np.int64)
+        place_of[rows] = np.arange(len(rows))
+        places = np.where(places >= 0, place_of[places], -1)
+    there = (places >= 0) & (places < len(items.ids))
+    liking = np.zeros(there.shape, dtype=np.float32)
+    lines = np.nonzero(there)[0]
+    liking[there] = np.einsum("pd,pd->p", users[lines], items.vectors_of(places[there]))
     some = np.maximum(there.sum(axis=1, keepdims=True), 1)
     mean = np.where(there, liking, 0).sum(axis=1, keepdims=True) / some
     spread = np.sqrt(np.where(there, (liking - mean) ** 2, 0).sum(axis=1, keepdims=True) / some)

@@ -6,8 +6,9 @@ technique for computer detection and correction of spelling errors", 1964).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from heapq import nsmallest
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +33,25 @@ class Spelling:
     ----------
     terms : the vocabulary
     counts : shape `(n_terms,)`
-        How often each is used; among equally near words the commoner comes first.
+        How often each is used; among equally near words the commoner comes first. One that is not used is no answer.
+    more : a vocabulary that has none of these terms, searched as well, optional
     """
 
     terms: Sequence[str]
     counts: I64
+    more: "Spelling | None" = None
+
+    def with_counts(self, counts: I64) -> "Spelling":
+        """The same vocabulary used otherwise; what is known of its letters is kept."""
+        other = replace(self, counts=counts)
+        other.__dict__["_grams"] = self._grams
+        return other
+
+    def beside(self, more: "Spelling") -> "Spelling":
+        """Both vocabularies; what is known of the letters of this one is kept."""
+        other = replace(self, more=more)
+        other.__dict__["_grams"] = self._grams
+        return other
 
     def nearest(self, word: str, *, n: int = 3) -> list[tuple[str, float]]:
         """At most `n` words of the vocabulary within a slip or two, and how alike each is, 0 to 1, best first.
@@ -47,16 +62,17 @@ class Spelling:
         if not _SHORTEST <= len(word) <= _LONGEST or not word.isascii() or word.isdigit():
             return []
         allowed = 1 if len(word) < 8 else 2
+        candidates = self._candidates(word) + ([] if self.more is None else self.more._candidates(word))
         found = []
-        for term in self._candidates(word):
-            other = self.terms[term]
+        for _, count, other in sorted(candidates)[:_CANDIDATES]:
             distance = edits(word, other, allowed)
             if distance <= allowed and (word.isalpha() or not _other_digits(word, other)):
                 alike = 1 - distance / max(len(word), len(other))
-                found.append((distance, -int(self.counts[term]), other, alike))
+                found.append((distance, count, other, alike))
         return [(other, alike) for _, _, other, alike in sorted(found)[:n]]
 
-    def _candidates(self, word: str) -> list[int]:
+    def _candidates(self, word: str) -> list[tuple[int, int, str]]:
+        """The likeliest terms: pieces they share and how often they are used, both below 0, and the term."""
         grams, starts, terms = self._grams
         asked = np.unique(_trigrams([word])[0])
         places = np.minimum(np.searchsorted(grams, asked), max(0, len(grams) - 1))
@@ -64,13 +80,18 @@ class Spelling:
         if not hits:
             return []
         shared, times = np.unique(np.concatenate(hits), return_counts=True)
-        enough = times >= max(1, int(_FEWEST * len(asked)))
+        enough = (times >= max(1, int(_FEWEST * len(asked)))) & (self.counts[shared] > 0)
         shared, times = shared[enough], times[enough]
         sizes = np.array([len(self.terms[t]) for t in shared.tolist()])
         near = np.abs(sizes - len(word)) <= 2
         shared, times = shared[near], times[near]
-        order = np.lexsort((shared, -self.counts[shared], -times))[:_CANDIDATES]
-        return [int(term) for term in shared[order]]
+        counts = self.counts[shared]
+        if len(shared) > _CANDIDATES:
+            last = np.lexsort((-counts, -times))[_CANDIDATES - 1]
+            first = (times > times[last]) | ((times == times[last]) & (counts >= counts[last]))  # with all equal ones
+            shared, times, counts = shared[first], times[first], counts[first]
+        ranked = zip((-times).tolist(), (-counts).tolist(), (self.terms[t] for t in shared.tolist()), strict=True)
+        return nsmallest(_CANDIDATES, ranked)
 
     @cached_property
     def _grams(self) -> tuple[_Grams, I64, I64]:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
-from mmreco.arrays import F32
+from mmreco.arrays import F32, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.index.vector import VectorIndex
@@ -29,13 +30,21 @@ def words_of_pictures(
     """
     if not isinstance(index.encoder, ReadsWords):
         return None
-    silent = np.array([not text for text in catalogue.texts()], dtype=np.bool_)
-    places = np.flatnonzero(silent[index.rows])
+    places = np.flatnonzero(_silent(catalogue)[index.rows])
     if not len(places):
         return None
-    vectors = index.embeddings
-    alone = Embeddings(vectors.ids.take(places), vectors.vectors[places])
+    alone = Embeddings(index.index.ids.take(places), index.index.vectors_of(places))
     return ContentIndex("text", _Words(index.encoder), index.items, build(alone))
+
+
+def _silent(catalogue: Catalogue) -> Bool:
+    """The items of which nothing is written, shape `(n_items,)`."""
+    silent = np.ones(len(catalogue), dtype=np.bool_)
+    for column in ("title", "text"):
+        if column in catalogue.table.column_names:
+            empty = pc.equal(catalogue.table[column].fill_null(""), "")
+            silent &= np.asarray(empty)
+    return silent
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ from mmreco.nn.fusion import Fusion, ItemTower, widths_of
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.process_group import crew
 from mmreco.nn.towers import ItemContent, Towers
-from mmreco.protocols import Searches
+from mmreco.protocols import HoldsVectors, Searches
 from mmreco.splitting import Holdout
 from mmreco.text.title_tokens import with_title_tokens
 
@@ -362,7 +362,7 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     # ---- asked
 
-    def user_vectors(self, histories: Interactions, *, items: Embeddings | None = None) -> F32:
+    def user_vectors(self, histories: Interactions, *, items: HoldsVectors | None = None) -> F32:
         """What each user is answered by, shape `(n, width)`; an empty history lies among the popular items.
 
         Its inner product with an item's vector is the item's score. Where the towers alone answer, both are of unit
@@ -387,7 +387,7 @@ class SharedSpace(Trained[Towers], VectorModel):
             return later if self.weights_.later else following
         return self.answers_.users(following, later, histories)
 
-    def recommend_from(self, index: Searches, request: Request, *, items: Embeddings | None = None) -> Ranking:
+    def recommend_from(self, index: Searches, request: Request, *, items: HoldsVectors | None = None) -> Ranking:
         """The answer from another index of the item vectors; see `VectorModel.recommend_from`.
 
         Where what was had may be answered, how often and how long ago it was had counts too, exactly.
@@ -404,19 +404,17 @@ class SharedSpace(Trained[Towers], VectorModel):
             return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
         unseen = replace(request, exclude_seen=True)
         others = index.search(queries, request.k, where=request.candidates, exclude=unseen.excluded)
-        had, vectors = owned(request.histories).allowed(request), (items or self.embeddings_).vectors
-        scores = np.einsum("pd,pd->p", queries[had.users], vectors[had.items]) + repeats.added(had)
+        had = owned(request.histories).allowed(request)
+        own = (self.embeddings_ if items is None else items).vectors_of(had.items)
+        scores = np.einsum("pd,pd->p", queries[had.users], own) + repeats.added(had)
         return merged(others, had, scores, request.k)
 
-    def behaviour(self, items: Embeddings | None = None) -> BehaviourEncoder:
+    def behaviour(self, items: HoldsVectors | None = None) -> BehaviourEncoder:
         """The user tower as an encoder of histories over `items`, those fitted on when omitted (see `user_vectors`)."""
         self._require_fitted()
-        places = self.places_
-        if items is not None:
-            places = Embeddings(items.ids, items.vectors[:, : self.dim], items.fingerprint)
         return BehaviourEncoder(
             tower=self.network_.users,
-            items=places,
+            items=self.places_ if items is None else items,
             event_names=self.event_names_,
             cold_user_vector=self.cold_user_vector_,
             max_length=self.max_length,

@@ -202,7 +202,7 @@ def test_bad_questions_are_refused(index: MilvusIndex, uri: str) -> None:
     queries = shop().vectors[:2]
     with pytest.raises(DataError, match="queries: NaN or infinity"):
         index.search(np.full((1, DIM), np.nan, dtype=np.float32), 3)
-    with pytest.raises(DataError, match=r"queries: of shape \(2, 7\)"):
+    with pytest.raises(DataError, match=r"queries: float32 of shape \(2, 7\)"):
         index.search(queries[:, :7], 3)
     with pytest.raises(DataError, match="k=0"):
         index.search(queries, 0)
