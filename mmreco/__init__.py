@@ -18,6 +18,7 @@ _NAMES = {
     "CoversVocabulary": "mmreco.protocols",
     "DataError": "mmreco.errors",
     "Dataset": "mmreco.data.dataset",
+    "Detector": "mmreco.detection.detector",
     "EASE": "mmreco.models.ease",
     "EmbedResult": "mmreco.embedding.embed",
     "Embeddings": "mmreco.data.embeddings",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:  # the same list, for type checkers and editors
     from mmreco.data.request import Request
     from mmreco.data.reviews import Reviews
     from mmreco.data.users import Users
+    from mmreco.detection.detector import Detector
     from mmreco.embedding.embed import EmbedResult, embed, embed_stream
     from mmreco.encoders.behaviour import BehaviourEncoder
     from mmreco.encoders.image.encoder import ImageEncoder
@@ -141,6 +143,7 @@ __all__ = [
     "CoversVocabulary",
     "DataError",
     "Dataset",
+    "Detector",
     "EASE",
     "EmbedResult",
     "Embeddings",

@@ -16,6 +16,7 @@ ROOMS = {
     "mmreco.text": "Data",
     "mmreco.encoders": "Encoders",
     "mmreco.embedding": "Encoders",
+    "mmreco.detection": "Search",
     "mmreco.retrieval": "Search",
     "mmreco.index": "Search",
     "mmreco.models.sharedspace": "Models",
