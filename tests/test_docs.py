@@ -162,6 +162,17 @@ def test_every_public_name_stands_in_the_reference() -> None:
     assert [name for name in mmreco.__all__ if f"[`{name}`]" not in text] == []
 
 
+def test_every_name_that_a_page_imports_stands_in_the_reference() -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    imported = set()
+    for page in WRITTEN:
+        for block in blocks(page.read_text(encoding="utf-8")):
+            for node in ast.walk(ast.parse(block.text if block.kind in ("python", "py") else "")):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmreco"):
+                    imported |= {alias.name for alias in node.names}
+    assert sorted(name for name in imported if f"[`{name}`]" not in text) == []
+
+
 def test_every_page_is_reachable_from_the_readme() -> None:
     seen, waiting = set(), [ROOT / "README.md"]
     while waiting:

@@ -31,7 +31,7 @@ MODULES = {
     "recommender": "recommender data.answer",
     "data": """
         data.dataset data.catalogue data.interactions data.reviews data.users data.attributes data.embeddings data.ids
-        data.request data.ranking splitting filters.evaluation text.title_tokens datasets.amazon datasets.movielens
+        data.request data.ranking data.boxes splitting filters text.title_tokens datasets.amazon datasets.movielens
         datasets.recbole datasets.s3rec datasets.synthetic.shop storage.artefact storage.signature""",
     "encoders": """
         encoders.text.lexical encoders.text.encoder encoders.text.static encoders.text.tuning
@@ -44,7 +44,9 @@ MODULES = {
     "retrieval": """
         retrieval.content_index retrieval.hybrid retrieval.lexical retrieval.fusion retrieval.facets retrieval.suggest
         questions.answers questions.aspects questions.polarity""",
-    "evaluation": "evaluation evaluation.off_policy evaluation.simulator metrics",
+    "evaluation": """
+        evaluation evaluation.off_policy evaluation.simulator evaluation.assignment evaluation.exploration
+        evaluation.interleaving evaluation.proportions metrics""",
     "pages": "pages pages.layout pages.logs explain rerank baskets profiles",
     "protocols": "protocols errors testing.models testing.encoders testing.indexes",
 }

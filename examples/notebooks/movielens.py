@@ -37,7 +37,8 @@ SMALL = os.environ.get("MMRECO_SMALL") == "1"
 # ## The tables
 
 # %%
-films, log = movielens(DATA / "ml1m")
+shop = movielens(DATA / "ml1m")
+films, log = shop.catalogue, shop.interactions
 if SMALL:
     often = np.argsort(-log.counts())[:200]
     chosen = np.sort(often)
@@ -46,8 +47,7 @@ if SMALL:
     keep = (place[log.items_flat] >= 0) & (log.users_flat % 20 == 0)
     films = films.take(chosen)
     log = Interactions.from_events(log.users, films.items, log.users_flat[keep], place[log.items_flat[keep]])
-    log = log.take(np.flatnonzero(log.lengths))
-shop = Dataset(films, log)
+    shop = Dataset(films, log.take(np.flatnonzero(log.lengths)))
 print(shop)
 
 # %% [markdown]
