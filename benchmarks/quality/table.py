@@ -67,7 +67,12 @@ def ablations(runs: list[dict[str, Any]], recipe: list[dict[str, Any]]) -> list[
         if own:
             shown = " | ".join(spread([run[part]["ndcg@10"] for run in own]) for part in ("validation", "strict"))
             lines.append(f"| {row} | {shown} | {len(own)} |")
-    return lines
+    return folded("Ablation on Beauty: what each ingredient brings", lines)
+
+
+def folded(summary: str, lines: list[str]) -> list[str]:
+    """A long table behind what it says."""
+    return ['<details markdown="1">', f"<summary>{summary}</summary>", "", *lines, "", "</details>"]
 
 
 def reached(runs: list[dict[str, Any]]) -> list[str]:
@@ -120,7 +125,8 @@ def compared(name: str, run: dict[str, Any]) -> list[str]:
             cells += [f"{of['ndcg@10']:.4f} ({low:.4f} to {high:.4f})", f"{of['fit_seconds']:,.1f}"]
             cells.append(f"{of['users_per_second']:,.0f}")
         lines.append(f"| {model} | {' | '.join(cells)} |")
-    return lines
+    best = ", ".join(lines[row].split(" | ")[0].strip("| ") for row in range(2, min(5, len(lines))))
+    return folded(f"All models on {name}; the best by {next(iter(parts))}: {best}", lines)
 
 
 def beside(run: dict[str, Any]) -> list[str]:
@@ -130,7 +136,11 @@ def beside(run: dict[str, Any]) -> list[str]:
         ours, theirs = spread(of["ours"]), spread(of[of["best_peer"]])
         ratio = f"{of['ours_to_best_peer']:.3f}"
         lines.append(f"| {model} | {of['on']} | {ours} | {len(of['ours'])} | {theirs} | {of['best_peer']} | {ratio} |")
-    return lines
+    ratios = [of["ours_to_best_peer"] for of in run.values()]
+    return folded(
+        f"{len(run)} models beside independent implementations: {min(ratios):.2f} to {max(ratios):.2f} times theirs",
+        lines,
+    )
 
 
 def cost(run: dict[str, Any]) -> list[str]:

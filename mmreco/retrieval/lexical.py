@@ -400,19 +400,26 @@ def _own_words(catalogue: Catalogue) -> Iterator[str]:
     """Brands and categories of the shop that are Chinese words of two to six characters."""
     for name in ("brand", "category"):
         if catalogue.has(name):
-            for value in dict.fromkeys(catalogue.column(name)):
-                yield from (word for word in str(value or "").split() if is_chinese(word) and 2 <= len(word) <= 6)
+            for text in dict.fromkeys(_written(catalogue, name)):
+                yield from (word for word in text.split() if is_chinese(word) and 2 <= len(word) <= 6)
+
+
+def _written(catalogue: Catalogue, name: str) -> list[str]:
+    """A column as texts; the values of a list side by side, nothing where nothing is known."""
+    if name not in catalogue.table.column_names:
+        return [""] * len(catalogue)
+    return [
+        " ".join(map(str, value)) if isinstance(value, list) else str(value or "") for value in catalogue.column(name)
+    ]
 
 
 def _bags(catalogue: Catalogue, segmenter: Segmenter) -> list[tuple[Bag, ...]]:
     """The terms of each item, a bag a field; equal texts of a field are cut once."""
     columns = []
     for name in FIELDS:
-        texts = catalogue.column(name) if name in catalogue.table.column_names else [None] * len(catalogue)
         cut: dict[str, dict[str, float]] = {}
         bags = []
-        for text in texts:
-            written = str(text or "")
+        for written in _written(catalogue, name):
             if written not in cut:
                 cut[written] = _bag(written, segmenter)
             bags.append(cut[written])

@@ -201,6 +201,15 @@ def test_the_synthetic_shop_is_searched_in_both_scripts() -> None:
         assert index.search([query], 1).rows[0, 0] in right
 
 
+def test_lists_of_categories_are_read_and_none_is_no_word() -> None:
+    table = {"item_id": ["a", "b", "c"], "title": ["One", "Two", "Three"]}
+    shop = Catalogue.from_frame(pa.table({**table, "category": [["Crime", "Drama"], ["连衣裙"], None]}))
+    index = LexicalIndex.build(shop)
+    for query, item in (("drama", "a"), ("crime", "a"), ("连衣裙", "b")):
+        assert index.search([query], k=1).ids(shop.items) == [[item]]
+    assert index.add(Catalogue.from_frame(pa.table({"item_id": ["d"], "title": ["Four"]}))).terms[:1] == index.terms[:1]
+
+
 def test_an_empty_catalogue_answers_nothing() -> None:
     empty = Catalogue.from_frame(pa.table({"item_id": pa.array([], pa.string()), "title": pa.array([], pa.string())}))
     assert LexicalIndex.build(empty).search(["red"], 2).rows.tolist() == [[-1, -1]]

@@ -1,0 +1,99 @@
+"""The figures that README and Results publish, computed from the files that the benchmarks wrote.
+
+    python benchmarks/figures.py     # prints them, one a line
+
+`tests/test_figures.py` compares them with the pages, cell by cell.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "quality" / "results"
+
+
+def runs(pattern: str) -> list[Any]:
+    """The JSON objects of these files, in order of their names."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob(pattern))]
+    if not found:
+        raise FileNotFoundError(f"no result file {pattern}")
+    return found
+
+
+def spread(pattern: str, *path: str) -> str:
+    """Mean and standard deviation over seeds."""
+    values = []
+    for run in runs(pattern):
+        for key in path:
+            run = run[key]
+        values.append(run)
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
+
+
+def seconds(pattern: str) -> str:
+    """The median time of a run, for all that it does."""
+    return f"{np.median([run['seconds'] for run in runs(pattern)]):.0f} s"
+
+
+def written(page: str, row: str, column: int) -> str:
+    """A cell of a table in a page: of the one row that begins so."""
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("|")]
+    found = [row_cells for row_cells in cells if row_cells[0].strip().replace("*", "").startswith(row)]
+    if len(found) != 1:
+        raise LookupError(f"{page}: {len(found)} rows begin with {row!r}; expected one")
+    return found[0][column].strip().replace("*", "")
+
+
+def _new_items(name: str, key: str, form: str) -> str:
+    return format(runs(f"cold-{name}-0.json")[0][key], form)
+
+
+def _strangers() -> str:
+    known = [run["ndcg@10 by events known"] for run in runs("strangers-beauty-*.json")]
+    ratios = [np.mean([run[events]["ratio"] for run in known]) for events in ("1", "2", "5", "10")]
+    return f"{min(ratios):.2f} to {max(ratios):.2f}"
+
+
+AMONG = "recall@20 of new items among themselves"
+TIMES = "times_best_content_neighbours"
+FIGURES: dict[str, Callable[[], str]] = {
+    "Beauty strict recall@10": lambda: spread("beauty-*.json", "strict", "recall@10"),
+    "Beauty strict ndcg@10": lambda: spread("beauty-*.json", "strict", "ndcg@10"),
+    "Beauty refit recall@10": lambda: spread("beauty-*.json", "refit", "recall@10"),
+    "Beauty refit ndcg@10": lambda: spread("beauty-*.json", "refit", "ndcg@10"),
+    "Beauty seconds": lambda: seconds("beauty-*.json"),
+    "MovieLens ids ndcg@10": lambda: ", ".join(
+        written("docs/benchmarks.md", f"SharedSpace, defaults, seed {seed}", 2) for seed in (0, 1, 2)
+    ),
+    "new items Beauty": lambda: _new_items("beauty", AMONG, ".3f"),
+    "new items Beauty, times content": lambda: f"{_new_items('beauty', TIMES, '.2f')} times",
+    "new items MovieLens": lambda: _new_items("ml1m", AMONG, ".3f"),
+    "new items MovieLens, times content": lambda: f"{_new_items('ml1m', TIMES, '.2f')} times",
+    "new items seconds": lambda: seconds("cold-beauty-0.json"),
+    "new films seconds": lambda: seconds("cold-ml1m-0.json"),
+    "strangers": _strangers,
+    "strangers seconds": lambda: seconds("strangers-beauty-*.json"),
+    "missing Beauty": lambda: f"{runs('missing-beauty-0.json')[0]['kept']:.1%}",
+    "missing MovieLens": lambda: f"{runs('missing-ml1m-0.json')[0]['kept']:.1%}",
+    "missing seconds": lambda: seconds("missing-beauty-0.json"),
+    "training speed": lambda: f"{runs('speed.json')[0]['speed']['dim 64']['times']:.1f} times",
+    "Online Retail": lambda: written("docs/benchmarks.md", "a retailer's log", 2),
+    "last click": lambda: written("docs/benchmarks.md", "synthetic shop, last event", 2).split(";")[0],
+    "EASE MovieLens": lambda: f"{runs('independent.json')[0]['EASE']['ours'][0]:.4f}",
+    "titles a second": lambda: written("docs/guides/embedding.md", "2,000 titles of Beauty, MiniLM", 3),
+    "photos a second": lambda: written("docs/guides/embedding.md", "256 JPEGs of 1000 x 1000", 3),
+    "graph, a million": lambda: f"{written('docs/benchmarks.md', 'hnswlib (M 16, 200), two threads', 3)} times",
+    "Chinese over English": lambda: written("docs/search.md", "synthetic shop: Chinese over English", 1).split(";")[0],
+    "product search": lambda: written("docs/search.md", "product search, catalogue", 1).split(" / ")[2],
+}
+
+
+if __name__ == "__main__":
+    for name, figure in FIGURES.items():
+        print(f"{name}: {figure()}")

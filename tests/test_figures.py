@@ -1,0 +1,53 @@
+"""Figures of README and Results: every cell of a column "mmreco" is one that the result files give."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "README.zh.md", "docs/results.md", "docs/zh/results.md"]
+
+spec = importlib.util.spec_from_file_location("figures", ROOT / "benchmarks" / "figures.py")
+assert spec is not None
+assert spec.loader is not None
+figures = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(figures)
+
+
+def column(page: str, name: str) -> list[str]:
+    """The cells below every heading of this name, bold or not."""
+    cells, place = [], None
+    for line in page.splitlines():
+        row = [cell.strip().replace("*", "") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if not row:
+            place = None
+        elif place is None:
+            place = row.index(name) if name in row else -1
+        elif place >= 0 and not set(row[place]) <= set("-: "):
+            cells.append(row[place])
+    return cells
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_published_figures_are_those_of_the_result_files(page: str) -> None:
+    computed = {figure() for figure in figures.FIGURES.values()}
+    published = column((ROOT / page).read_text(encoding="utf-8"), "mmreco")
+    assert published
+    assert [cell for cell in published if cell not in computed] == []
+
+
+def test_seconds_beside_a_command_are_those_of_the_result_files() -> None:
+    for name in ("Beauty", "new items", "new films", "strangers", "missing"):
+        assert f"| {figures.FIGURES[f'{name} seconds']()} |" in (ROOT / "docs/results.md").read_text(encoding="utf-8")
+
+
+def test_both_languages_publish_the_same() -> None:
+    for english, chinese in (("README.md", "README.zh.md"), ("docs/results.md", "docs/zh/results.md")):
+        there, here = ((ROOT / page).read_text(encoding="utf-8") for page in (english, chinese))
+        assert column(there, "mmreco") == column(here, "mmreco")
+
+
+def test_a_wrong_cell_is_found() -> None:
+    assert column("| a | mmreco |\n|---|---|\n| x | **0.5** |\n\nprose\n| b |\n|---|\n| 1 |\n", "mmreco") == ["0.5"]
