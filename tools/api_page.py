@@ -35,7 +35,8 @@ MODULES = {
         datasets.recbole datasets.s3rec datasets.synthetic.shop storage.artefact storage.signature""",
     "encoders": """
         encoders.text.lexical encoders.text.encoder encoders.text.static encoders.text.tuning
-        encoders.text.cross_encoder encoders.image.encoder encoders.image.tuning encoders.behaviour
+        encoders.text.cross_encoder encoders.image.encoder encoders.image.tuning encoders.image.projection
+         encoders.image.worded encoders.behaviour
         encoders.registry detection.detector embedding.embed
         embedding.partition embedding.sources embedding.fetching embedding.review_blend distributed.embedding
         distributed.training""",
