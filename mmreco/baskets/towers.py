@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmreco.arrays import F32, I64
+from mmreco.nn.chance import generator, own_chance, seeded_globally
+from mmreco.nn.dropout import Dropout
 from mmreco.progress import progress as shown_progress
 
 __all__ = ["pair_cosines", "relation_vectors"]
@@ -29,11 +31,12 @@ def relation_vectors(features: F32, pairs: I64, *, epochs: int, seed: int, progr
     pairs : shape `(p, 2)`
         What is learnt; items without a pair get vectors by their features.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        known = torch.tensor(features)
-        towers = [_tower(known.shape[1]) for _ in range(2)]
-        if len(pairs):
+    known = torch.tensor(features)
+    with seeded_globally(seed):  # initial weights draw from nothing else
+        towers = nn.ModuleList([_tower(known.shape[1]) for _ in range(2)])
+    if len(pairs):
+        with own_chance(towers) as reseed:
+            reseed(seed)
             _train(towers, known, torch.tensor(pairs), epochs, progress)
     with torch.inference_mode():
         first, second = (functional.normalize(tower.eval()(known), dim=1).numpy() for tower in towers)
@@ -41,17 +44,16 @@ def relation_vectors(features: F32, pairs: I64, *, epochs: int, seed: int, progr
 
 
 def _tower(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Dropout(_DROPOUT), nn.Linear(width, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _DIM))
+    return nn.Sequential(Dropout(_DROPOUT), nn.Linear(width, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _DIM))
 
 
-def _train(towers: list[nn.Sequential], known: Tensor, pairs: Tensor, epochs: int, progress: bool) -> None:
-    parameters = [p for tower in towers for p in tower.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=_RATE, weight_decay=_DECAY)
+def _train(towers: nn.ModuleList, known: Tensor, pairs: Tensor, epochs: int, progress: bool) -> None:
+    optimiser = torch.optim.Adam(towers.parameters(), lr=_RATE, weight_decay=_DECAY)
     met = torch.unique(pairs)  # items whose pairs are unknown are nobody's negatives
     for _ in shown_progress(range(epochs), description="relations", shown=progress):
-        for batch in torch.split(torch.randperm(len(pairs)), _BATCH):
+        for batch in torch.split(torch.randperm(len(pairs), generator=generator()), _BATCH):
             sources, targets = pairs[batch].T
-            drawn = met[torch.randint(len(met), (_NEGATIVES,))]
+            drawn = met[torch.randint(len(met), (_NEGATIVES,), generator=generator())]
             candidates = torch.cat([targets, drawn])  # (batch + negatives,)
             first = functional.normalize(towers[0](known[sources]), dim=1)
             second = functional.normalize(towers[1](known[candidates]), dim=1)

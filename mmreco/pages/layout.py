@@ -24,6 +24,7 @@ from mmreco.arrays import F32, I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
+from mmreco.nn.chance import generator, seeded_globally
 from mmreco.nn.training_loop import train
 from mmreco.pages.logs import PageLog
 from mmreco.pages.rules import Filling, Rules
@@ -109,10 +110,8 @@ class SlateModel(ABC):
         self.spread_ = np.maximum(log.contexts.std(axis=0), 1e-6)
         self.response_spread_ = max(float(response.std()), 1e-6)
         conditions = self._conditions(log.contexts, response)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            clicks = torch.tensor(log.clicks, dtype=torch.float32)
-            self._train(_Shown(torch.tensor(log.slates), clicks, conditions), len(log.items))
+        clicks = torch.tensor(log.clicks, dtype=torch.float32)
+        self._train(_Shown(torch.tensor(log.slates), clicks, conditions), len(log.items))
         return self
 
     def slates(
@@ -229,7 +228,8 @@ class ListCVAE(SlateModel):
 
     def _train(self, shown: _Shown, n_items: int) -> None:
         width, condition = shown.slates.shape[1], shown.conditions.shape[1]
-        self.network_ = SlateCVAE(n_items, width, condition, self.code, self.dim, self.hidden)
+        with seeded_globally(self.seed):
+            self.network_ = SlateCVAE(n_items, width, condition, self.code, self.dim, self.hidden)
 
         def losses(number: int) -> Iterator[Tensor]:
             grown = self.beta * min(1.0, 3 * (number + 1) / self.epochs)
@@ -250,20 +250,23 @@ class ListGAN(SlateModel):
 
     def _train(self, shown: _Shown, n_items: int) -> None:
         width, condition = shown.slates.shape[1], shown.conditions.shape[1]
-        self.network_ = SlateDecoder(n_items, width, condition, self.code, self.dim, self.hidden)
-        judge = SlateDiscriminator(width, condition + width, self.dim, self.hidden)
+        with seeded_globally(self.seed):
+            self.network_ = SlateDecoder(n_items, width, condition, self.code, self.dim, self.hidden)
+            judge = SlateDiscriminator(width, condition + width, self.dim, self.hidden)
         learn = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate, betas=(0.5, 0.99))
         teach = torch.optim.Adam(judge.parameters(), lr=self.learning_rate, betas=(0.5, 0.99))
 
         def losses(number: int) -> Iterator[Tensor]:
             for slates, clicks, conditions in self._batches(shown, number):
-                logits = self.network_(torch.randn(len(slates), self.code), conditions, clicks, slates)
-                some = F.gumbel_softmax(logits[:_JUDGED], tau=_TEMPERATURE, dim=2)
+                noise = torch.randn(len(slates), self.code, generator=generator())
+                logits = self.network_(noise, conditions, clicks, slates)
+                chance = torch.empty_like(logits[:_JUDGED]).exponential_(generator=generator())
+                some = F.softmax((logits[:_JUDGED] - chance.log()) / _TEMPERATURE, dim=2)  # Gumbel's softmax
                 false = (some @ self.network_.items.weight[:-1]).flatten(1)
                 real = self.network_.read(slates[:_JUDGED]).detach()
                 told = torch.cat([conditions, clicks], dim=1)[:_JUDGED]
                 # a real slate beside another's response is false too: so the response is read
-                other = told[torch.randperm(len(told))]
+                other = told[torch.randperm(len(told), generator=generator())]
                 verdict = F.relu(1 - judge(real, told)).mean() + F.relu(1 + judge(false.detach(), told)).mean()
                 verdict = verdict + 0.5 * F.relu(1 + judge(real, other)).mean()
                 teach.zero_grad(set_to_none=True)

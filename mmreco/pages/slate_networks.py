@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmreco.nn.chance import generator
+
 __all__ = ["SlateCVAE", "SlateDiscriminator", "SlateDecoder"]
 
 
@@ -63,7 +65,8 @@ class SlateCVAE(nn.Module):
         read = self.decoder.read(slates)
         mean, log_variance = self.encoder(torch.cat([read, condition], dim=1)).chunk(2, dim=1)
         prior_mean, prior_log_variance = self.prior(condition).chunk(2, dim=1)
-        code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        noise = torch.randn(mean.shape, generator=generator())
+        code = mean + noise * (0.5 * log_variance).exp()
         said = slate_likelihood(self.decoder(code, condition, clicks, slates), slates)
         apart = (mean - prior_mean) ** 2 / prior_log_variance.exp() + (log_variance - prior_log_variance).exp()
         kl = 0.5 * (prior_log_variance - log_variance + apart - 1).sum(dim=1)

@@ -1,8 +1,11 @@
 """Substitutes told from complements on a planted shop: t-shirts go with trousers, and replace t-shirts."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from mmreco.baskets import ItemPairs, ItemRelations, cart_panel
 from mmreco.data.catalogue import Catalogue
@@ -129,3 +132,19 @@ def test_what_cannot_be_learnt_is_refused(shop: Dataset, pairs: ItemPairs) -> No
         ItemRelations.fit(shop, ItemPairs(other, np.array([[0, 1]]), np.array([[1, 0]])))
     with pytest.raises(DataError, match="a row outside"):
         ItemPairs(other, np.array([[0, 2]]), np.zeros((0, 2)))
+
+
+def test_relations_learnt_in_threads_are_those_learnt_alone_and_leave_torch_s_generator(
+    shop: Dataset, pairs: ItemPairs
+) -> None:
+    def learnt(seed: int) -> bytes:
+        relations = ItemRelations.fit(shop, pairs, epochs=2, seed=seed)
+        return relations.complements(np.arange(N), 10).scores.tobytes()
+
+    alone = [learnt(0), learnt(1)]
+    assert alone[0] != alone[1]
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(learnt, [0, 1])) == alone
+    assert torch.equal(torch.get_rng_state(), before)

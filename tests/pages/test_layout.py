@@ -1,8 +1,10 @@
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
@@ -141,3 +143,20 @@ def test_exploration_logs_the_chance_it_had(shop: Dataset) -> None:
         firsts[int(rows[0])] += 1
         assert chances[0] == pytest.approx(0.625 if rows[0] == 7 else 0.125)
     assert firsts[7] / 4_000 == pytest.approx(0.625, abs=0.03)
+
+
+@pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
+def test_fits_in_threads_are_those_one_after_another_and_leave_torch_s_generator(
+    kind: type[SlateModel], log: PageLog, simulator: SlateSimulator
+) -> None:
+    def learnt(seed: int) -> bytes:
+        model = kind(epochs=2, hidden=16, seed=seed).fit(log)
+        return b"".join(weights.detach().numpy().tobytes() for weights in model.network_.state_dict().values())
+
+    alone = [learnt(0), learnt(1)]
+    assert alone[0] != alone[1]
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(learnt, [0, 1])) == alone
+    assert torch.equal(torch.get_rng_state(), before)

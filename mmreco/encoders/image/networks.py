@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.encoders.tensors import headers
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.nn.chance import seeded_globally
 from mmreco.nn.convolution import PictureCNN
 
 __all__ = ["OWN", "PROJECTED", "Network", "fill", "network", "read_weights", "require_room", "with_projection"]
@@ -93,8 +94,7 @@ def network(name: str, *, size: int | None = None, pretrained: bool = False) -> 
             f"ImageEncoder: {name!r} does not say where it is from; expected 'timm/...' or 'torchvision/...', "
             f"e.g. 'timm/{inner or source}'"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded_globally(0):
         if source == "timm":
             return _timm(name, inner, size, pretrained)
         if source == "torchvision":

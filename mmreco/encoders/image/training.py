@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mmreco.encoders.image.networks import OWN
 from mmreco.nn.augmentation import COLOUR, FORM, PRODUCT, view
+from mmreco.nn.chance import seeded_globally
 from mmreco.nn.contrastive import alike, pair_contrast, view_contrast
 from mmreco.nn.convolution import PictureCNN, joined
 from mmreco.progress import progress
@@ -55,8 +56,7 @@ def learn(
     FloatingPointError
         The loss is not finite.
     """
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+    with seeded_globally(seed):
         learner = _Learner(dim, described[0].shape[1] if described else 0)
     learner.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures = pictures.to(device)

@@ -21,6 +21,7 @@ from mmreco.data.reviews import Reviews
 from mmreco.encoders.text.encoder import TextEncoder
 from mmreco.encoders.text.sources import load_model
 from mmreco.errors import DataError
+from mmreco.nn.chance import seeded_globally
 from mmreco.nn.contrastive import pair_contrast
 from mmreco.nn.fine_tuning import checked, descend, shuffled
 
@@ -83,8 +84,7 @@ def tuned(
     model = load_model(encoder.folder, str(device)).float()
     batches = shuffled(len(usable), epochs=epochs, batch_size=batch_size, seed=seed)
     model.train()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+    with seeded_globally(seed):  # a transformer's own dropout draws from nothing else
         descend(
             {model: rate},
             batches,

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -419,6 +420,10 @@ def test_the_same_seed_gives_the_same_weights(shop: Shop) -> None:
     before = torch.random.get_rng_state()
     made = [ImageEncoder.fit(shop.catalogue.take(range(40)), dim=8, size=16, epochs=2, seed=s) for s in (3, 3, 4)]
     assert made[0].fingerprint == made[1].fingerprint != made[2].fingerprint
+    with ThreadPoolExecutor(2) as pool:
+        options = {"dim": 8, "size": 16, "epochs": 2}
+        together = list(pool.map(lambda s: ImageEncoder.fit(shop.catalogue.take(range(40)), seed=s, **options), (3, 4)))
+    assert [one.fingerprint for one in together] == [made[1].fingerprint, made[2].fingerprint]
     assert torch.equal(torch.random.get_rng_state(), before)  # nobody else's chance is touched
 
 

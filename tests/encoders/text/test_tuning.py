@@ -101,3 +101,20 @@ def test_pairs_of_a_shop() -> None:
     assert len(bought_together(shop, events, most=1)) == 1
     with pytest.raises(DataError, match="no column 'name'"):
         said_of(shop, reviews, column="name")
+
+
+def test_tuning_in_threads_is_as_alone_and_leaves_torch_s_generator(encoder: TextEncoder, tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    def learnt(name: str) -> str:
+        return tuned(encoder, pairs(20, 1), tmp_path / name, batch_size=8, seed=int(name[-1])).fingerprint
+
+    alone = [learnt("a0"), learnt("a1")]
+    assert alone[0] != alone[1]
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(learnt, ["b0", "b1"])) == alone
+    assert torch.equal(torch.get_rng_state(), before)
