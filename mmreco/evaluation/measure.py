@@ -24,6 +24,7 @@ from mmreco.splitting import Holdout, Split
 __all__ = ["evaluate"]
 
 _SAMPLES = 0  # the seed of sampled items: every model meets the same
+_CELLS = 1 << 21  # of the masks that say what is sampled for whom: 2 MB at a time
 
 
 def evaluate(
@@ -62,7 +63,7 @@ def evaluate(
         model. The names become e.g. "ndcg@10 (100 sampled)". Such figures are no estimate of the real ones, and may
         put models in another order; they serve to compare with papers that have nothing else.
     batch_size : optional
-        Users asked at a time.
+        Users asked at a time, at most.
     progress : optional
         Whether to show a bar.
 
@@ -114,6 +115,8 @@ def evaluate(
     measured = _Measured(test.histories, context, cutoffs, sampled)
     rng = np.random.default_rng(_SAMPLES)
     seconds = 0.0
+    if sampled is not None:
+        batch_size = max(1, min(batch_size, _CELLS // max(1, n_items)))
     batches = range(0, len(counted), batch_size)
     for start in shown_progress(batches, description=type(model).__name__, shown=progress):
         batch = test.take(counted[start : start + batch_size])

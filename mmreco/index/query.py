@@ -10,6 +10,8 @@ from mmreco.arrays import F32, I64, Bool, frozen
 
 __all__ = ["Excluded", "QueryBatch"]
 
+_FEW = 16  # the part of all items that is few: a pair costs some twenty times as much as its place in a product
+
 
 @dataclass(frozen=True, eq=False)
 class Excluded:
@@ -133,6 +135,19 @@ class QueryBatch:
     def _counts(self) -> I64:
         """How many items `where` allows: shape `()`, or `(b,)` where each query has a filter of its own."""
         return np.asarray(np.count_nonzero(self.where, axis=-1) if self.where is not None else self.n_items)
+
+    def few(self) -> I64 | None:
+        """What each query may be answered with, shape `(b, w)`, -1 padded, where few items are left to each; or None.
+
+        Only where each has a filter of its own: to score these pairs takes less than to multiply with all items.
+        """
+        if self.where is None or self.where.ndim == 1 or self._most_allowed * _FEW > self.n_items:
+            return None
+        queries, items = np.divmod(np.flatnonzero(self.where), self.n_items)  # a tenth of the time of `np.nonzero`
+        rows = np.full((len(self), self._most_allowed), -1, dtype=np.int64)
+        rows[queries, np.arange(len(queries)) - (np.cumsum(self._counts) - self._counts)[queries]] = items
+        self.excluded.strike(rows)
+        return rows
 
     @cached_property
     def available(self) -> I64:

@@ -89,6 +89,9 @@ class IndexState:
     def nearest(self, batch: QueryBatch, width: int) -> tuple[I64, F32]:
         """Rows and scores of the `width` best of each query, shape `(b, width)`, best first."""
         items = self.items
+        few = batch.few()
+        if few is not None:
+            return ordered(items, batch, few, width, None)
         fetched = min(batch.n_allowed, width + items.slack)
         if self.segments is not None:
             return ordered(items, batch, self.segments.best(items, batch, width, fetched), width, None)

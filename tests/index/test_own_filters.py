@@ -139,3 +139,24 @@ def test_waiting_calls_with_filters_of_their_own_are_searched_together() -> None
     batching = BatchingIndex(index)
     found = batching.search(queries(), 5, where=where)
     np.testing.assert_array_equal(found.rows, index.search(queries(), 5, where=where).rows)
+
+
+@pytest.mark.parametrize("quality", ["exact", "IVF16,SQ8"])
+@pytest.mark.parametrize("make", [None, changed], ids=["whole", "changed"])
+def test_a_few_items_for_each_query_are_scored_alone_and_answered_as_by_sorting(quality: str, make) -> None:
+    index = changed(quality) if make else VectorIndex(shop(), device="cpu", quality=quality)
+    rng = np.random.default_rng(3)
+    queries, where = clustered(B, seed=4), np.zeros((B, N), dtype=np.bool_)
+    for line in range(1, B):  # the first may be answered with nothing
+        where[line, rng.choice(N, int(rng.integers(1, 100)), replace=False)] = True
+    where[5, 40:95] = True  # equals
+    queries[5] = index.embeddings.vectors[60]
+    histories = [[f"i{row}" for row in np.flatnonzero(where[line])[:3]] for line in range(B)]
+    exclude = Interactions.from_histories(histories, items=index.ids)
+    ranking = index.search(queries, 12, where=where, exclude=exclude)
+    for line in range(B):
+        rows = np.flatnonzero(where[line])[3:]
+        scores = index.embeddings.vectors[rows] @ queries[line]
+        best = rows[np.lexsort((rows, -scores.round(5)))][:12]
+        assert ranking.rows[line, : len(best)].tolist() == best.tolist()
+        assert (ranking.rows[line, len(best) :] == -1).all()

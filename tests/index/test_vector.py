@@ -113,6 +113,28 @@ def test_exact_search_equals_brute_force(path: str, b: int, allowed: str | None)
             np.testing.assert_array_equal(found.scores, scores)
 
 
+@pytest.mark.parametrize("threads", [2, 3, 4])
+@pytest.mark.parametrize("b", [1, 3, 2_000])  # FAISS in parts, shared products, FAISS' own threads
+def test_several_threads_among_equals_answer_as_one(monkeypatch: pytest.MonkeyPatch, threads: int, b: int) -> None:
+    faiss = pytest.importorskip("faiss")
+    monkeypatch.setattr("mmreco.index.faiss_import._PART", 1 << 10)  # numbers, so that there are parts to share
+    rng = np.random.default_rng(0)
+    vectors = rng.integers(-1, 2, (3_000, 4)).astype(np.float32)  # 81 vectors at most, all scores exact
+    index = VectorIndex(embeddings(vectors), device="cpu")
+    queries = rng.integers(-1, 2, (b, 4)).astype(np.float32)
+    asked = rng.choice(b, min(b, 40), replace=False)
+    rows, scores = brute_force(vectors, queries[asked], 60)
+    before = faiss.omp_get_max_threads()
+    try:
+        faiss.omp_set_num_threads(threads)
+        for _ in range(3):
+            found = index.search(queries, 60)
+            np.testing.assert_array_equal(found.rows[asked], rows)
+            np.testing.assert_array_equal(found.scores[asked], scores)
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_exact_search_equals_brute_force_on_anything(data: st.DataObject) -> None:
