@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 
 from mmreco.arguments import require_share, require_whole
 from mmreco.arrays import I64, Bool, frozen
@@ -90,10 +89,15 @@ class Holdout:
     def __repr__(self) -> str:
         return f"Holdout({len(self)} users, {self.targets.n_events} targets)"
 
-    def take(self, rows: npt.ArrayLike) -> "Holdout":
-        """The users at these rows, in this order; on both sides."""
-        asked = np.asarray(rows, dtype=np.int64)
-        return Holdout(self.histories.take(asked), self.targets.take(asked))
+    def take(self, rows: Sequence[int] | I64) -> "Holdout":
+        """The users at these rows, in this order; on both sides.
+
+        Raises
+        ------
+        DataError
+            `rows` are no whole numbers, e.g. a mask, or one lies outside the users.
+        """
+        return Holdout(self.histories.take(rows), self.targets.take(rows))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -384,10 +388,8 @@ def baskets_left(events: Interactions) -> I64:
     """
     if events.times is None or not events.n_events:
         return np.repeat(events.starts[1:], events.lengths) - np.arange(events.n_events)
-    users, times = events.users_flat, events.times
-    first = np.ones(events.n_events, dtype=np.bool_)
-    first[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
-    number = np.cumsum(first)
+    users = events.users_flat
+    number = np.cumsum(events.begins_moment)
     latest = np.zeros(len(events), dtype=np.int64)
     np.maximum.at(latest, users, number)
     return latest[users] - number + 1
@@ -480,7 +482,7 @@ def _drawn(split: str, rows: I64, what: str, share: float, seed: int) -> I64:
 
 
 def moment_ms(at: datetime | str | int) -> int:
-    """A moment as milliseconds since 1970 UTC.
+    """A moment as milliseconds since 1970 UTC, rounded up: the first that is not before it.
 
     Parameters
     ----------
@@ -498,7 +500,7 @@ def moment_ms(at: datetime | str | int) -> int:
             raise DataError(f"at={at!r}: expected ISO 8601 text, e.g. '2026-12-01'") from error
     if isinstance(at, datetime):
         aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-        return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+        return -((datetime(1970, 1, 1, tzinfo=UTC) - aware) // timedelta(milliseconds=1))
     if isinstance(at, (int, np.integer)) and not isinstance(at, bool):
         return int(at)
     raise DataError(f"at={at!r}: expected a datetime, ISO 8601 text, or whole milliseconds since 1970 UTC")

@@ -154,6 +154,17 @@ class TestByTime:
             assert lists(train) == {"u0": [0, 1, 2]}, at
             assert lists(test.targets) == {"u0": [3]}, at
 
+    @given(st.integers(-(10**12), 4 * 10**12), st.integers(0, 999))
+    def test_a_moment_is_exact_to_the_millisecond(self, ms: int, micros: int) -> None:
+        events = made([[0, 1, 2]], [[ms - 1, ms, ms + 1]])
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+        later = moment + timedelta(microseconds=micros)
+        west = later.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
+        for at in (later, later.replace(tzinfo=None), west, later.isoformat(), west.isoformat()):
+            assert lists(parts(by_time(events, at))[0]) == {"u0": [0, 1] if micros else [0]}, at
+        assert lists(parts(by_time(events, ms))[0]) == {"u0": [0]}
+        assert lists(parts(by_time(events, np.int64(ms)))[0]) == {"u0": [0]}
+
     def test_events_of_one_moment_stay_together(self) -> None:
         train, test = parts(by_time(made([[0, 1, 2, 3]], [[1, 2, 2, 2]]), 0.5))
         assert (lists(train), lists(test.targets)) == ({"u0": [0]}, {"u0": [1, 2, 3]})
@@ -252,6 +263,9 @@ class TestHoldout:
         assert lists(some.histories) == {"u2": [4], "u0": [0]}
         assert lists(some.targets) == {"u2": [5], "u0": [1]}
         assert len(some) == 2
+        for wrong in ([True, False, True], [0.0, 2.0], np.array([0], dtype="datetime64[ms]")):
+            with pytest.raises(DataError, match="expected whole numbers"):
+                test.take(wrong)  # type: ignore[arg-type]
 
 
 class TestRandomEvents:

@@ -48,6 +48,8 @@ class Interactions:
         Milliseconds since 1970-01-01 UTC, not decreasing inside a user; None where only the order is known.
     dropped : optional
         How many events or history entries named an unknown user or item and were left out.
+    nanoseconds : shape `(e,)`, int64, or None
+        What the times have below their millisecond, 0 to 999,999; None where nothing is known of it.
 
     Raises
     ------
@@ -72,9 +74,12 @@ class Interactions:
     weights: F32
     times: I64 | None = None
     dropped: int = 0
+    nanoseconds: I64 | None = None
 
     def __post_init__(self) -> None:
-        for name in ("starts", "items_flat", "event_types", "times"):
+        if self.times is None and self.nanoseconds is not None:
+            raise DataError("interactions: nanoseconds without times; expected both, or times alone")
+        for name in ("starts", "items_flat", "event_types", "times", "nanoseconds"):
             if getattr(self, name) is not None:
                 rows = whole_numbers(f"interactions: {name}", getattr(self, name))
                 object.__setattr__(self, name, frozen(rows, np.int64))
@@ -83,7 +88,7 @@ class Interactions:
         n, e = len(self.users), len(self.items_flat)
         if self.starts.shape != (n + 1,) or self.starts[0] != 0 or self.starts[-1] != e or (self.lengths < 0).any():
             raise DataError(f"interactions: starts must be {n + 1} numbers rising from 0 to {e}")
-        for name in ("event_types", "weights", "times"):
+        for name in ("event_types", "weights", "times", "nanoseconds"):
             array = getattr(self, name)
             if array is not None and array.shape != (e,):
                 raise DataError(f"interactions: {name} has shape {array.shape}; expected ({e},)")
@@ -95,6 +100,8 @@ class Interactions:
             raise DataError(f"interactions: weight {self.weights[first]} at event {first}; expected a finite number")
         if self.times is not None and e > 1:
             falls = np.diff(self.times) < 0
+            if self.nanoseconds is not None:
+                falls |= (np.diff(self.times) == 0) & (np.diff(self.nanoseconds) < 0)
             inside = self.starts[1:-1]
             falls[inside[(inside > 0) & (inside < e)] - 1] = False  # a new user may begin earlier
             if falls.any():
@@ -115,10 +122,12 @@ class Interactions:
         event_names: tuple[str, ...] = ("event",),
         weights: F32 | F64 | None = None,
         dropped: int = 0,
+        nanoseconds: I64 | None = None,
     ) -> "Interactions":
         """The interactions of a flat log, shape `(e,)` each; sorted by user, then time, then order given.
 
-        Times are milliseconds since 1970 UTC, or `datetime64` of any unit, which sort by all that they hold.
+        Times are milliseconds since 1970 UTC, with `nanoseconds` below them or without, or `datetime64` of any unit,
+        read down to the nanosecond.
 
         Raises
         ------
@@ -131,12 +140,15 @@ class Interactions:
             ("times", times),
             ("event_types", event_types),
             ("weights", weights),
+            ("nanoseconds", nanoseconds),
         ):
             if values is not None and len(values) != len(user_rows):
                 raise DataError(f"interactions: {len(values)} {name} for {len(user_rows)} user rows; expected as many")
         _inside("user row", user_rows, len(users))
-        moments, exact = (None, None) if times is None else _milliseconds(times)
-        order = np.argsort(user_rows, kind="stable") if exact is None else np.lexsort((exact, user_rows))
+        moments, below = (None, None) if times is None else _milliseconds(times)
+        below = below if nanoseconds is None else whole_numbers("interactions: nanoseconds", nanoseconds)
+        keys = [key for key in (below, moments, user_rows) if key is not None]
+        order = np.argsort(user_rows, kind="stable") if moments is None else np.lexsort(keys)
         starts = np.zeros(len(users) + 1, dtype=np.int64)
         np.cumsum(np.bincount(user_rows, minlength=len(users)), out=starts[1:])
         e = len(user_rows)
@@ -152,6 +164,7 @@ class Interactions:
             weights=worth,
             times=None if moments is None else moments[order],
             dropped=dropped,
+            nanoseconds=None if below is None else below[order],
         )
 
     @classmethod
@@ -223,21 +236,16 @@ class Interactions:
         table = event_columns(frame, columns=columns, weights=weights)
         matched = match_items(table.item_ids, table.item_column, None if catalogue is None else catalogue.items)
         users, user_rows = numbered(matched.narrow_column(table.user_ids))
-        below = matched.narrow(table.below)
-        order = np.arange(len(user_rows)) if below is None else np.argsort(below, kind="stable")
-
-        def sorted_finely(values: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
-            return None if values is None else matched.narrow(values)[order]  # type: ignore[index]
-
         return cls.from_events(
             users,
             matched.items,
-            user_rows[order],
-            matched.rows[order],
-            times=sorted_finely(table.times),
-            event_types=sorted_finely(table.event_types),
+            user_rows,
+            matched.rows,
+            times=matched.narrow(table.times),
+            nanoseconds=matched.narrow(table.below),
+            event_types=matched.narrow(table.event_types),
             event_names=table.event_names,
-            weights=sorted_finely(table.weights),
+            weights=matched.narrow(table.weights),
             dropped=matched.dropped,
         )
 
@@ -298,6 +306,19 @@ class Interactions:
     def counts(self) -> I64:
         """Events an item, shape `(n_items,)`."""
         return np.bincount(self.items_flat, minlength=len(self.items)).astype(np.int64)
+
+    @cached_property
+    def begins_moment(self) -> Bool:
+        """Which events are at another moment than the one before them, or of another user, shape `(e,)`.
+
+        Without times every event is at a moment of its own.
+        """
+        begins = np.ones(self.n_events, dtype=np.bool_)
+        if self.times is not None:
+            begins[1:] = (np.diff(self.users_flat) != 0) | (np.diff(self.times) != 0)
+            if self.nanoseconds is not None:
+                begins[1:] |= np.diff(self.nanoseconds) != 0
+        return frozen(begins, np.bool_)
 
     # ---- narrowed
 
@@ -374,18 +395,20 @@ class Interactions:
             weights=self.weights[where],
             times=None if self.times is None else self.times[where],
             dropped=self.dropped,
+            nanoseconds=None if self.nanoseconds is None else self.nanoseconds[where],
         )
 
 
-def _milliseconds(times: Any) -> tuple[I64, npt.NDArray[Any]]:
-    """Times in milliseconds, and what they are sorted by."""
+def _milliseconds(times: Any) -> tuple[I64, I64 | None]:
+    """Times in milliseconds, and the nanoseconds below; None where there are none."""
     array = np.asarray(times)
     if array.dtype.kind != "M":
-        whole = whole_numbers("interactions: times", array)
-        return whole, whole
+        return whole_numbers("interactions: times", array), None
     if np.isnat(array).any():
         raise DataError(f"interactions: time NaT at event {int(np.isnat(array).argmax())}; expected a time")
-    return array.astype("datetime64[ms]").astype(np.int64), array
+    moments = array.astype("datetime64[ms]")
+    below = (array - moments).astype("timedelta64[ns]").astype(np.int64)
+    return moments.astype(np.int64), below if below.any() else None
 
 
 def _inside(what: str, rows: I64, n: int) -> None:

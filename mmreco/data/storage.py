@@ -61,6 +61,8 @@ def write_interactions(folder: Path, events: Interactions) -> None:
     }
     if events.times is not None:
         arrays["times"] = events.times
+    if events.nanoseconds is not None:
+        arrays["nanoseconds"] = events.nanoseconds
     save_file(arrays, folder / "events.safetensors")
     about = {"event_names": list(events.event_names), "dropped": events.dropped}
     (folder / "interactions.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
@@ -80,4 +82,5 @@ def read_interactions(folder: Path, items: IdMap) -> Interactions:
         weights=arrays["weights"],
         times=arrays.get("times"),
         dropped=about["dropped"],
+        nanoseconds=arrays.get("nanoseconds"),
     )

@@ -94,10 +94,8 @@ class Baskets:
         if times is None:
             starts = np.arange(log.n_events + 1)
             return cls(log.starts, starts, log.items_flat, log.event_types, log.weights, log.event_names, None)
-        order = np.lexsort((log.weights, log.event_types, log.items_flat, times, users))
-        first = np.ones(log.n_events, dtype=np.bool_)
-        first[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
-        begins = np.flatnonzero(first)
+        order = np.lexsort((log.weights, log.event_types, log.items_flat, np.cumsum(log.begins_moment)))
+        begins = np.flatnonzero(log.begins_moment)
         user_starts = np.zeros(n + 1, dtype=np.int64)
         np.cumsum(np.bincount(users[begins], minlength=n), out=user_starts[1:])
         return cls(

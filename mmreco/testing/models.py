@@ -311,4 +311,5 @@ def _state(model: Model) -> dict[str, bytes]:
 
 
 def _bytes_of(log: Interactions) -> list[bytes]:
-    return [a.tobytes() for a in (log.starts, log.items_flat, log.event_types, log.weights, log.times) if a is not None]
+    arrays = (log.starts, log.items_flat, log.event_types, log.weights, log.times, log.nanoseconds)
+    return [a.tobytes() for a in arrays if a is not None]

@@ -3,10 +3,12 @@
 import gzip
 import json
 import logging
+import tempfile
 import time
 import unicodedata
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,14 +19,19 @@ import pytest
 
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
+from mmreco.data.storage import read_interactions, write_interactions
 from mmreco.datasets.amazon import amazon_reviews
 from mmreco.datasets.recbole import recbole_catalogue, recbole_interactions
 from mmreco.datasets.s3rec import s3rec_attributes
+from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError
 from mmreco.filters.parser import mask
+from mmreco.live.event_log import Event, EventLog
+from mmreco.splitting import leave_last_out
 from mmreco.tables.files import read_table
 from mmreco.tables.lines import json_objects, lines
 from mmreco.tables.markup import clean_markup
@@ -66,6 +73,43 @@ def test_events_inside_one_millisecond_keep_their_order(stamps) -> None:
     events = log(user_id=["a"] * 2, item_id=["late", "early"], timestamp=stamps)
     assert history(events) == ["early", "late"]
     assert events.times.tolist() == [1767607200000] * 2
+    assert events.nanoseconds.tolist() == pytest.approx([100_000, 900_000], abs=200)
+    assert events.begins_moment.all()
+    for again in (events.take([0]), Interactions.from_events(**flat(events)), saved(events)):
+        assert history(again) == ["early", "late"]
+        assert again.nanoseconds.tolist() == events.nanoseconds.tolist()
+
+
+def flat(events: Interactions) -> dict[str, Any]:
+    """The log as arrays, the other way round."""
+    names = {"user_rows": events.users_flat, "item_rows": events.items_flat, "times": events.times}
+    arrays = {name: array[::-1] for name, array in (names | {"nanoseconds": events.nanoseconds}).items()}
+    return {"users": events.users, "items": events.items, **arrays}
+
+
+def saved(events: Interactions) -> Interactions:
+    with tempfile.TemporaryDirectory() as folder:
+        write_interactions(Path(folder) / "log", events)
+        return read_interactions(Path(folder) / "log", events.items)
+
+
+def test_what_comes_a_microsecond_later_is_the_last_and_no_basket() -> None:
+    events = log(user_id=["a"] * 3, item_id=["late", "early", "late too"], timestamp=[*FINE, FINE[0]])
+    split = leave_last_out(Dataset.from_interactions(events))
+    assert history(split.test.targets) == ["late", "late too"]
+    assert history(split.test.histories) == ["early"]
+    assert Baskets.of(events).sizes.tolist() == [1, 2]
+    far = log(user_id=["a"] * 2, item_id=["late", "early"], timestamp=[t.replace("2026", "4026") for t in FINE])
+    assert history(far) == ["early", "late"]  # beyond what 64 bits of nanoseconds hold
+
+
+def test_what_is_observed_later_leaves_the_order_below_a_millisecond() -> None:
+    events = log(user_id=["a"] * 2, item_id=["late", "early"], timestamp=FINE)
+    grown = EventLog(events).append(["a"], [Event(0, 0, "event", 1.0, int(events.times[-1]))])
+    for whole in (grown.merged(events.items), grown.histories(["a"], events.items)):
+        assert history(whole)[:2] == ["early", "late"]
+        assert len(history(whole)) == 3
+    assert Baskets.of(grown.merged(events.items)).sizes.tolist() == [1, 1, 1]
 
 
 def test_the_order_holds_for_several_users_with_weights_and_kinds() -> None:
