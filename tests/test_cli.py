@@ -258,6 +258,22 @@ def test_compare_reports_the_model_that_lacks_content(tables: Path, tmp_path: Pa
     assert "no content" in said["failed"]["ContentKNN"]
 
 
+def test_compare_leaves_what_it_did_not_make(tables: Path, tmp_path: Path) -> None:
+    command = ["compare", *paths(tables), "--rename", "events.user_id=customer", "--models", "Popular"]
+    mine = tmp_path / "out" / "results" / "leave-last-out" / "model-of-a-house"
+    mine.mkdir(parents=True)
+    (mine / "plan.txt").write_text("mine")
+    for _ in range(2):
+        ask(*command, "--out", tmp_path / "out")
+    assert (mine / "plan.txt").read_text() == "mine"
+    (tmp_path / "notes.html").write_text("mine")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "report.html").symlink_to(tmp_path / "notes.html")
+    assert "report.html: there already, and not as mmreco wrote it" in refuse(*command, "--out", tmp_path / "linked")
+    assert (tmp_path / "notes.html").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "linked").iterdir()] == ["report.html"]
+
+
 def test_any_model_of_the_library_is_named(tmp_path: Path) -> None:
     from mmreco.cli.compare import _models
     from mmreco.models import MODELS

@@ -1,7 +1,6 @@
 """The command that sets models side by side: `mmreco compare`."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +79,9 @@ def compare(
     Example: mmreco compare --items items.parquet --events events.parquet --images photos/
     """
     from mmreco.evaluation import compare as measure
+    from mmreco.evaluation.results_store import ResultsStore
     from mmreco.report import comparison_page
+    from mmreco.storage.outputs import OutputFolder
 
     begun = perf_counter()
     splitters = _splitters(protocol)
@@ -88,6 +89,8 @@ def compare(
     chosen = _models(names, seed=seed, minutes=minutes)
     if sum([demo, movielens is not None, items is not None or events is not None]) != 1:
         raise DataError("compare: say what on: --demo, --movielens FOLDER, or --items and --events; one of them")
+    outputs = OutputFolder.open(out)
+    outputs.require_free(["report.html", "figures.json"])
     if demo:
         title, dataset = "The synthetic shop", _demo(out, seed)
     elif movielens is not None:
@@ -97,7 +100,6 @@ def compare(
     else:
         title = (events or items or Path()).stem
         dataset = read_dataset(items=items, events=events, reviews=reviews, users=users, images=images, rename=rename)
-    out.mkdir(parents=True, exist_ok=True)
     named = encoders_named(dataset.catalogue, text, image, weights)
     shop = encoded(dataset.catalogue, seed=seed, **named)
     if names is None and not shop.encoders:
@@ -109,15 +111,14 @@ def compare(
         split = replace(split, train=with_content(split.train, shop))
         prepared = prepared or perf_counter() - begun
         results = out / "results" / name
-        if results.exists() and not resume:
-            for old in results.glob("model-*"):
-                shutil.rmtree(old)
+        if not resume:
+            ResultsStore.clear(results)
         comparisons[name] = measure(
             chosen, split, k=k, folder=results, seed=seed, jobs=jobs or _usual_jobs(), progress=True
         )
     path = comparison_page(comparisons, dataset.catalogue, out / "report.html", title=title)
     whole = {name: comparison.to_dict() for name, comparison in comparisons.items()}
-    (out / "figures.json").write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
+    outputs.write("figures.json", json.dumps(whole, ensure_ascii=False, indent=1))
     first, *others = comparisons
     figures: dict[str, Any] = {"models": _short(whole[first])}
     figures |= {name: {"models": _short(whole[name]), **_about(comparisons[name])} for name in others}
@@ -145,9 +146,10 @@ def _demo(folder: Path, seed: int) -> "Dataset":
     """The synthetic shop, with its pictures drawn into `folder`."""
     from mmreco.datasets.synthetic import synthetic_shop
     from mmreco.datasets.synthetic.pictures import draw
+    from mmreco.storage.outputs import OutputFolder
 
-    shop = synthetic_shop(seed=seed)
-    return replace(shop.dataset, catalogue=draw(shop, folder / "pictures", seed=seed))
+    shop, pictures = synthetic_shop(seed=seed), OutputFolder.open(folder).inside("pictures")
+    return replace(shop.dataset, catalogue=draw(shop, pictures.folder, seed=seed))
 
 
 def _splitters(protocol: str) -> "dict[str, Callable[[Dataset], Split]]":

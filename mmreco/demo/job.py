@@ -8,7 +8,7 @@ import numpy as np
 
 from mmreco.data.dataset import Dataset
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
-from mmreco.datasets.synthetic.pictures import draw, photograph
+from mmreco.datasets.synthetic.pictures import draw, jpeg, photograph
 from mmreco.demo.show import Findings, report
 from mmreco.encoders.text.encoder import TextEncoder
 from mmreco.encoders.text.lexical import LexicalEncoder
@@ -21,6 +21,7 @@ from mmreco.models.training import Training
 from mmreco.protocols import Encoder, Recommends
 from mmreco.recommender import Recommender
 from mmreco.splitting import Holdout, leave_last_out
+from mmreco.storage.outputs import OutputFolder
 
 __all__ = ["QUERIES", "run"]
 
@@ -52,11 +53,18 @@ def run(
         of the ten answers to each are red dresses. `picture_query_precision`: the share of the ten other
         products found for a new photograph of one that have its category and colour. `seconds`, and `report`,
         a path.
+
+    Raises
+    ------
+    DataError
+        A file is in the way that mmreco did not write.
     """
     start = perf_counter()
-    folder = Path(out)
+    outputs = OutputFolder.open(out)
+    outputs.require_free(["report.html"])
+    folder, pictures, photographs = outputs.folder, outputs.inside("pictures"), outputs.inside("photographs")
     shop = synthetic_shop(n_items, n_users, seed)
-    catalogue = draw(shop, folder / "pictures", seed=seed, progress=progress)
+    catalogue = draw(shop, pictures.folder, seed=seed, progress=progress)
     split = leave_last_out(Dataset(catalogue, shop.interactions, shop.reviews))
     train, test = split.train, split.test
 
@@ -75,9 +83,9 @@ def run(
     }
     reports = {name: evaluate(one, test, _CUTS) for name, one in models.items()}
     cold = _cold(model, shop, test)
-    photographs = _photographs(shop, folder / "photographs", seed)
-    queries, precision = _queries(recommender, shop), _picture_precision(recommender, shop, photographs)
-    findings = Findings(shop, catalogue, recommender, test, reports, _CUTS, cold, queries, precision, photographs)
+    asked = _photographs(shop, photographs, seed)
+    queries, precision = _queries(recommender, shop), _picture_precision(recommender, shop, asked)
+    findings = Findings(shop, catalogue, recommender, test, reports, _CUTS, cold, queries, precision, asked)
     path = report(findings, folder / "report.html")
     fit_seconds = model.seconds_
     return {
@@ -126,17 +134,14 @@ def _queries(recommender: Recommender, shop: SyntheticShop) -> dict[str, int]:
     return {q: int(np.isin(rows, red_dresses).sum()) for q, rows in zip(QUERIES, answer.ranking.rows, strict=True)}
 
 
-def _photographs(shop: SyntheticShop, folder: Path, seed: int) -> list[tuple[int, Path]]:
+def _photographs(shop: SyntheticShop, folder: OutputFolder, seed: int) -> list[tuple[int, Path]]:
     """New pictures of some products, none of them in the catalogue: the row of each and its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     pictured = np.flatnonzero(shop.truth.pictured)
     chosen = np.random.default_rng(seed).choice(pictured, min(_PICTURES, len(pictured)), replace=False)
-    found = [
-        (int(row), folder / f"{name}.jpg") for row, name in zip(chosen, shop.catalogue.items.ids(chosen), strict=True)
-    ]
-    for row, path in found:
-        photograph(shop.truth.facts, row, seed=seed, take=1).save(path, quality=92)
-    return found
+    names = [f"{name}.jpg" for name in shop.catalogue.items.ids(chosen)]
+    folder.require_free(names)
+    drawn = (jpeg(photograph(shop.truth.facts, int(row), seed=seed, take=1)) for row in chosen)
+    return [(int(row), folder.write(name, raw)) for row, name, raw in zip(chosen, names, drawn, strict=True)]
 
 
 def _picture_precision(recommender: Recommender, shop: SyntheticShop, asked: list[tuple[int, Path]]) -> float:

@@ -19,6 +19,7 @@ from mmreco.evaluation import Report
 from mmreco.recommender import Recommender
 from mmreco.report import Card, Gallery, chips, curves, heading, metrics_table, mosaic, page, prose, row, tiles
 from mmreco.splitting import Holdout
+from mmreco.storage.outputs import OutputFolder
 
 __all__ = ["Findings", "report"]
 
@@ -68,10 +69,8 @@ def report(found: Findings, path: Path) -> Path:
         f"{events.n_events:,} events in nine weeks. Tastes are known, so every answer can be checked. "
         "What follows was learnt from the log, the words and the pictures alone."
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     written = page("mmreco: pictures, words and behaviour in one space", blocks, gallery, lead=lead)
-    path.write_text(written, encoding="utf-8")
-    return path
+    return OutputFolder.open(path.parent).write(path.name, written)
 
 
 def _opening(found: Findings, gallery: Gallery) -> Iterator[str]:

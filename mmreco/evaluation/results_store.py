@@ -16,10 +16,11 @@ from mmreco.data.interactions import Interactions
 from mmreco.errors import IncompatibleError
 from mmreco.evaluation.comparison import Result
 from mmreco.evaluation.report import Report
-from mmreco.storage.artefact import open_artefact, publish
+from mmreco.storage.artefact import erase, open_artefact, publish
 
 __all__ = ["ResultsStore", "mark"]
 
+_KIND = "Compared"
 _ROWS = "rows"  # no metric has this name
 
 
@@ -51,7 +52,7 @@ class ResultsStore:
             "fit_seconds": result.fit_seconds,
             "memory_mb": None if np.isnan(result.memory_mb) else result.memory_mb,
         }
-        with publish(self._place(name), "Compared", about) as path:
+        with publish(self._place(name), _KIND, about) as path:
             save_file({**report.per_user, _ROWS: result.rows}, path / "figures.safetensors")
 
     def load(self, name: str, model: str, users: IdMap) -> Result | None:
@@ -67,7 +68,7 @@ class ResultsStore:
         place = self._place(name)
         if not (place / "CURRENT").exists():
             return None
-        artefact = open_artefact(place, "Compared")
+        artefact = open_artefact(place, _KIND)
         about = artefact.about
         if about["comparison"] != self.comparison:
             raise IncompatibleError(
@@ -84,6 +85,19 @@ class ResultsStore:
         report = Report(about["type"], figures, per_user, users, about["skipped"], about["seconds"], segments)
         return Result(report, float(about["fit_seconds"]), memory, rows)
 
+    @staticmethod
+    def clear(folder: Path) -> None:
+        """Remove the results kept in `folder`, as far as mmreco wrote them.
+
+        Raises
+        ------
+        DataError
+            Somebody is writing to one.
+        """
+        if folder.is_dir() and not folder.is_symlink():
+            for place in sorted(folder.glob("model-*")):
+                erase(place, _KIND)
+
     def _place(self, name: str) -> Path:
         return self.folder / f"model-{quote(name, safe='')}"
 
@@ -96,6 +110,7 @@ def mark(parts: Iterable[object]) -> str:
             digest.update(f"{part.users.checksum} {part.items.checksum}".encode())
             for array in (part.starts, part.items_flat, part.event_types, part.weights, part.times):
                 digest.update(b"-" if array is None else array.tobytes())
+            digest.update(b"" if part.nanoseconds is None else part.nanoseconds.tobytes())
         elif isinstance(part, np.ndarray):
             digest.update(part.tobytes())
         else:

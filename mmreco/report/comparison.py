@@ -13,6 +13,7 @@ from mmreco.errors import DataError, IncompatibleError
 from mmreco.evaluation.comparison import Comparison
 from mmreco.report.page import Card, Gallery, heading, page, prose, row, sentences, table, tiles
 from mmreco.report.plots import curves, scatter, whiskers
+from mmreco.storage.outputs import OutputFolder
 
 __all__ = ["comparison_page"]
 
@@ -38,7 +39,7 @@ def comparison_page(
     Raises
     ------
     DataError
-        There is no comparison.
+        There is no comparison, or a file of this name is there that mmreco did not write.
     IncompatibleError
         A comparison is over other items than `catalogue`.
     """
@@ -52,10 +53,9 @@ def comparison_page(
     gallery = Gallery(size=112)
     blocks = [block for name, found in comparisons.items() for block in _split(name, found, catalogue, gallery)]
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = OutputFolder.open(target.parent)
     lead = f"{len(catalogue):,} items; every model ranks all of them, without what the shopper has had already."
-    target.write_text(page(title, blocks, gallery, lead=lead), encoding="utf-8")
-    return target
+    return folder.write(target.name, page(title, blocks, gallery, lead=lead))
 
 
 def _split(name: str, found: Comparison, catalogue: Catalogue, gallery: Gallery) -> Iterator[str]:

@@ -41,13 +41,25 @@ from mmreco.storage.generation import (
     check,
     complete,
     generations,
+    kind_of,
     leftovers,
     read_pointer,
     remove,
 )
 from mmreco.storage.lock import hold, reading, sweeping, unread
 
-__all__ = ["FORMAT", "Artefact", "current", "open_artefact", "publish", "read_artefact", "retire", "settled", "verify"]
+__all__ = [
+    "FORMAT",
+    "Artefact",
+    "current",
+    "erase",
+    "open_artefact",
+    "publish",
+    "read_artefact",
+    "retire",
+    "settled",
+    "verify",
+]
 
 Read = TypeVar("Read")
 
@@ -218,6 +230,31 @@ def retire(top: Path, counts: Path | None) -> None:
         with suppress(OSError), unread(old) as alone:
             if alone:
                 remove(old)
+
+
+def erase(folder: str | Path, kind: str) -> None:
+    """Remove an artefact of this kind, as far as mmreco wrote it and nobody reads it; whatever else is there stays.
+
+    Raises
+    ------
+    DataError
+        Another writer is at work on it.
+    """
+    top = Path(folder)
+    try:
+        counts = read_pointer(top)[0]
+    except DataError:
+        return
+    if top.is_symlink() or kind_of(counts) != kind:
+        return
+    try:
+        with hold(top):
+            (top / POINTER).unlink()
+            retire(top, None)
+            with suppress(OSError):  # something else is there
+                top.rmdir()
+    except OSError as error:
+        raise DataError(f"{top}: cannot be removed ({error.strerror or error})") from error
 
 
 def open_artefact(folder: str | Path, kind: str | None = None) -> Artefact:

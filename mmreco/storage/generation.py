@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "complete",
     "generations",
+    "kind_of",
     "leftovers",
     "manifest_bytes",
     "read_pointer",
@@ -185,6 +186,12 @@ def manifest_bytes(path: Path, digest: str) -> bytes:
 def generations(top: Path) -> list[Path]:
     """The folders in `top` that mmreco made as generations: by name and by manifest."""
     return [path for path in top.iterdir() if _NAME.fullmatch(path.name) and _own_manifest(path) is not None]
+
+
+def kind_of(path: Path) -> str | None:
+    """What a generation says it holds, unchecked; None where this is no generation of mmreco's."""
+    manifest = _own_manifest(path) if _NAME.fullmatch(path.name) else None
+    return None if manifest is None else str(manifest["kind"])
 
 
 def leftovers(top: Path, counts: Path | None) -> list[Path]:

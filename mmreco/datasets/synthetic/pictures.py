@@ -5,6 +5,7 @@ a little, before a soft backdrop with a shadow. The same facts, seed and take gi
 """
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from mmreco.datasets.synthetic.shop import SyntheticShop
 from mmreco.datasets.synthetic.silhouettes import SILHOUETTES, Part, outline
 from mmreco.errors import DataError
 from mmreco.progress import progress as shown_progress
+from mmreco.storage.outputs import OutputFolder
 
-__all__ = ["draw", "photograph"]
+__all__ = ["draw", "jpeg", "photograph"]
 
 _SIZE = 128  # pixels
 _SHEET = 2 * _SIZE
@@ -55,20 +57,31 @@ def draw(shop: SyntheticShop, folder: str | Path, *, seed: int = 0, progress: bo
     Parameters
     ----------
     folder : created when missing
-        Pictures are named like the items; files of those names are replaced.
+        Pictures are named like the items; those drawn before are replaced.
     progress : optional
         Whether to show a bar.
+
+    Raises
+    ------
+    DataError
+        A file of such a name is there that was not drawn here.
     """
-    top = Path(folder)
-    top.mkdir(parents=True, exist_ok=True)
+    top = OutputFolder.open(folder)
     ids = shop.catalogue.items.ids(np.arange(len(shop.catalogue)))
     paths: list[str | None] = [None] * len(ids)
     pictured = [int(row) for row in np.flatnonzero(shop.truth.pictured)]
+    top.require_free(f"{ids[row]}.jpg" for row in pictured)
     for row in shown_progress(pictured, description="drawing", shown=progress):
-        path = top / f"{ids[row]}.jpg"
-        photograph(shop.truth.facts, row, seed=seed).save(path, quality=92)
-        paths[row] = str(path)
+        drawn = jpeg(photograph(shop.truth.facts, row, seed=seed))
+        paths[row] = str(top.write(f"{ids[row]}.jpg", drawn))
     return Catalogue(shop.catalogue.items, shop.catalogue.table.append_column("image", pa.array(paths, pa.string())))
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """The picture as the bytes of a JPEG."""
+    written = BytesIO()
+    picture.save(written, "JPEG", quality=92)
+    return written.getvalue()
 
 
 def photograph(facts: Facts, row: int, *, seed: int = 0, take: int = 0) -> Image.Image:

@@ -14,6 +14,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,15 +74,31 @@ def multilingual_folder() -> Path:
         _unpack(packed, fresh)
         if _digest(fresh) != _UNPACKED_SHA256:
             raise DataError(f"{fresh}: unpacked to something else than expected; report it, with your numpy's version")
-        shutil.rmtree(folder, ignore_errors=True)
+        _make_way(folder, fresh)
         try:
             fresh.rename(folder)
-        except OSError:  # another process was quicker
-            if not folder.is_dir():
-                raise
+        except OSError as error:
+            if not folder.is_dir() or _digest(folder) != _UNPACKED_SHA256:  # or another process was quicker
+                raise DataError(
+                    f"{folder}: holds something else than the model ({error.strerror}); move it away, or set "
+                    "XDG_CACHE_HOME to another folder"
+                ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return folder
+
+
+def _make_way(folder: Path, fresh: Path) -> None:
+    """Remove a damaged copy as far as it has the names of the fresh one; whatever else is there stays."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    inside = [folder / path.relative_to(fresh) for path in sorted(fresh.rglob("*"), reverse=True)]
+    for old in [*inside, folder]:  # what is inside first
+        with suppress(OSError):  # something else is in it
+            if old.is_dir() and not old.is_symlink():
+                old.rmdir()
+            else:
+                old.unlink(missing_ok=True)
 
 
 def _packed() -> bytes:

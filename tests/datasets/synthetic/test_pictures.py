@@ -26,7 +26,7 @@ def test_draws_what_has_a_picture_and_nothing_else(tmp_path: Path) -> None:
     drawn = draw(shop, tmp_path / "pictures")
     shown = np.array([path is not None for path in drawn.images()])
     np.testing.assert_array_equal(shown, shop.truth.pictured)
-    assert {path for path in drawn.images() if path} == set((tmp_path / "pictures").iterdir())
+    assert {path for path in drawn.images() if path} == set((tmp_path / "pictures").glob("*.jpg"))
     assert drawn.items == shop.catalogue.items
     assert drawn.column("title") == shop.catalogue.column("title")
     again = draw(shop, tmp_path / "again")

@@ -118,6 +118,20 @@ def test_it_is_unpacked_once_and_again_when_damaged(installed: dict[str, np.ndar
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_what_is_not_the_model_s_stays_in_the_cache(installed: dict[str, np.ndarray], tmp_path: Path) -> None:
+    folder = multilingual_folder()
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(DataError, match="holds something else than the model"):
+        multilingual_folder()
+    assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"
+    folder.rename(tmp_path / "away")
+    folder.symlink_to(tmp_path / "away")
+    with pytest.raises(DataError, match="holds something else than the model"):
+        multilingual_folder()
+    assert (tmp_path / "away" / "notes.txt").exists()
+
+
 def test_other_weights_are_refused(installed: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multilingual, "E5_SHA256", "0" * 64)
     with pytest.raises(DataError, match=r"expected 000000000000\.\.\.; damaged"):
