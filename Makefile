@@ -34,7 +34,7 @@ wheel: $(READY) ## sdist and wheel built, the wheel installed into a clean envir
 
 fuzz: export OMP_NUM_THREADS = 1
 fuzz: $(READY) ## the long run of random inputs: filters, tables, models' folders, index files (minutes)
-	$(BIN)/python -m pytest -m fuzz tests
+	$(BIN)/python -m pytest -m fuzz --capture=no --durations=5 tests
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -443,7 +443,7 @@ def mutate(value: Any, chance: random.Random, depth: int = 0) -> Any:
 
 
 def fuzzed(source: Path, place: Path, rounds: int, seed: int) -> None:
-    chance, loaded = random.Random(seed), 0
+    chance, loaded, slowest = random.Random(seed), 0, 0.0
     outside = place / "outside"
     outside.mkdir()
     for number in range(rounds):
@@ -457,7 +457,7 @@ def fuzzed(source: Path, place: Path, rounds: int, seed: int) -> None:
                 (folder / "model.safetensors").write_bytes(weights)
             else:
                 change(folder, file, lambda old: mutate(old, chance))
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             encoder = TextEncoder(folder, device="cpu")
             vectors = encoder.encode(["red dress", "A", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", "裙\u0301 " * 50])
@@ -466,10 +466,16 @@ def fuzzed(source: Path, place: Path, rounds: int, seed: int) -> None:
             loaded += 1
         except DataError:
             pass
-        assert time.perf_counter() - started < 10, number
+        slowest = max(slowest, time.process_time() - started)
+        assert slowest < 10, number
         shutil.rmtree(folder)
     assert not list(outside.iterdir())
     assert loaded < rounds
+    refused = rounds - loaded
+    print(
+        f"model folders: {rounds:,} of seed {seed}: {loaded:,} loaded, {refused:,} refused, slowest {slowest:.1f} s, "
+        "0 files outside"
+    )
 
 
 def test_changed_folders_load_or_are_refused(tiny_model: Path, tmp_path: Path) -> None:
