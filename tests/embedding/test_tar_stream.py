@@ -239,9 +239,8 @@ def fuzzed(path: Path, rounds: int, seed: int) -> None:
         whole += not reasons
         slowest = max(slowest, time.process_time() - started)
         assert slowest < 10, number
-    print(
-        f"tars: {rounds:,} of seed {seed}: {whole:,} read whole, {rounds - whole:,} with reasons, slowest {slowest:.2f} s"
-    )
+    told = rounds - whole
+    print(f"tars: {rounds:,} of seed {seed}: {whole:,} read whole, {told:,} with reasons, slowest {slowest:.2f} s")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20  # kB
 
 
