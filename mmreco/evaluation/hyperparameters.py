@@ -192,7 +192,7 @@ def _check(model: type[Model], own: Mapping[str, Any], space: Mapping[str, Any],
     ]
     if empty:
         raise DataError(f"tune: {empty[0]} has no values to choose from; expected a list of some, or Range(low, high)")
-    if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+    if seconds is not None and not (isinstance(seconds, (int, float, np.number)) and seconds > 0):
         raise DataError(f"tune: seconds={seconds!r}; expected time above 0")
 
 

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmreco.arguments import require_whole
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
@@ -77,10 +78,10 @@ class SlateModel(ABC):
 
     def __post_init__(self) -> None:
         for name in ("dim", "code", "hidden", "epochs"):
-            if getattr(self, name) < 1:
-                raise DataError(f"{name}={getattr(self, name)}: expected 1 or more")
-        if self.learning_rate <= 0 or self.seed < 0:
-            raise DataError(f"learning_rate={self.learning_rate}, seed={self.seed}: expected above 0, and 0 or more")
+            setattr(self, name, require_whole(name, getattr(self, name)))
+        self.seed = require_whole("seed", self.seed, least=0)
+        if not isinstance(self.learning_rate, (int, float, np.number)) or not 0 < self.learning_rate < np.inf:
+            raise DataError(f"learning_rate={self.learning_rate!r}: expected a number above 0")
 
     @abstractmethod
     def _train(self, shown: "_Shown", n_items: int) -> None:

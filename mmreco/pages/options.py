@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mmreco.errors import DataError
+from mmreco.arguments import require_whole
 from mmreco.pages.rules import Rules
 from mmreco.pages.words import require_language
 from mmreco.rerank import Exploration
@@ -48,8 +48,6 @@ class PageOptions:
 
     def __post_init__(self) -> None:
         for name in ("shelves", "width", "fewest"):
-            given = getattr(self, name)
-            if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-                raise DataError(f"{name}={given!r}: expected a whole number of 1 or more")
+            object.__setattr__(self, name, require_whole(name, getattr(self, name)))
         require_language(self.language)
         object.__setattr__(self, "rules", Rules(caps=self.caps, quotas=self.quotas, exploration=self.exploration))

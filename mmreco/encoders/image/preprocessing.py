@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,6 +36,8 @@ class Preprocessing:
     resample: str = "bilinear"
 
     def __post_init__(self) -> None:
+        if isinstance(self.size, np.integer):
+            object.__setattr__(self, "size", int(self.size))
         if type(self.size) is not int or self.size not in _SIZES:
             raise DataError(f"size={self.size!r}: expected {_SIZES.start} to {_SIZES.stop - 1} pixels")
         for name in ("mean", "std"):
