@@ -1,25 +1,32 @@
 """Checks of what a caller gives: lists of strings, a width, row numbers. Done once, at the door."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from mmreco.arrays import I64, Bool
+from mmreco.arrays import F32, I64, Bool
 from mmreco.errors import DataError
 
 __all__ = [
     "id_strings",
     "listed",
+    "require_kind",
+    "require_mapping",
     "require_mask",
+    "require_number",
     "require_share",
+    "require_vectors",
     "require_whole",
     "require_width",
     "row_numbers",
     "strings",
     "whole_numbers",
 ]
+
+Kind = TypeVar("Kind")
 
 _WIDEST = 1_000_000
 
@@ -30,10 +37,12 @@ def listed(what: str, given: Sequence[Any]) -> list[Any]:
     Raises
     ------
     DataError
-        `given` is a string or a path.
+        `given` is a string, a path or no list at all.
     """
     if isinstance(given, (str, Path)):
         raise DataError(f"{what}: {str(given)!r} is one; give a list of them, e.g. [{str(given)!r}]")
+    if not isinstance(given, Iterable):
+        raise DataError(f"{what}: given a {type(given).__name__}; expected a list")
     return list(given)
 
 
@@ -101,6 +110,23 @@ def row_numbers(what: str, given: Any, n: int) -> I64:
     return rows
 
 
+def require_vectors(what: str, given: Any, n: int | None = None) -> F32:
+    """`given` as `n` vectors of float32, shape `(n, dim)`; as many as there are where `n` is None.
+
+    Raises
+    ------
+    DataError
+        It is no array of finite numbers of that shape.
+    """
+    vectors = np.asarray(given)
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu" or (n is not None and len(vectors) != n):
+        expected = "(n, dim)" if n is None else f"({n}, dim)"
+        raise DataError(f"{what}: {vectors.dtype} of shape {vectors.shape}; expected numbers of shape {expected}")
+    if not np.isfinite(vectors).all():
+        raise DataError(f"{what}: NaN or infinity in {int((~np.isfinite(vectors)).any(axis=1).sum())} lines")
+    return vectors.astype(np.float32, copy=False)
+
+
 def require_mask(what: str, given: Any, n: int) -> Bool:
     """`given` as a mask over `n` things.
 
@@ -126,6 +152,57 @@ def require_whole(name: str, given: object, *, least: int = 1) -> int:
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, (int, np.integer)) or given < least:
         raise DataError(f"{name}={given!r}: expected a whole number of {least} or more")
     return int(given)
+
+
+def require_number(
+    name: str, given: object, *, least: float = -math.inf, most: float = math.inf, above: float = -math.inf
+) -> float:
+    """`given` as a plain finite number, from `least` to `most` and larger than `above`.
+
+    Raises
+    ------
+    DataError
+        It is no number, not finite, or outside.
+    """
+    if isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool):
+        number = float(given)
+        if math.isfinite(number) and least <= number <= most and number > above:
+            return number
+    raise DataError(f"{name}={given!r}: expected {_limits(least, most, above)}")
+
+
+def _limits(least: float, most: float, above: float) -> str:
+    if above > -math.inf:
+        return f"above {above:g}, up to {most:g}" if most < math.inf else f"a number above {above:g}"
+    if least > -math.inf:
+        return f"{least:g} to {most:g}" if most < math.inf else f"a number of {least:g} or more"
+    return "a finite number"
+
+
+def require_mapping(name: str, given: object) -> Mapping[Any, Any]:
+    """`given`, which is a mapping.
+
+    Raises
+    ------
+    DataError
+        It is something else.
+    """
+    if not isinstance(given, Mapping):
+        raise DataError(f"{name}={given!r}: expected a mapping from column to value, e.g. {{'brand': 2}}")
+    return given
+
+
+def require_kind(name: str, given: object, kind: type[Kind]) -> Kind:
+    """`given`, which is of this class.
+
+    Raises
+    ------
+    DataError
+        It is something else.
+    """
+    if not isinstance(given, kind):
+        raise DataError(f"{name}: given a {type(given).__name__}; expected {kind.__name__}")
+    return given
 
 
 def require_share(name: str, given: object) -> float:

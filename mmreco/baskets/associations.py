@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from mmreco.arguments import require_width
+from mmreco.arguments import require_number, require_whole, require_width, row_numbers
 from mmreco.arrays import F64, I64, frozen
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
@@ -71,8 +71,7 @@ def baskets(log: Interactions, *, gap_minutes: float = 30.0, event: str | None =
     """
     if log.times is None:
         raise DataError("baskets: the log has no times, so it is not known what was bought together")
-    if not gap_minutes >= 0:
-        raise DataError(f"gap_minutes={gap_minutes}: expected 0 or more")
+    gap_minutes = require_number("gap_minutes", gap_minutes, least=0)
     if event is not None:
         if event not in log.event_names:
             raise DataError(f"baskets: no event {event!r}; there are {', '.join(log.event_names)}")
@@ -123,11 +122,9 @@ def bought_together(
     ([['tea']], [[1.0]])
     """
     width = require_width(k, len(carts.items))
-    if least_support < 1 or not shrinkage >= 0:
-        raise DataError(f"least_support={least_support}, shrinkage={shrinkage}: expected 1 or more, and 0 or more")
-    asked = np.asarray(rows, dtype=np.int64)
-    if asked.size and not 0 <= asked.min() <= asked.max() < len(carts.items):
-        raise DataError(f"bought_together: a row outside 0..{len(carts.items) - 1}, the items there are")
+    least_support = require_whole("least_support", least_support)
+    shrinkage = require_number("shrinkage", shrinkage, least=0)
+    asked = row_numbers("bought_together: rows", rows, len(carts.items))
     bought = incidence(carts)
     counts = np.asarray(bought.sum(axis=0)).ravel()  # (n_items,)
     n = max(1, bought.shape[0])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
+from mmreco.arguments import require_mask, require_number
 from mmreco.arrays import F32, F64, Bool, frozen
 from mmreco.baskets.associations import incidence
 from mmreco.data.ids import IdMap
@@ -49,8 +50,7 @@ class CartCompletion:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", frozen(self.weights, np.float32))
         object.__setattr__(self, "popularity", frozen(self.popularity, np.float64))
-        if not 0 <= self.own_weight < np.inf:
-            raise DataError(f"own_weight={self.own_weight}: expected 0 or more")
+        object.__setattr__(self, "own_weight", require_number("own_weight", self.own_weight, least=0))
 
     @classmethod
     def fit(cls, carts: Interactions, *, l2: float = 25.0, own_weight: float = 0.2) -> "CartCompletion":
@@ -72,8 +72,7 @@ class CartCompletion:
         -----
         Time grows with the cube of the items, memory with the square: 10,000 items need 1 GB and a minute of a core.
         """
-        if not 0 < l2 < np.inf:
-            raise DataError(f"l2={l2}: expected a number above 0")
+        l2 = require_number("l2", l2, above=0)
         bought = incidence(carts).astype(np.float64)
         gram = (bought.T @ bought).toarray()
         counts = gram.diagonal().copy()
@@ -111,10 +110,8 @@ class CartCompletion:
                 raise IncompatibleError(f"cart: {name} over {len(given.items)} items, fitted on {len(self.items)}")
         if past is not None and len(past) != len(carts):
             raise DataError(f"cart: past of {len(past)} users for {len(carts)} carts; expected as many")
-        if candidates is not None and candidates.shape != (len(self.items),):
-            raise DataError(
-                f"candidates of shape {candidates.shape}; expected ({len(self.items)},), a mask of the items"
-            )
+        if candidates is not None:
+            candidates = require_mask("candidates", candidates, len(self.items))
         parts = [Ranking.from_scores(np.zeros((0, len(self.items)), dtype=np.float32), k)]
         for start in range(0, len(carts), _BLOCK):
             lines = np.arange(start, min(start + _BLOCK, len(carts)))

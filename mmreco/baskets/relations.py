@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from mmreco.arguments import require_width
+from mmreco.arguments import require_whole, require_width, row_numbers
 from mmreco.arrays import F32, F64, I64, frozen
 from mmreco.baskets.item_features import ItemFeatures
 from mmreco.baskets.pairs import ItemPairs
@@ -78,8 +78,7 @@ class ItemRelations:
             raise IncompatibleError(f"relations: pairs over {len(pairs.items)} items, dataset of {len(dataset)}")
         if not len(pairs.complements) or not len(pairs.substitutes):
             raise DataError(f"relations: {pairs!r}; expected some of both, to be told apart")
-        if epochs < 1 or seed < 0:
-            raise DataError(f"epochs={epochs}, seed={seed}: expected 1 or more, and 0 or more")
+        epochs, seed = require_whole("epochs", epochs), require_whole("seed", seed, least=0)
         features = ItemFeatures.of(dataset, seed=seed)
         # A stream of its own: a caller who holds items out by the same seed must not have held these out already.
         held = np.random.default_rng([seed, 1]).random(len(dataset)) < _HELD
@@ -158,9 +157,7 @@ class ItemRelations:
 
     def _nearest(self, space: tuple[F32, F32], rows: I64, k: int, *, replaces: bool) -> Ranking:
         width = require_width(k, len(self.items))
-        asked = np.asarray(rows, dtype=np.int64)
-        if asked.size and not 0 <= asked.min() <= asked.max() < len(self.items):
-            raise DataError(f"relations: a row outside 0..{len(self.items) - 1}, the items there are")
+        asked = row_numbers("relations: rows", rows, len(self.items))
         parts = [Ranking.from_scores(np.zeros((0, len(self.items)), dtype=np.float32), width)]
         for start in range(0, len(asked), _BLOCK):
             some = asked[start : start + _BLOCK]

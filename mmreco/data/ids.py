@@ -1,7 +1,7 @@
 """IdMap: the only wall between a shop's ids (`str`) and our rows (`int64`)."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -122,8 +122,7 @@ class IdMap:
         DataError
             `missing` is neither "raise" nor "mark", or `ids` is one string.
         """
-        if isinstance(ids, str):
-            raise DataError(f"ids: the string {ids!r}; expected a list of ids")
+        _require_list(ids)
         if missing not in ("raise", "mark"):
             raise DataError(f"missing={missing!r}: expected 'raise' or 'mark'")
         if isinstance(ids, (pa.Array, pa.ChunkedArray)) and len(ids) <= _SMALL and "_lookup" in self.__dict__:
@@ -193,3 +192,10 @@ def _first_repeat(array: pa.Array) -> int:
             return row
         seen.add(text)
     return -1
+
+
+def _require_list(ids: object) -> None:
+    if isinstance(ids, str):
+        raise DataError(f"ids: the string {ids!r}; expected a list of ids")
+    if not isinstance(ids, Sized):
+        raise DataError(f"ids: given a {type(ids).__name__}; expected a list of ids")

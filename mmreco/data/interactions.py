@@ -117,17 +117,16 @@ class Interactions:
         user_rows: I64,
         item_rows: I64,
         *,
-        times: I64 | None = None,
+        times: I64 | tuple[I64, I64] | None = None,
         event_types: I64 | None = None,
         event_names: tuple[str, ...] = ("event",),
         weights: F32 | F64 | None = None,
         dropped: int = 0,
-        nanoseconds: I64 | None = None,
     ) -> "Interactions":
         """The interactions of a flat log, shape `(e,)` each; sorted by user, then time, then order given.
 
-        Times are milliseconds since 1970 UTC, with `nanoseconds` below them or without, or `datetime64` of any unit,
-        read down to the nanosecond.
+        Times are milliseconds since 1970 UTC, or two arrays, these and the nanoseconds below them, or `datetime64` of
+        any unit, read down to the nanosecond.
 
         Raises
         ------
@@ -135,18 +134,17 @@ class Interactions:
             As the constructor, and when a user row lies outside `users`, the arrays differ in length, or a time is NaT.
         """
         user_rows = whole_numbers("interactions: user_rows", user_rows)
+        moments, below = (None, None) if times is None else _milliseconds(times)
         for name, values in (
             ("item_rows", item_rows),
-            ("times", times),
+            ("times", moments),
+            ("nanoseconds", below),
             ("event_types", event_types),
             ("weights", weights),
-            ("nanoseconds", nanoseconds),
         ):
             if values is not None and len(values) != len(user_rows):
                 raise DataError(f"interactions: {len(values)} {name} for {len(user_rows)} user rows; expected as many")
         _inside("user row", user_rows, len(users))
-        moments, below = (None, None) if times is None else _milliseconds(times)
-        below = below if nanoseconds is None else whole_numbers("interactions: nanoseconds", nanoseconds)
         keys = [key for key in (below, moments, user_rows) if key is not None]
         order = np.argsort(user_rows, kind="stable") if moments is None else np.lexsort(keys)
         starts = np.zeros(len(users) + 1, dtype=np.int64)
@@ -236,13 +234,13 @@ class Interactions:
         table = event_columns(frame, columns=columns, weights=weights)
         matched = match_items(table.item_ids, table.item_column, None if catalogue is None else catalogue.items)
         users, user_rows = numbered(matched.narrow_column(table.user_ids))
+        times, below = matched.narrow(table.times), matched.narrow(table.below)
         return cls.from_events(
             users,
             matched.items,
             user_rows,
             matched.rows,
-            times=matched.narrow(table.times),
-            nanoseconds=matched.narrow(table.below),
+            times=times if times is None or below is None else (times, below),
             event_types=matched.narrow(table.event_types),
             event_names=table.event_names,
             weights=matched.narrow(table.weights),
@@ -401,6 +399,9 @@ class Interactions:
 
 def _milliseconds(times: Any) -> tuple[I64, I64 | None]:
     """Times in milliseconds, and the nanoseconds below; None where there are none."""
+    if isinstance(times, tuple):
+        whole, below = (whole_numbers("interactions: times", part) for part in times)
+        return whole, below
     array = np.asarray(times)
     if array.dtype.kind != "M":
         return whole_numbers("interactions: times", array), None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmreco.arguments import require_number, require_whole
 from mmreco.arrays import F32, F64, I64, Bool, frozen
 from mmreco.errors import DataError
 
@@ -52,8 +53,7 @@ class SlateSimulator:
         ):
             object.__setattr__(self, name, frozen(getattr(self, name), dtype))
         for name in ("likeness", "fatigue"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise DataError(f"simulator: {name}={getattr(self, name)}; expected 0 to 1")
+            object.__setattr__(self, name, require_number(name, getattr(self, name), least=0, most=1))
         if self.tastes.shape[1:] != self.items.shape[1:] or self.appeal.shape != (len(self.items),):
             raise DataError(
                 f"simulator: tastes {self.tastes.shape}, items {self.items.shape}, appeal {self.appeal.shape}; "
@@ -159,9 +159,8 @@ def slate_simulator(
     DataError
         A count is below 1, or `likeness` or `fatigue` is outside 0 to 1.
     """
-    for name, given in (("n_users", n_users), ("n_items", n_items), ("width", width)):
-        if given < 1:
-            raise DataError(f"{name}={given}: expected 1 or more")
+    n_users, n_items = require_whole("n_users", n_users), require_whole("n_items", n_items)
+    width, seed = require_whole("width", width), require_whole("seed", seed, least=0)
     rng = np.random.default_rng(seed)
     dim, themes = 8, 12
     centres = rng.normal(size=(themes, dim))

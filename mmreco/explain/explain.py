@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mmreco.arguments import require_width
+from mmreco.arguments import require_whole, require_width
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
@@ -65,7 +65,8 @@ def explain(
     """
     rows = _checked(dataset, histories, item_rows)
     width = require_width(k)
-    if not 1 <= max_events <= 5:
+    max_events = require_whole("max_events", max_events)
+    if max_events > 5:
         raise DataError(f"max_events={max_events}: expected 1 to 5")
     explanations = []
     for line, item in enumerate(rows.tolist()):
@@ -120,8 +121,7 @@ def why_above(
     first, second = _checked(dataset, histories, above), _checked(dataset, histories, below)
     if (first == second).any():
         raise DataError("why_above: an item cannot stand above itself; give two different items a history")
-    if max_events < 1:
-        raise DataError(f"max_events={max_events}: expected 1 or more")
+    max_events = require_whole("max_events", max_events)
     out = []
     for line, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
         asked = LeaveOut.among(model, histories.take([line]), [a, b])

@@ -88,8 +88,7 @@ class EventLog:
             items,
             np.concatenate([known[trained.users_flat], np.array([line for line, _ in came], dtype=np.int64)]),
             np.concatenate([trained.items_flat, np.array([event.item for _, event in came], dtype=np.int64)]),
-            times=None if trained.times is None else np.concatenate([trained.times, later]),
-            nanoseconds=_below(trained, len(came)),
+            times=_times(trained, later),
             event_types=np.concatenate(
                 [trained.event_types, np.array([code[event.name] for _, event in came], dtype=np.int64)]
             ),
@@ -118,19 +117,21 @@ class EventLog:
             items,
             np.concatenate([base.users_flat, late]),
             np.concatenate([base.items_flat, [event.item for _, event in came]]).astype(np.int64),
-            times=None
-            if base.times is None
-            else np.concatenate([base.times, [event.time for _, event in came]]).astype(np.int64),
-            nanoseconds=_below(base, len(came)),
+            times=_times(base, np.array([event.time for _, event in came], dtype=np.int64)),
             event_types=np.concatenate([base.event_types, [code[event.name] for _, event in came]]).astype(np.int64),
             event_names=names,
             weights=np.concatenate([base.weights, [event.weight for _, event in came]]).astype(np.float32),
         )
 
 
-def _below(log: Interactions, more: int) -> I64 | None:
-    """What a log's times have below the millisecond, and the end of it for as many events more, which came later."""
-    return None if log.nanoseconds is None else np.concatenate([log.nanoseconds, np.full(more, 999_999)])
+def _times(log: Interactions, later: I64) -> I64 | tuple[I64, I64] | None:
+    """The times of a log, and those of what came later: at the end of its millisecond, where finer times are known."""
+    if log.times is None:
+        return None
+    times = np.concatenate([log.times, later])
+    if log.nanoseconds is None:
+        return times
+    return times, np.concatenate([log.nanoseconds, np.full(len(later), 999_999)])
 
 
 def _over(log: Interactions, items: IdMap) -> Interactions:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mmreco.arguments import strings
+from mmreco.arguments import require_kind, require_whole, row_numbers, strings
 from mmreco.arrays import I64, Bool
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
@@ -97,6 +97,7 @@ class PageComposer:
         if not len(dataset):
             raise DataError("pages: the dataset has no items; expected one at least")
         self.dataset, self.options = dataset, PageOptions() if options is None else options
+        require_kind("pages: options", self.options, PageOptions)
         self.facts = ShopFacts.of(dataset, "region", popular_from)
         self._search, self._layout = search, layout
         self._allowed: Bool | None = None
@@ -170,9 +171,10 @@ class PageComposer:
         IncompatibleError
             The histories are over other items than the dataset.
         """
-        rows = np.asarray(item_rows, dtype=np.int64)
-        if rows.ndim != 1 or (len(rows) and not 0 <= rows.min() <= rows.max() < len(self.dataset)):
-            raise DataError(f"detail: rows {rows.tolist()[:5]}; expected item rows 0..{len(self.dataset) - 1}")
+        given = np.asarray(item_rows)
+        rows = row_numbers("detail: rows", given if given.size else given.astype(np.int64), len(self.dataset))
+        if rows.ndim != 1:
+            raise DataError(f"detail: rows of shape {rows.shape}; expected (n,)")
         shoppers = self._strangers(len(rows)) if histories is None else histories
         subjects = Interactions.from_events(
             self._strangers(len(rows)).users, self.dataset.items, np.arange(len(rows)), rows
@@ -251,8 +253,7 @@ class PageComposer:
         subjects: I64 | None = None,
         queries: Sequence[str] | None = None,
     ) -> list[Page]:
-        if seed < 0:
-            raise DataError(f"seed={seed}: expected 0 or more")
+        seed = require_whole("seed", seed, least=0)
         order = self._order(offers, histories)
         pages = []
         for line in range(len(histories)):
@@ -322,7 +323,7 @@ class PageComposer:
         for what, given in (("histories", histories), ("carts", carts)):
             if given is None:
                 continue
-            if given.items != self.dataset.items:
+            if require_kind(f"pages: {what}", given, Interactions).items != self.dataset.items:
                 raise IncompatibleError(
                     f"{what} over {len(given.items)} items, the dataset has {len(self.dataset)}, and not the same; "
                     "make them with Interactions.from_histories(..., items=dataset.items)"

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmreco.arguments import require_whole
+from mmreco.arguments import require_number, require_whole
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
@@ -80,8 +80,7 @@ class SlateModel(ABC):
         for name in ("dim", "code", "hidden", "epochs"):
             setattr(self, name, require_whole(name, getattr(self, name)))
         self.seed = require_whole("seed", self.seed, least=0)
-        if not isinstance(self.learning_rate, (int, float, np.number)) or not 0 < self.learning_rate < np.inf:
-            raise DataError(f"learning_rate={self.learning_rate!r}: expected a number above 0")
+        self.learning_rate = require_number("learning_rate", self.learning_rate, above=0)
 
     @abstractmethod
     def _train(self, shown: "_Shown", n_items: int) -> None:
@@ -226,6 +225,10 @@ class ListCVAE(SlateModel):
     """
 
     beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.beta = require_number("beta", self.beta, least=0)
 
     def _train(self, shown: _Shown, n_items: int) -> None:
         width, condition = shown.slates.shape[1], shown.conditions.shape[1]

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from mmreco.arguments import require_kind, require_mapping
 from mmreco.arrays import F64, I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.errors import DataError
@@ -42,6 +43,10 @@ class Rules:
     exploration: Exploration | None = None
 
     def __post_init__(self) -> None:
+        for name in ("caps", "quotas"):
+            object.__setattr__(self, name, MappingProxyType(dict(require_mapping(name, getattr(self, name)))))
+        if self.exploration is not None:
+            require_kind("exploration", self.exploration, Exploration)
         for column, most in self.caps.items():
             _require_count(f"caps: {column!r}", most, 1)
         for column, each in self.quotas.items():
@@ -49,8 +54,6 @@ class Rules:
                 raise DataError(f'quotas: {column!r}: {each!r}; expected a number a value, e.g. {{"own": 1}}')
             for value, least in each.items():
                 _require_count(f"quotas: {column!r}: {value!r}", least, 0)
-        for name in ("caps", "quotas"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
 
 def fill(

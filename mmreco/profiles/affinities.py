@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from mmreco.arguments import require_number
 from mmreco.arrays import F64, I64, frozen
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
@@ -98,8 +99,7 @@ def affinities(
     """
     if facet.items != log.items:
         raise IncompatibleError(f"affinities: a facet of {len(facet.items)} items, a log over {len(log.items)}")
-    if not prior >= 0:
-        raise DataError(f"prior={prior}: expected 0 or more events")
+    prior = require_number("prior", prior, least=0)
     weights = log.weights.astype(np.float64)
     if half_life_days is not None:
         weights = weights * _recent(log, half_life_days)
@@ -133,8 +133,7 @@ def _sums(lines: I64, parts: sp.csr_array, weights: F64, n: int) -> F64:
 def _recent(log: Interactions, half_life_days: float) -> F64:
     if log.times is None:
         raise DataError("affinities: half_life_days is given and the log has no times")
-    if not half_life_days > 0:
-        raise DataError(f"half_life_days={half_life_days}: expected a number above 0")
+    half_life_days = require_number("half_life_days", half_life_days, above=0)
     last = log.times[np.maximum(log.starts[1:] - 1, 0)][log.users_flat] if log.n_events else log.times
     recent: F64 = 0.5 ** ((last - log.times) / _DAY / half_life_days)
     return recent

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import KMeans
 
+from mmreco.arguments import require_vectors, require_whole
 from mmreco.arrays import F32, I64, frozen
 from mmreco.data.dataset import Dataset
 from mmreco.errors import DataError
@@ -54,9 +55,10 @@ def clusters(dataset: Dataset, vectors: F32, n_groups: int = 8, *, n_words: int 
     DataError
         `vectors` has not a line a user, or `n_groups` is below 1 or more than there are users.
     """
-    if vectors.ndim != 2 or len(vectors) != len(dataset.interactions):
-        raise DataError(f"vectors of shape {vectors.shape}; expected ({len(dataset.interactions)}, dim), a line a user")
-    if not 1 <= n_groups <= len(vectors):
+    vectors = require_vectors("vectors", vectors, len(dataset.interactions))
+    n_groups, n_words = require_whole("n_groups", n_groups), require_whole("n_words", n_words, least=0)
+    seed = require_whole("seed", seed, least=0)
+    if n_groups > len(vectors):
         raise DataError(f"n_groups={n_groups}: expected 1 to {len(vectors)}, the users there are")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, lengths, out=np.zeros(vectors.shape, dtype=np.float32), where=lengths > 0)

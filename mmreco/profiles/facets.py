@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from mmreco.arguments import require_whole, strings
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
@@ -77,7 +78,8 @@ def facets(
     DataError
         There is no such column, or it holds neither text nor numbers nor lists of them.
     """
-    chosen = [c for c in _COLUMNS if catalogue.has(c)] if columns is None else list(columns)
+    price_bins = require_whole("price_bins", price_bins)
+    chosen = [c for c in _COLUMNS if catalogue.has(c)] if columns is None else strings("columns", columns)
     found = {column: _of_column(catalogue, column, price_bins) for column in chosen}
     spoken = {"colour": COLOURS} if vocabularies is None else vocabularies
     for name, vocabulary in spoken.items():

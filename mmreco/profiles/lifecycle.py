@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from mmreco.arguments import require_number, require_whole
 from mmreco.arrays import F64, I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
@@ -37,7 +38,9 @@ class LifeStages:
     lost: float = 90
 
     def __post_init__(self) -> None:
-        if not (self.new > 0 and 0 < self.lapsing < self.lost):
+        for name in ("new", "lapsing", "lost"):
+            require_number(name, getattr(self, name), above=0)
+        if not self.lapsing < self.lost:
             raise DataError(
                 f"new={self.new}, lapsing={self.lapsing}, lost={self.lost}: expected days above 0, lost the longest"
             )
@@ -113,8 +116,7 @@ def next_purchases(log: Interactions, *, event: str | None = None, prior: float 
     DataError
         The log has no times, there is no such kind of event, or `prior` is below 0.
     """
-    if not prior >= 0:
-        raise DataError(f"prior={prior}: expected 0 or more intervals")
+    prior = require_number("prior", prior, least=0)
     some = of_event(log, event)
     times = _times(some)
     order = np.lexsort((times, some.items_flat, some.users_flat))
@@ -176,7 +178,7 @@ def prices(catalogue: Catalogue) -> F64:
 
 def moment_of(log: Interactions, at: int | None) -> int:
     """`at`, or the time of the last event; 0 where there is none."""
-    return int(_times(log).max(initial=0)) if at is None else int(at)
+    return int(_times(log).max(initial=0)) if at is None else require_whole("at", at, least=0)
 
 
 def _times(log: Interactions) -> I64:

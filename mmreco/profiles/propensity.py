@@ -8,6 +8,7 @@ behaviour", 2005, for the features: recency, frequency, what was bought before, 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from mmreco.arguments import require_number
 from mmreco.arrays import F64
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError
@@ -28,8 +29,7 @@ def purchase_propensity(log: Interactions, *, event: str = "purchase", horizon_d
     DataError
         The log has no times, no such kind of event, or `horizon_days` is not above 0 or longer than the log.
     """
-    if not horizon_days > 0:
-        raise DataError(f"horizon_days={horizon_days}: expected a number above 0")
+    horizon_days = require_number("horizon_days", horizon_days, above=0)
     bought = of_event(log, event)
     end = moment_of(log, None)
     cut = end - int(horizon_days * DAY)

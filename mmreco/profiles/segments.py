@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from mmreco.arguments import require_width
+from mmreco.arguments import require_number, require_vectors, require_width, row_numbers
 from mmreco.arrays import F32, F64, I64
 from mmreco.errors import DataError
 from mmreco.profiles.affinities import Affinities
@@ -28,8 +28,7 @@ def high_value(rfm: pa.Table, *, share: float = 0.1) -> I64:
     DataError
         `share` lies outside its range.
     """
-    if not 0 < share <= 1:
-        raise DataError(f"share={share}: expected above 0, up to 1")
+    share = require_number("share", share, above=0, most=1)
     frequency = rfm["frequency"].to_numpy()
     money = (
         rfm["money"].to_numpy(zero_copy_only=False).astype(np.float64) if rfm["money"].null_count == 0 else frequency
@@ -56,6 +55,7 @@ def interested(found: Affinities, value: str, *, n: int = 1000, least_events: fl
     """
     if value not in found.values:
         raise DataError(f"value {value!r}: expected one of {', '.join(found.values[:10])}, ...")
+    least_events = require_number("least_events", least_events, least=0)
     column = found.values.index(value)
     lift = np.where(found.events[:, column] >= least_events, found.lift[:, column], -np.inf)
     order = np.argsort(-lift, kind="stable")[: require_width(n)]
@@ -81,9 +81,10 @@ def lookalikes(vectors: F32, seeds: I64, n: int = 1000) -> tuple[I64, F64]:
         There is no seed, a seed lies outside the vectors, or `n` is below 1.
     """
     width = require_width(n)
-    rows = np.unique(np.asarray(seeds, dtype=np.int64))
-    if not len(rows) or rows[0] < 0 or rows[-1] >= len(vectors):
-        raise DataError(f"lookalikes: {len(rows)} seeds for {len(vectors)} shoppers; expected rows of the vectors")
+    vectors = require_vectors("lookalikes: vectors", vectors)
+    rows = np.unique(row_numbers("lookalikes: seeds", seeds, len(vectors)))
+    if not len(rows):
+        raise DataError(f"lookalikes: no seeds for {len(vectors)} shoppers; expected rows of the vectors")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, lengths, out=np.zeros(vectors.shape, dtype=np.float32), where=lengths > 0)
     near = min(5, len(rows))

@@ -1,13 +1,13 @@
 """What a page must be like: how varied, within which limits, and where it may try something new."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, get_args
 
 import numpy as np
 
-from mmreco.arguments import require_width
+from mmreco.arguments import require_kind, require_mapping, require_number, require_whole, require_width
 from mmreco.errors import DataError
 
 __all__ = ["Calibration", "Exploration", "Method", "RerankOptions"]
@@ -36,7 +36,7 @@ class Calibration:
     column: str = "category"
 
     def __post_init__(self) -> None:
-        _require_share("calibration weight", self.weight)
+        object.__setattr__(self, "weight", require_number("calibration weight", self.weight, least=0, most=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,13 @@ class Exploration:
     rate: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "places", tuple(self.places))
-        if any(isinstance(p, bool) or not isinstance(p, (int, np.integer)) or p < 0 for p in self.places):
-            raise DataError(f"exploration places {self.places}: expected whole numbers from 0, the top of the page")
-        _require_share("exploration rate", self.rate)
+        if isinstance(self.places, str) or not isinstance(self.places, (Sequence, np.ndarray)):
+            raise DataError(
+                f"exploration places {self.places!r}: expected a list of places, from 0, the top of the page"
+            )
+        places = tuple(require_whole("exploration places: one", place, least=0) for place in self.places)
+        object.__setattr__(self, "places", places)
+        object.__setattr__(self, "rate", require_number("exploration rate", self.rate, least=0, most=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +110,10 @@ class RerankOptions:
     exploration: Exploration | None = None
 
     def __post_init__(self) -> None:
-        require_width(self.k)
-        _require_share("diversity", self.diversity)
+        object.__setattr__(self, "k", require_width(self.k))
+        object.__setattr__(self, "diversity", require_number("diversity", self.diversity, least=0, most=1))
+        for name in ("caps", "minimums", "boosts"):
+            object.__setattr__(self, name, MappingProxyType(dict(require_mapping(name, getattr(self, name)))))
         if self.method not in get_args(Method):
             raise DataError(f"method={self.method!r}: expected one of {', '.join(get_args(Method))}")
         for column, most in self.caps.items():
@@ -119,12 +124,13 @@ class RerankOptions:
             for value, least in each.items():
                 require_count(f"minimums: {column!r}: {value!r}", least, lowest=0)
         for column, weight in self.boosts.items():
-            if not np.isfinite(weight):
-                raise DataError(f"boosts: {column!r}: {weight}; expected a finite number")
-        if self.duplicates is not None and not 0 < self.duplicates <= 1:
-            raise DataError(f"duplicates={self.duplicates}: expected a cosine above 0, up to 1")
-        for name in ("caps", "minimums", "boosts"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            require_number(f"boosts: {column!r}", weight)
+        if self.duplicates is not None:
+            require_number("duplicates", self.duplicates, above=0, most=1)
+        if self.calibration is not None:
+            require_kind("calibration", self.calibration, Calibration)
+        if self.exploration is not None:
+            require_kind("exploration", self.exploration, Exploration)
 
 
 def require_count(what: str, given: object, *, lowest: int) -> None:
@@ -137,8 +143,3 @@ def require_count(what: str, given: object, *, lowest: int) -> None:
     """
     if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < lowest:
         raise DataError(f"{what}: {given!r}; expected a whole number of {lowest} or more")
-
-
-def _require_share(what: str, given: float) -> None:
-    if not 0 <= given <= 1:
-        raise DataError(f"{what}={given}: expected 0 to 1")

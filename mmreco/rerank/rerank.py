@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmreco.arguments import require_kind, require_whole
 from mmreco.arrays import F32, F64, I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
@@ -64,10 +65,10 @@ def rerank(
     >>> page.ranking.ids(shop.items)
     [['a', 'c']]
     """
-    options = RerankOptions() if options is None else options
+    options = RerankOptions() if options is None else require_kind("rerank: options", options, RerankOptions)
+    require_kind("rerank", ranking, Ranking)
     _require_parts(ranking, options, catalogue, embeddings, histories)
-    if seed < 0:
-        raise DataError(f"seed={seed}: expected 0 or more")
+    seed = require_whole("seed", seed, least=0)
     n, m = ranking.rows.shape
     luck = np.random.default_rng(seed).random((n, options.k, 2)) if options.exploration else np.zeros((n, 0, 2))
     width = 1 if embeddings is None else embeddings.dim
@@ -255,7 +256,7 @@ def _require_parts(
         raise DataError(f"rerank: {', '.join(of_catalogue)} need catalogue=, whose columns they name")
     if options.calibration is not None and histories is None:
         raise DataError("rerank: calibration needs histories=, whose proportions are kept")
-    if histories is not None and len(histories) != len(ranking):
+    if histories is not None and len(require_kind("rerank: histories", histories, Interactions)) != len(ranking):
         raise DataError(f"rerank: histories of {len(histories)} users for {len(ranking)} questions; expected as many")
     beyond = int(ranking.rows.max(initial=-1))
     items = None if catalogue is None else catalogue.items

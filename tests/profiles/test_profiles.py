@@ -197,7 +197,7 @@ def test_lookalikes_are_of_the_planted_segment() -> None:
     assert not set(rows) & set(seeds)
     assert (group[rows] == 3).mean() > 0.3 * 3
     assert (np.diff(likeness) <= 0).all()
-    with pytest.raises(DataError, match="0 seeds for 1000 shoppers"):
+    with pytest.raises(DataError, match="no seeds for 1000 shoppers"):
         lookalikes(vectors, np.zeros(0, dtype=np.int64))
 
 
@@ -214,5 +214,5 @@ def test_clusters_have_words() -> None:
     assert found.labels.tolist() == [0] * 30 + [1] * 10
     assert set(found.words[0][:2]) == {"tea", "leaf"}
     assert set(found.words[1][:2]) == {"lamp", "bulb"}
-    with pytest.raises(DataError, match="a line a user"):
+    with pytest.raises(DataError, match="numbers of shape \\(40, dim\\)"):
         clusters(shop, vectors[:3])

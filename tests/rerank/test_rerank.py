@@ -223,8 +223,8 @@ def test_embeddings_of_some_items_in_another_order() -> None:
         ({"method": "mrr"}, "method='mrr': expected one of mmr"),
         ({"caps": {"brand": 0}}, "caps: 'brand': 0; expected a whole number of 1 or more"),
         ({"minimums": {"brand": 3}}, "expected a number a value"),
-        ({"boosts": {"margin": np.nan}}, "boosts: 'margin': nan; expected a finite number"),
-        ({"duplicates": 0}, "duplicates=0: expected a cosine"),
+        ({"boosts": {"margin": np.nan}}, "boosts: 'margin'=nan: expected a finite number"),
+        ({"duplicates": 0}, "duplicates=0: expected above 0, up to 1"),
     ],
 )
 def test_options_are_checked(given_: dict, said: str) -> None:
