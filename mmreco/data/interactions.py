@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from mmreco.arguments import id_strings, require_mask, row_numbers, whole_numbers
