@@ -18,7 +18,8 @@ from mmreco.service.measures import Measures
 from mmreco.service.page_routes import paging
 from mmreco.service.pictures import Pictures
 from mmreco.service.problems import add_handlers
-from mmreco.service.routes import asking, health, writing
+from mmreco.service.refit_process import RefitProcess
+from mmreco.service.routes import asking, health, refitting, writing
 from mmreco.service.window import shop_window
 
 __all__ = ["create_app"]
@@ -50,6 +51,7 @@ def create_app(
     """
     limits = Limits() if limits is None else limits
     measures, access, pictures = Measures(shop), Access(keys, limits.per_minute), Pictures()
+    process = RefitProcess(shop)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -59,6 +61,7 @@ def create_app(
         yield
         if experiment is not None:
             experiment.stop()
+        process.stop()
         shop.stop()
         shop.store.close()
 
@@ -67,6 +70,7 @@ def create_app(
         app.include_router(routes(shop, measures, access, experiment))
     app.include_router(health(shop, measures, access))
     app.include_router(paging(shop, pictures, access))
+    app.include_router(refitting(shop, process, access))
     if window:
         app.mount("/", shop_window(shop, pictures, access))
     add_handlers(app)

@@ -13,11 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from mmreco.errors import MMRecoError
 from mmreco.recommender import Recommender
 from mmreco.service.erasure import cleanse
-from mmreco.service.events import EventStore, NewEvent
+from mmreco.service.events import Entry, EventStore, NewEvent
 from mmreco.service.items import is_known, item_of
 from mmreco.service.pseudonyms import Pseudonyms
-from mmreco.service.replay import apply, forget_again, replay_entries
+from mmreco.service.replay import apply, forget_again, held_until, replay_entries
 from mmreco.storage.artefact import current
+from mmreco.storage.generation import read_pointer
 
 __all__ = ["LiveShop", "Serving"]
 
@@ -79,6 +80,7 @@ class LiveShop:
         self.store_is_there = True
         self._unclean = False  # whether the artefact's files may hold what is to be erased
         self._expired = time.monotonic()
+        self.last_refit: dict[str, Any] | None = None  # its figures, see `Verdict`
         if keep_days is not None:
             store.expire(keep_days)
         self.serving, self._last = self._load()
@@ -214,20 +216,30 @@ class LiveShop:
     # ---- parts
 
     def _load(self) -> tuple[Serving, int]:
-        pointed = current(self.artefact)
-        recommender = Recommender.load(self.artefact, popular_from=self.popular_from)
-        name = "" if pointed is None else pointed.name
+        while True:
+            pointed, manifest = read_pointer(self.artefact)
+            recommender = Recommender.load(self.artefact, popular_from=self.popular_from)
+            if read_pointer(self.artefact)[1] == manifest:  # else it may be the next one that was loaded
+                break
         gone = forget_again(recommender, self.store.forgotten(), self.store)
-        last = replay_entries(recommender, self.store)
+        last = replay_entries(recommender, self.store, since=held_until(self.store, manifest))
+        self._note(self.store.refits(most=1))
         oldest = self._oldest()
         gone += 0 if oldest is None else recommender.expire(oldest)
         self._unclean = self._unclean or gone > 0
-        return Serving(recommender, name), last
+        return Serving(recommender, pointed.name), last
+
+    def _note(self, refits: Sequence[Entry]) -> None:
+        for entry in refits:
+            if entry.columns != self.last_refit:
+                self.last_refit = entry.columns
+                _log.info("refit: %s", entry.body)
 
     def _caught_up(self, recommender: Recommender, last: int) -> int:
         while entries := self.store.after(last):
             apply(recommender, self.store, entries)
             last = entries[-1].sequence
+            self._note([entry for entry in entries if entry.kind == "refit"])
             self.newest_event = max(
                 (entry.received for entry in entries if entry.kind == "event"), default=self.newest_event
             )

@@ -17,8 +17,9 @@ from mmreco.service.experiments.running import Experiment, Part
 from mmreco.service.limits import ID, QUERY, WHERE, WIDTH
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.measures import Measures
+from mmreco.service.refit_process import RefitProcess
 
-__all__ = ["asking", "health", "writing"]
+__all__ = ["asking", "health", "refitting", "writing"]
 
 Name = Annotated[str, Path(min_length=1, max_length=ID, pattern=r"^[^\x00]+$")]
 
@@ -166,6 +167,25 @@ def writing(shop: LiveShop, measures: Measures, access: Access, experiment: Expe
         clean = (experiment is None or experiment.erase()) and shop.is_clean
         record(shop.store, who, "forget", erased)
         return of.Forgotten(erased=erased, artefact=clean)
+
+    return router
+
+
+def refitting(shop: LiveShop, process: RefitProcess, access: Access) -> APIRouter:
+    """The routes that have the artefact trained on what came in."""
+    router = APIRouter(prefix="/v1", dependencies=[Depends(access.needs("write"))], tags=["write"])
+
+    @router.post("/refit", status_code=202)
+    def refit() -> of.Refit:
+        """Train on what came in, in a process of its own; the result takes over if it is no worse. See GET."""
+        if not process.start():
+            raise HTTPException(409, "a refit is at work already")
+        return of.Refit(running=True, last=shop.last_refit)
+
+    @router.get("/refit")
+    def last_refit() -> of.Refit:
+        """Whether this process has a refit at work, and the figures of the last one that came to an end."""
+        return of.Refit(running=process.running, last=shop.last_refit)
 
     return router
 
