@@ -44,6 +44,9 @@ def serve(
     window: Annotated[
         bool, typer.Option("--window", help="Show a web shop at /, open to everybody who reaches the address.")
     ] = False,
+    milvus: Annotated[
+        str | None, typer.Option(help="Search the items' vectors in this Milvus, e.g. http://localhost:19530.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
     """Answer over HTTP, learn from clicks at once, and pick up a new artefact without a pause.
@@ -73,6 +76,7 @@ def serve(
         names=None if pseudonymise is None else Pseudonyms.read(pseudonymise),
         experiment=None if experiment is None else ExperimentSettings.read(experiment),
         window=window,
+        milvus=milvus,
     )
     typer.echo(f"http://{host}:{port} answers from {artefact}", err=True)
     server.serve(settings, host=host, port=port, workers=workers)

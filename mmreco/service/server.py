@@ -23,6 +23,7 @@ from mmreco.service.experiments.settings import ExperimentSettings
 from mmreco.service.keys import Keys
 from mmreco.service.limits import Limits
 from mmreco.service.live_shop import LiveShop
+from mmreco.service.milvus import in_milvus
 from mmreco.service.opening import Opening
 from mmreco.service.pseudonyms import Pseudonyms
 from mmreco.storage.artefact import open_artefact
@@ -45,6 +46,7 @@ class Settings:
     keep_days, popular_from, names : as `LiveShop` takes them
     experiment : what variants there are, optional
     window : as `create_app` takes it
+    milvus : where the items' vectors are searched, as `in_milvus` takes it; in this process if omitted
     """
 
     artefact: Path
@@ -56,6 +58,7 @@ class Settings:
     names: Pseudonyms | None = None
     experiment: ExperimentSettings | None = None
     window: bool = False
+    milvus: str | None = None
 
     def open(self) -> FastAPI:
         """The application, ready: the event store is opened, and the artefact loaded.
@@ -73,6 +76,7 @@ class Settings:
             keep_days=self.keep_days,
             popular_from=self.popular_from,
             names=self.names,
+            index=None if self.milvus is None else in_milvus(self.milvus),
         )
         experiment = None if self.experiment is None else Experiment(self.experiment, shop)
         return create_app(shop, keys=self.keys, limits=self.limits, experiment=experiment, window=self.window)
