@@ -1,5 +1,5 @@
 """Commands: `mmreco demo | compare | embed | fit | recommend | similar | search | evaluate | verify | sign | serve |
-experiment | pseudonymise | audit | quickstart`.
+refit | experiment | pseudonymise | audit | quickstart`.
 
 Exit codes: 0 done, 2 the request is unusable (one line on standard error says why), 3 some content was refused
 by `embed` (the rest is written). With `--json` the last line of standard output is one JSON object.
@@ -15,6 +15,7 @@ from mmreco.cli import (
     privacy,
     quickstart,
     recommend,
+    refit,
     serve,
     verify,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "privacy",
     "quickstart",
     "recommend",
+    "refit",
     "serve",
     "verify",
 ]

@@ -21,7 +21,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     events: Annotated[
         str | None,
-        typer.Option(help="Where events are kept: a file, or a database's URL; artefact.events.db if omitted."),
+        typer.Option(
+            envvar="MMRECO_EVENTS",
+            help="Where events are kept: a file, or a database's URL; artefact.events.db if omitted.",
+        ),
     ] = None,
     keys: Annotated[
         Path | None,
@@ -41,6 +44,10 @@ def serve(
     window: Annotated[
         bool, typer.Option("--window", help="Show a web shop at /, open to everybody who reaches the address.")
     ] = False,
+    milvus: Annotated[
+        str | None, typer.Option(help="Search the items' vectors in this Milvus, e.g. http://localhost:19530.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
 ) -> None:
     """Answer over HTTP, learn from clicks at once, and pick up a new artefact without a pause.
 
@@ -48,29 +55,34 @@ def serve(
     Example: mmreco serve artefact/
     Example: mmreco serve artefact/ --window
     Example: mmreco serve artefact/ --host 0.0.0.0 --keys keys.txt --keep-days 365
+    Example: mmreco serve artefact/ --workers 4 --events postgresql+psycopg://shop:secret@db/shop
     """
     try:
-        from mmreco.service.app import create_app, run
-        from mmreco.service.events import EventStore
-        from mmreco.service.experiments.running import Experiment
+        from mmreco.service import server
         from mmreco.service.experiments.settings import ExperimentSettings
         from mmreco.service.keys import Keys
-        from mmreco.service.live_shop import LiveShop
         from mmreco.service.pseudonyms import Pseudonyms
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"serve needs {error.name}; run: pip install 'mmreco[serve]'") from error
 
     written = os.environ.get("MMRECO_KEYS")
     allowed = Keys.read(keys) if keys is not None else Keys.parse(written) if written else None
-    beside = artefact.resolve()
-    store = EventStore.open(events or beside.with_name(f"{beside.name}.events.db"))
-    names = None if pseudonymise is None else Pseudonyms.read(pseudonymise)
-    shop = LiveShop(artefact, store, keep_days=keep_days, popular_from=popular_from, names=names)
-    trial = None if experiment is None else Experiment(ExperimentSettings.read(experiment), shop)
-    typer.echo(f"http://{host}:{port} answers from {artefact}; events are kept in {store.engine.url!r}", err=True)
-    run(
-        create_app(shop, keys=allowed, experiment=trial, window=window),
-        host=host,
-        port=port,
-        has_keys=allowed is not None,
+    settings = server.Settings(
+        artefact=artefact,
+        events=events or beside(artefact),
+        keys=allowed,
+        keep_days=keep_days,
+        popular_from=popular_from,
+        names=None if pseudonymise is None else Pseudonyms.read(pseudonymise),
+        experiment=None if experiment is None else ExperimentSettings.read(experiment),
+        window=window,
+        milvus=milvus,
     )
+    typer.echo(f"http://{host}:{port} answers from {artefact}", err=True)
+    server.serve(settings, host=host, port=port, workers=workers)
+
+
+def beside(artefact: Path) -> str:
+    """The file of events that belongs to an artefact."""
+    there = artefact.resolve()
+    return str(there.with_name(f"{there.name}.events.db"))

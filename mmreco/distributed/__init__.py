@@ -1,1 +1,1 @@
-"""More than one machine: training on Ray Train (`training`), embedding on Ray Data (`embedding`)."""
+"""More than one machine: training and serving on Ray (`training`, `serving`), embedding on Ray Data (`embedding`)."""

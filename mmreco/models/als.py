@@ -92,11 +92,19 @@ class ALS(FactorModel):
         self._learnt(train, items)
 
     def _folded(self, histories: Interactions) -> F32:
-        return self._solved(histories.matrix(), self.factors_)
+        held: tuple[F32, F32] | None = self.__dict__.get("_shared_of_items")
+        if held is None or held[0] is not self.factors_:
+            held = self.__dict__["_shared_of_items"] = (self.factors_, self._shared(self.factors_))
+        return self._solved(histories.matrix(), self.factors_, held[1])
 
-    def _solved(self, matrix: sp.csr_array, others: F32) -> F32:
+    def _shared(self, others: F32) -> F32:
+        """What all equations over these vectors have in common, shape `(f, f)`."""
+        return np.asarray(others.T @ others + self.l2 * np.eye(others.shape[1], dtype=np.float32), dtype=np.float32)
+
+    def _solved(self, matrix: sp.csr_array, others: F32, shared: F32 | None = None) -> F32:
         """The vectors of the rows of `matrix`, shape `(n, f)`, given those of its columns."""
-        shared = others.T @ others + self.l2 * np.eye(others.shape[1], dtype=np.float32)  # (f, f)
+        if shared is None:
+            shared = self._shared(others)
         solved = np.zeros((matrix.shape[0], others.shape[1]), dtype=np.float32)
         for rows, columns, values in buckets(matrix, others.shape[1]):
             vectors = others[columns]  # (b, w, f)

@@ -35,7 +35,7 @@ from mmreco.storage.artefact import publish, read_artefact
 __all__ = ["Model", "ScoreModel", "State", "VectorModel", "seeded"]
 
 _CELLS = 1 << 24  # scores held at a time, so that a batch of any size fits in memory
-_UNSAVED = ("_index", "_unit_index")  # made again on first use
+_UNSAVED = ("_index", "_unit_index", "_shared_of_items")  # made again on first use
 
 State = dict[str, npt.NDArray[Any]]
 

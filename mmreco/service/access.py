@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from fastapi import HTTPException, Request
@@ -26,10 +26,10 @@ class Access:
         self._lock = threading.Lock()
         self._allowance: dict[str, tuple[float, float]] = {}  # by name: requests left, and when that was
 
-    def needs(self, right: Right) -> Callable[[Request], str]:
+    def needs(self, right: Right) -> Callable[[Request], Awaitable[str]]:
         """What refuses a request without this right: 401, 403, or 429 where the key asks too often; who asks."""
 
-        def check(request: Request) -> str:
+        async def check(request: Request) -> str:  # in the event's loop: a thread would take longer than it does
             name = self._name(request, right)
             self._spend(name)
             return name

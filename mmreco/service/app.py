@@ -3,14 +3,11 @@
 It takes bytes, never addresses: nothing in a request names a file or a host that the service would open.
 """
 
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import uvicorn
 from fastapi import FastAPI
 
-from mmreco.errors import DataError
 from mmreco.service.access import Access
 from mmreco.service.experiments.running import Experiment
 from mmreco.service.gate import Gate
@@ -21,10 +18,11 @@ from mmreco.service.measures import Measures
 from mmreco.service.page_routes import paging
 from mmreco.service.pictures import Pictures
 from mmreco.service.problems import add_handlers
-from mmreco.service.routes import asking, health, writing
+from mmreco.service.refit_process import RefitProcess
+from mmreco.service.routes import asking, health, refitting, writing
 from mmreco.service.window import shop_window
 
-__all__ = ["create_app", "run"]
+__all__ = ["create_app"]
 
 
 def create_app(
@@ -53,6 +51,7 @@ def create_app(
     """
     limits = Limits() if limits is None else limits
     measures, access, pictures = Measures(shop), Access(keys, limits.per_minute), Pictures()
+    process = RefitProcess(shop)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -62,35 +61,18 @@ def create_app(
         yield
         if experiment is not None:
             experiment.stop()
+        process.stop()
         shop.stop()
+        shop.store.close()
 
     app = FastAPI(title="mmreco", lifespan=lifespan, docs_url=None, redoc_url=None)
     for routes in (asking, writing):
         app.include_router(routes(shop, measures, access, experiment))
     app.include_router(health(shop, measures, access))
     app.include_router(paging(shop, pictures, access))
+    app.include_router(refitting(shop, process, access))
     if window:
         app.mount("/", shop_window(shop, pictures, access))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)
     return app
-
-
-def run(app: FastAPI, *, host: str, port: int, has_keys: bool) -> None:
-    """Serve `app` until the process is told to end; requests at work are finished first.
-
-    Raises
-    ------
-    DataError
-        `host` is reached from other machines and there are no keys.
-    """
-    if not has_keys and not _is_loopback(host):
-        raise DataError(f"serve: {host!r} is reached from other machines; give --keys, or serve 127.0.0.1")
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=30)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

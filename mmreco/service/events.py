@@ -25,14 +25,14 @@ from mmreco.service.database import create, open_engine, vacuum
 from mmreco.service.tables import entries as _entries
 from mmreco.service.tables import exposures as _exposures
 from mmreco.service.tables import head as _head
-from mmreco.service.tables import metadata, personal
+from mmreco.service.tables import metadata, personal, seldom
 
 __all__ = ["Entry", "EventStore", "NewEvent"]
 
 _PAGE = 10_000  # entries read together
 _DAY = 86_400_000  # milliseconds
 
-Kind = Literal["event", "item", "removed", "forgotten"]
+Kind = Literal["event", "item", "removed", "forgotten", "refit"]
 
 
 class NewEvent(NamedTuple):
@@ -48,8 +48,9 @@ class NewEvent(NamedTuple):
 class Entry(NamedTuple):
     """One line of the store.
 
-    `kind` says what the rest is: an event; an item's columns in `body`; an item that was removed; or the keyed hash of
-    a user that was forgotten, in `body`. `received` is when it was written, in milliseconds since 1970 UTC.
+    `kind` says what the rest is: an event; an item's columns in `body`; an item that was removed; the keyed hash of a
+    user that was forgotten, in `body`; or what came of a refit, in `body`. `received` is when it was written, in
+    milliseconds since 1970 UTC.
     """
 
     sequence: int
@@ -64,7 +65,7 @@ class Entry(NamedTuple):
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The columns of an item that was put."""
+        """The columns of an item that was put, or the figures of a refit."""
         return dict(json.loads(self.body or "{}"))
 
 
@@ -121,6 +122,10 @@ class EventStore:
         """Write that an item is gone; the sequence number."""
         return self._write([{"kind": "removed", "item_id": item_id}])
 
+    def note_refit(self, figures: dict[str, Any]) -> int:
+        """Write what came of a refit; the sequence number."""
+        return self._write([{"kind": "refit", "body": json.dumps(figures)}])
+
     def forget(self, user_id: str) -> int:
         """Erase a user from every table and from the files; how many rows there were. A keyed hash of the id stays.
 
@@ -161,6 +166,13 @@ class EventStore:
         with self.engine.connect() as connection:
             return [Entry(*row) for row in connection.execute(asked)]
 
+    def refits(self, *, most: int = 20) -> list[Entry]:
+        """What came of the last refits, the newest first."""
+        refits = sql.select(_entries).where(seldom, _entries.c.kind == "refit")
+        with self.engine.connect() as connection:
+            found = connection.execute(refits.order_by(_entries.c.sequence.desc()).limit(most))
+            return [Entry(*row) for row in found]
+
     def newest(self) -> int:
         """The largest number given so far; 0 for none."""
         with self.engine.connect() as connection:
@@ -169,7 +181,8 @@ class EventStore:
     def forgotten(self) -> set[str]:
         """The keyed hashes of everybody who was forgotten."""
         with self.engine.connect() as connection:
-            return set(connection.execute(sql.select(_entries.c.body).where(_entries.c.kind == "forgotten")).scalars())
+            marks = sql.select(_entries.c.body).where(seldom, _entries.c.kind == "forgotten")
+            return set(connection.execute(marks).scalars())
 
     def pseudonym(self, user_id: str) -> str:
         """The keyed hash of an id; the key is the store's own."""

@@ -3,21 +3,24 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from mmreco.data.embeddings import Embeddings
 from mmreco.errors import MMRecoError
+from mmreco.protocols import Searches
 from mmreco.recommender import Recommender
 from mmreco.service.erasure import cleanse
-from mmreco.service.events import EventStore, NewEvent
+from mmreco.service.events import Entry, EventStore, NewEvent
 from mmreco.service.items import is_known, item_of
 from mmreco.service.pseudonyms import Pseudonyms
-from mmreco.service.replay import apply, forget_again, replay_entries
+from mmreco.service.replay import apply, forget_again, held_until, replay_entries
 from mmreco.storage.artefact import current
+from mmreco.storage.generation import read_pointer
 
 __all__ = ["LiveShop", "Serving"]
 
@@ -52,6 +55,7 @@ class LiveShop:
         Distinct people from whom on an item is answered as popular.
     names : optional
         Makes pseudonyms of users' ids at the door. Everything below `known_as` deals in pseudonyms.
+    index : as `Recommender.load` takes it, optional
 
     Raises
     ------
@@ -67,9 +71,10 @@ class LiveShop:
         keep_days: int | None = None,
         popular_from: int = 10,
         names: Pseudonyms | None = None,
+        index: Callable[[str, Embeddings], Searches] | None = None,
     ) -> None:
         self.artefact, self.store, self.keep_days = Path(artefact), store, keep_days
-        self.popular_from, self.names = popular_from, names
+        self.popular_from, self.names, self._index = popular_from, names, index
         self._lock = threading.Lock()
         self._cleaning, self._said = threading.Lock(), False
         self._stopping = threading.Event()
@@ -79,6 +84,7 @@ class LiveShop:
         self.store_is_there = True
         self._unclean = False  # whether the artefact's files may hold what is to be erased
         self._expired = time.monotonic()
+        self.last_refit: dict[str, Any] | None = None  # its figures, see `Verdict`
         if keep_days is not None:
             store.expire(keep_days)
         self.serving, self._last = self._load()
@@ -184,6 +190,7 @@ class LiveShop:
             self._refused = pointed.name
             _log.error("%s cannot be loaded, %s goes on: %s", pointed, self.serving.generation, error)
             return
+        _warm(serving.recommender)
         with self._lock:
             self._last = self._caught_up(serving.recommender, last)
             self.serving = serving
@@ -214,20 +221,30 @@ class LiveShop:
     # ---- parts
 
     def _load(self) -> tuple[Serving, int]:
-        pointed = current(self.artefact)
-        recommender = Recommender.load(self.artefact, popular_from=self.popular_from)
-        name = "" if pointed is None else pointed.name
+        while True:
+            pointed, manifest = read_pointer(self.artefact)
+            recommender = Recommender.load(self.artefact, popular_from=self.popular_from, index=self._index)
+            if read_pointer(self.artefact)[1] == manifest:  # else it may be the next one that was loaded
+                break
         gone = forget_again(recommender, self.store.forgotten(), self.store)
-        last = replay_entries(recommender, self.store)
+        last = replay_entries(recommender, self.store, since=held_until(self.store, manifest))
+        self._note(self.store.refits(most=1))
         oldest = self._oldest()
         gone += 0 if oldest is None else recommender.expire(oldest)
         self._unclean = self._unclean or gone > 0
-        return Serving(recommender, name), last
+        return Serving(recommender, pointed.name), last
+
+    def _note(self, refits: Sequence[Entry]) -> None:
+        for entry in refits:
+            if entry.columns != self.last_refit:
+                self.last_refit = entry.columns
+                _log.info("refit: %s", entry.body)
 
     def _caught_up(self, recommender: Recommender, last: int) -> int:
         while entries := self.store.after(last):
             apply(recommender, self.store, entries)
             last = entries[-1].sequence
+            self._note([entry for entry in entries if entry.kind == "refit"])
             self.newest_event = max(
                 (entry.received for entry in entries if entry.kind == "event"), default=self.newest_event
             )
@@ -251,3 +268,11 @@ class LiveShop:
                 if self.store_is_there:
                     _log.error("the event store or the artefact cannot be read, and is tried again: %s", error)
                 self.store_is_there = False
+
+
+def _warm(recommender: Recommender) -> None:
+    """Ask what is asked most, so that nobody waits for what is made on first use."""
+    users = recommender.dataset.interactions.users
+    recommender.recommend(users.ids(range(min(1, len(users)))), k=1)
+    recommender.recommend(history=[[]], k=1)
+    recommender.similar(recommender.catalogue.items.ids(range(min(1, len(recommender.catalogue)))), k=1)

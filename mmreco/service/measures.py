@@ -1,10 +1,12 @@
 """Measures: what Prometheus reads of the service."""
 
+import os
 import time
 from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from mmreco.data.answer import Answer
 from mmreco.service.live_shop import LiveShop
@@ -18,17 +20,20 @@ class Measures:
     """Latencies by route, the queue, answers by kind, the share of the catalogue answered, the newest event's age."""
 
     def __init__(self, shop: LiveShop) -> None:
-        self.registry = CollectorRegistry()
-        own: dict[str, Any] = {"registry": self.registry}
+        self._counted, self._looked_up = CollectorRegistry(), CollectorRegistry()
+        own: dict[str, Any] = {"registry": self._counted}
         self.seconds = Histogram(
             "mmreco_request_seconds", "Time of a request.", ["route", "status"], buckets=_BUCKETS, **own
         )
-        self.waiting = Gauge("mmreco_requests_waiting", "Requests at work and in the queue.", **own)
+        self.waiting = Gauge(
+            "mmreco_requests_waiting", "Requests at work and in the queue.", multiprocess_mode="livesum", **own
+        )
         self.refused = Counter("mmreco_requests_refused", "Requests above the queue's limit.", **own)
         self.answers = Counter("mmreco_answers", "Answers by kind: personal, popular or none.", ["kind"], **own)
         self.events = Counter("mmreco_events", "Events acknowledged.", **own)
         self._shop = shop
         self._answered: set[str] = set()
+        own = {"registry": self._looked_up}
         Gauge("mmreco_catalogue_coverage", "Share of the items answered since the start.", **own).set_function(
             self._coverage
         )
@@ -55,8 +60,11 @@ class Measures:
             self._answered.update(ids)
 
     def text(self) -> bytes:
-        """All of it as Prometheus reads it."""
-        return generate_latest(self.registry)
+        """All of it as Prometheus reads it; what is counted is that of all workers of one server together."""
+        counted = self._counted
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            MultiProcessCollector(counted := CollectorRegistry())  # type: ignore[no-untyped-call]
+        return bytes(generate_latest(counted) + generate_latest(self._looked_up))
 
     def _coverage(self) -> float:
         return min(1.0, len(self._answered) / max(1, len(self._shop.serving.recommender.catalogue)))

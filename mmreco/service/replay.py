@@ -1,7 +1,7 @@
 """What a recommender lacks of an event store: entries are applied once, and none that the artefact holds already."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -13,36 +13,69 @@ from mmreco.recommender import Recommender
 from mmreco.service.events import Entry, EventStore
 from mmreco.service.items import is_known, put
 
-__all__ = ["apply", "forget_again", "replay", "replay_entries"]
+__all__ = ["apply", "forget_again", "held_until", "lacking_events", "replay", "replay_entries"]
 
 _log = logging.getLogger(__name__)
 
 
-def replay(recommender: Recommender, store: EventStore) -> int:
+def replay(recommender: Recommender, store: EventStore, *, since: int = 0, until: int | None = None) -> int:
     """Bring a recommender that was just loaded up to the store; the number of the newest entry it has then.
 
-    Whoever was forgotten is forgotten again; events the artefact was trained on are passed over.
+    Whoever was forgotten is forgotten again; events the artefact has are passed over.
+
+    Parameters
+    ----------
+    since : the entry up to which the artefact has everything, as `held_until` says
+    until : the last entry to be taken in; the newest if omitted
     """
     forget_again(recommender, store.forgotten(), store)
-    return replay_entries(recommender, store)
+    return replay_entries(recommender, store, since=since, until=until)
 
 
-def replay_entries(recommender: Recommender, store: EventStore) -> int:
+def replay_entries(recommender: Recommender, store: EventStore, *, since: int = 0, until: int | None = None) -> int:
     """The same for a recommender that has forgotten already whom it had to."""
-    trained, last = recommender.dataset.interactions, 0
-    while entries := store.after(last):
+    held, last = recommender.dataset.interactions, since
+    for entries in _pages(store, since, until):
         last = entries[-1].sequence
-        lacking = _lacking(trained, [entry for entry in entries if entry.kind == "event"])
+        lacking = _lacking(held, [entry for entry in entries if entry.kind == "event"])
         _apply_in_order(
             recommender, [e for e in entries if e.kind in ("item", "removed") or (e.kind == "event" and e in lacking)]
         )
     return last
 
 
+def lacking_events(recommender: Recommender, store: EventStore, *, since: int = 0) -> list[Entry]:
+    """The events after entry `since` that the recommender has not, in their order; of users not forgotten."""
+    held, found = recommender.dataset.interactions, []
+    for entries in _pages(store, since, None):
+        events = [entry for entry in entries if entry.kind == "event"]
+        lacking = _lacking(held, events)
+        found += [event for event in events if event in lacking]
+    return found
+
+
+def held_until(store: EventStore, manifest: str) -> int:
+    """The entry up to which the artefact whose manifest has this SHA-256 has everything; 0 where that is not known."""
+    for entry in store.refits():
+        if entry.columns.get("manifest") == manifest:
+            return int(entry.columns["until"])
+    return 0
+
+
 def apply(recommender: Recommender, store: EventStore, entries: Sequence[Entry]) -> None:
     """Have a recommender know of entries that came after all it knows."""
     forget_again(recommender, {str(entry.body) for entry in entries if entry.kind == "forgotten"}, store)
-    _apply_in_order(recommender, [entry for entry in entries if entry.kind != "forgotten"])
+    _apply_in_order(recommender, [entry for entry in entries if entry.kind in ("event", "item", "removed")])
+
+
+def _pages(store: EventStore, since: int, until: int | None) -> Iterator[list[Entry]]:
+    while entries := store.after(since):
+        since = entries[-1].sequence
+        some = [entry for entry in entries if until is None or entry.sequence <= until]
+        if some:
+            yield some
+        if len(some) < len(entries):
+            return
 
 
 def _apply_in_order(recommender: Recommender, entries: Iterable[Entry]) -> None:

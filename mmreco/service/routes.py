@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Response, UploadFile
+from starlette.concurrency import run_in_threadpool
 
 from mmreco.data.answer import Answer
 from mmreco.explain.explanation import title
@@ -17,8 +17,10 @@ from mmreco.service.experiments.running import Experiment, Part
 from mmreco.service.limits import ID, QUERY, WHERE, WIDTH
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.measures import Measures
+from mmreco.service.recommending import Recommending, answers
+from mmreco.service.refit_process import RefitProcess
 
-__all__ = ["asking", "health", "writing"]
+__all__ = ["asking", "health", "refitting", "writing"]
 
 Name = Annotated[str, Path(min_length=1, max_length=ID, pattern=r"^[^\x00]+$")]
 
@@ -29,7 +31,7 @@ def asking(shop: LiveShop, measures: Measures, access: Access, experiment: Exper
 
     def answered(answer: Answer, generation: str, called: Mapping[str, str] | None = None) -> of.Answers:
         measures.count(answer)
-        return _answers(answer, generation, called=called or {})
+        return answers(answer, generation, called=called or {})
 
     def inside(users: Sequence[str] | None) -> tuple[list[str] | None, dict[str, str]]:
         """What users are called inside, and back: nobody hears of a pseudonym."""
@@ -38,15 +40,23 @@ def asking(shop: LiveShop, measures: Measures, access: Access, experiment: Exper
         names = [shop.known_as(user) for user in users]
         return names, dict(zip(names, users, strict=True))
 
-    @router.post("/recommend")
-    def recommend(body: of.Recommend) -> of.Answers:
-        """What each shopper wants next."""
+    together = Recommending(shop, measures)
+
+    def alone(body: of.Recommend) -> of.Answers:
         now = shop.serving
         options = body.model_dump(include={"users", "history", "k", "where", "allow", "refuse", "exclude_seen"})
         options["users"], called = inside(body.users)
         if experiment is not None and body.users is not None:
             return _joined(experiment.recommend(**options), measures, called)
         return answered(now.recommender.recommend(**options), now.generation, called)
+
+    @router.post("/recommend", response_model=of.Answers)
+    async def recommend(body: of.Recommend) -> Response:
+        """What each shopper wants next."""
+        if together.small(body) and (experiment is None or body.users is None):
+            return Response(await together.ask(body), media_type="application/json")
+        found = await run_in_threadpool(alone, body)
+        return Response(found.model_dump_json(), media_type="application/json")
 
     @router.post("/similar")
     def similar(body: of.Similar) -> of.Answers:
@@ -170,6 +180,25 @@ def writing(shop: LiveShop, measures: Measures, access: Access, experiment: Expe
     return router
 
 
+def refitting(shop: LiveShop, process: RefitProcess, access: Access) -> APIRouter:
+    """The routes that have the artefact trained on what came in."""
+    router = APIRouter(prefix="/v1", dependencies=[Depends(access.needs("write"))], tags=["write"])
+
+    @router.post("/refit", status_code=202)
+    def refit() -> of.Refit:
+        """Train on what came in, in a process of its own; the result takes over if it is no worse. See GET."""
+        if not process.start():
+            raise HTTPException(409, "a refit is at work already")
+        return of.Refit(running=True, last=shop.last_refit)
+
+    @router.get("/refit")
+    def last_refit() -> of.Refit:
+        """Whether this process has a refit at work, and the figures of the last one that came to an end."""
+        return of.Refit(running=process.running, last=shop.last_refit)
+
+    return router
+
+
 def health(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
     """The routes that watch over the service."""
     router = APIRouter(tags=["health"])
@@ -198,7 +227,7 @@ def _joined(parts: Sequence[Part], measures: Measures, called: Mapping[str, str]
     unknown, notes, generations = [], dict[str, None](), dict[str, None]()
     for part in parts:
         measures.count(part.answer)
-        own = _answers(part.answer, part.generation, part.variant, called)
+        own = answers(part.answer, part.generation, part.variant, called)
         named.update(zip(part.places, own.answers, strict=True))
         unknown += own.unknown
         notes.update(dict.fromkeys(own.notes))
@@ -208,26 +237,4 @@ def _joined(parts: Sequence[Part], measures: Measures, called: Mapping[str, str]
         unknown=unknown,
         notes=list(notes),
         generation=",".join(generations),
-    )
-
-
-def _answers(
-    answer: Answer, generation: str, variant: str | None = None, called: Mapping[str, str] = MappingProxyType({})
-) -> of.Answers:
-    """The answer as it goes out; `called` gives users their own names back."""
-    titles = answer.catalogue.table["title"] if answer.catalogue.has("title") else None
-    named = []
-    for q, ids in enumerate(answer.ids()):
-        places = zip(ids, answer.scores[q].tolist(), answer.ranking.rows[q].tolist(), strict=False)
-        found = [
-            of.Found(item_id=i, score=score, title=None if titles is None else titles[row].as_py())
-            for i, score, row in places
-        ]
-        asked, popular = answer.questions[q], bool(answer.popular[q])
-        named.append(of.Named(question=called.get(asked, asked), popular=popular, items=found, variant=variant))
-    return of.Answers(
-        answers=named,
-        unknown=[called.get(one, one) for one in answer.unknown],
-        notes=list(answer.notes),
-        generation=generation,
     )

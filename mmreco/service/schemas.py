@@ -19,6 +19,7 @@ __all__ = [
     "Item",
     "Named",
     "Recommend",
+    "Refit",
     "Search",
     "Similar",
     "Taken",
@@ -235,3 +236,10 @@ class Forgotten(BaseModel):
 
     erased: int
     artefact: bool = Field(description="If false, its files are written as soon as whoever writes them now is done.")
+
+
+class Refit(BaseModel):
+    """Whether one is at work, and what came of the last: both models' NDCG@10 on the newest events, and who serves."""
+
+    running: bool
+    last: dict[str, str | int | float | None] | None

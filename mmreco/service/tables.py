@@ -6,7 +6,7 @@
 
 import sqlalchemy as sql
 
-__all__ = ["audit", "entries", "exposures", "head", "metadata", "personal"]
+__all__ = ["audit", "entries", "exposures", "head", "metadata", "personal", "seldom"]
 
 _NUMBER = sql.BigInteger().with_variant(sql.Integer, "sqlite")  # SQLite counts up by itself only in this type
 
@@ -25,6 +25,9 @@ entries = sql.Table(
     sql.Column("time", sql.BigInteger),
     sql.Column("body", sql.Text),
 )
+
+seldom = entries.c.kind != sql.literal_column("'event'")  # in a query, it leads to the few entries that are no events
+sql.Index("ix_entries_seldom", entries.c.kind, sqlite_where=seldom, postgresql_where=seldom)
 
 head = sql.Table(
     "head",

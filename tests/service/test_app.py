@@ -13,10 +13,11 @@ from starlette.testclient import TestClient
 from mmreco.datasets.synthetic import SyntheticShop
 from mmreco.errors import DataError
 from mmreco.recommender import Recommender
-from mmreco.service.app import create_app, run
+from mmreco.service.app import create_app
 from mmreco.service.keys import Keys
 from mmreco.service.limits import Limits
 from mmreco.service.live_shop import LiveShop
+from mmreco.service.server import Settings, serve
 
 HOME = "http://127.0.0.1"
 POSTS = ("recommend", "similar", "search", "explain", "ask", "events", "search/picture")
@@ -147,7 +148,7 @@ def test_without_keys_this_machine_alone(live: LiveShop) -> None:
     client = TestClient(create_app(live), base_url="http://rebound.example")
     assert client.post("/v1/recommend", json={"history": [[]]}).status_code == 403
     with pytest.raises(DataError, match="--keys"):
-        run(create_app(live), host="0.0.0.0", port=1, has_keys=False)
+        serve(Settings(artefact=live.artefact, events="events.db"), host="0.0.0.0", port=1)
 
 
 def test_limits(live: LiveShop) -> None:

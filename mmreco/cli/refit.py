@@ -1,0 +1,44 @@
+"""The command that trains on what a service took in: `mmreco refit`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from mmreco.cli.app import Artefact, Json, app, print_figures
+from mmreco.cli.serve import beside
+from mmreco.errors import MissingExtraError
+
+__all__ = ["refit"]
+
+
+@app.command()
+def refit(
+    artefact: Artefact,
+    events: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MMRECO_EVENTS",
+            help="Where events are kept: a file, or a database's URL; artefact.events.db if omitted.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train on the events that came in; the result takes over if it is no worse on the newest of them.
+
+    Services that answer from the artefact pick it up without a pause.
+
+    \b
+    Example: mmreco refit artefact/
+    """
+    try:
+        from mmreco.service.events import EventStore
+        from mmreco.service.refitting import refit as refitted
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"refit needs {error.name}; run: pip install 'mmreco[serve]'") from error
+
+    store = EventStore.open(events or beside(artefact))
+    verdict = refitted(artefact, store, progress=True)
+    store.close()
+    words = f"{verdict.taken} takes over" if verdict.taken else f"{verdict.generation} stays"
+    print_figures(asdict(verdict), as_json, lambda: f"{words}: {verdict.reason}")
