@@ -14,13 +14,14 @@ from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.data.users import Users
 from mmreco.errors import DataError
 from mmreco.tables.columns import Column
 from mmreco.tables.files import read_table
 from mmreco.tables.lines import delimited, of_file
 from mmreco.tables.values import numbers_of
 
-__all__ = ["movielens", "movielens_catalogue", "movielens_interactions"]
+__all__ = ["movielens", "movielens_catalogue", "movielens_interactions", "movielens_users"]
 
 
 def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
@@ -141,6 +142,23 @@ def movielens_catalogue(path: str | Path) -> Catalogue:
         "category": listed,
     }
     return of_file(path, lambda: Catalogue.from_frame(pa.table(films)))
+
+
+def movielens_users(path: str | Path) -> Users:
+    """The users in MovieLens-1M's `users.dat` (`user::gender::age::occupation::zip`): gender, age, occupation, region.
+
+    `age` is the youngest of the user's age group, `occupation` MovieLens's own number, `region` the first digit of the
+    American postcode.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged or of another kind; file and line are named.
+    """
+    names = ["user_id", "gender", "age", "occupation", "postcode"]
+    table = delimited(path, *_movielens(path), names=names, kinds=dict.fromkeys(names, pa.string()))
+    region = pc.utf8_slice_codeunits(table["postcode"], 0, 1)
+    return of_file(path, lambda: Users.from_frame(table.drop_columns(["postcode"]).append_column("region", region)))
 
 
 def _movielens(path: str | Path) -> tuple[str, str]:
