@@ -76,4 +76,5 @@ class UserFacts:
 def _plain(kind: pa.DataType) -> bool:
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     texts = pa.types.is_string(inner) or pa.types.is_large_string(inner)
-    return texts or pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_boolean(inner)
+    numbers = pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_boolean(inner)
+    return bool(texts or numbers)
