@@ -79,13 +79,13 @@ def tafeng(data: Path, *, validation: bool) -> Asked:
 
 def ml_time(data: Path, *, validation: bool) -> Asked:
     """MovieLens-1M by time."""
-    split = by_time(Dataset.from_interactions(movielens(data / "ml1m")[1]), 0.8)
+    split = by_time(Dataset.from_interactions(movielens(data / "ml1m").interactions), 0.8)
     return Asked(by_time(split.train, 0.8) if validation else split)
 
 
 def ml_last(data: Path, *, validation: bool) -> Asked:
     """MovieLens-1M, last item, ids alone."""
-    log = movielens(data / "ml1m")[1]
+    log = movielens(data / "ml1m").interactions
     outer = leave_last_out(
         Dataset.from_interactions(Interactions.from_events(log.users, log.items, log.users_flat, log.items_flat))
     )

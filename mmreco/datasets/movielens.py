@@ -35,7 +35,7 @@ def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
         Or with `ml1m_interactions.parquet` (user, movie, pos, timestamp) in place of the ratings. Where a time is
         missing there, a rating gets that of the one before it in its user's order, or else of the one after; a user
         without any gets his neighbour's by number, as numbers follow the time of joining. Pictures in `posters/`,
-        named like the film, become the column `image`.
+        named like the film, become the column `image`; what `users.dat` says of the users, `users`.
     at_least : 1 or more
         Films with fewer ratings are left out.
 
@@ -70,7 +70,9 @@ def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
     events = events.take(np.flatnonzero(events.lengths))
     if (top / "posters").is_dir():
         films = Catalogue.from_frame(films.table.append_column("item_id", films.items.array), images=top / "posters")
-    return Dataset(films, events)
+    people = top / "users.dat"
+    users = movielens_users(people).aligned(events.users) if people.exists() else None
+    return Dataset(films, events, users=users)
 
 
 def _ordered_ratings(table: pa.Table, films: Catalogue) -> Interactions:
