@@ -1,9 +1,9 @@
 """Which evidence counts how much: weights that a fit finds by asking its own log, zero where something brings nothing.
 
 Every kind of evidence is an inner product of something of a user and something of an item, so their weighted sum is one
-as well. The weights are found by NDCG@10 on what is held out (see `both`), one at a time, beginning with what the
-towers say alone or, where that ranks better, with the weights under which what is held out is likeliest; another weight
-is taken only where it gains half a percent.
+as well. The weights are found by NDCG@10 on what is held out, one at a time, beginning with what the towers say alone
+or, where that ranks better, with the weights under which what is held out is likeliest; another weight is taken only
+where it gains half a percent.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,9 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.index.vector import VectorIndex
 from mmreco.metrics.relevance import relevance
-from mmreco.models.sharedspace.horizon import soonest
 from mmreco.splitting import Holdout
 
-__all__ = ["Evidence", "Pool", "both", "likeliest", "pooled", "weighed"]
+__all__ = ["Evidence", "Pool", "likeliest", "pooled", "weighed"]
 
 _K = 10
 _POOL = 150  # items that each kind of evidence brings to a user's pool
@@ -44,24 +43,13 @@ class Evidence(NamedTuple):
 class Pool(NamedTuple):
     """Items that may be answered to each of `n` users, `(n, p)` and -1 in the padding, and what is said of them.
 
-    `features`, shape `(kinds, n, p)`; `right`, `(n, p)`, says which are targets; `wanted`, `(n,)`, counts these; `soon`
-    and `soon_wanted` speak of the first basket of them alone.
+    `features`, shape `(kinds, n, p)`; `right`, `(n, p)`, says which are targets; `wanted`, `(n,)`, counts these.
     """
 
     rows: I64
     features: F32
     right: Bool
     wanted: I64
-    soon: Bool
-    soon_wanted: I64
-
-
-def both(all_of_them: float, soonest: float) -> float:
-    """One figure of two NDCGs, of all that is held out and of its first basket alone: their geometric mean.
-
-    By the first alone the very next basket is lost, by the second what a shop asks.
-    """
-    return float(max(all_of_them, 0.0) * max(soonest, 0.0)) ** 0.5
 
 
 def pooled(kinds: Sequence[Evidence], asked: Holdout, *, seen: bool = False) -> Pool:
@@ -82,8 +70,8 @@ def pooled(kinds: Sequence[Evidence], asked: Holdout, *, seen: bool = False) -> 
     for kind, feature in zip(kinds, features, strict=True):
         for line, (user, own) in enumerate(zip(kind.users, rows, strict=True)):
             feature[line] = kind.items[own] @ user
-    ranking = Ranking(rows, np.where(rows >= 0, 0, -np.inf).astype(np.float32))
-    return Pool(rows, features, *relevance(ranking, asked.targets), *relevance(ranking, soonest(asked.targets)))
+    right, wanted = relevance(Ranking(rows, np.where(rows >= 0, 0, -np.inf).astype(np.float32)), asked.targets)
+    return Pool(rows, features, right, wanted)
 
 
 def weighed(pool: Pool, signed: Sequence[bool], base: int) -> F64:
@@ -158,15 +146,10 @@ def _ndcg(scores: F32, pool: Pool) -> float:
     width = min(_K, scores.shape[1])
     top = np.argpartition(-scores, width - 1, axis=1)[:, :width]
     order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
-    best = np.take_along_axis(top, order, axis=1)
+    right = np.take_along_axis(pool.right, np.take_along_axis(top, order, axis=1), axis=1)
     discount = 1 / np.log2(np.arange(2, width + 2))
-    gains = np.cumsum(discount)
-
-    def of(right: Bool, wanted: I64) -> float:
-        hits = np.take_along_axis(right, best, axis=1)
-        return float(((hits * discount).sum(axis=1) / gains[np.clip(wanted, 1, width) - 1]).mean())
-
-    return both(of(pool.right, pool.wanted), of(pool.soon, pool.soon_wanted))
+    ideal = np.cumsum(discount)[np.clip(pool.wanted, 1, width) - 1]
+    return float(((right * discount).sum(axis=1) / ideal).mean())
 
 
 def _padded(histories: Interactions) -> I64:

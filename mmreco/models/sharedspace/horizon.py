@@ -15,7 +15,7 @@ from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError
 from mmreco.splitting import Holdout
 
-__all__ = ["Drawn", "Target", "dated", "drawn_later", "drawn_next", "horizon_of", "later_half", "reach_of", "soonest"]
+__all__ = ["Drawn", "Target", "dated", "drawn_later", "drawn_next", "horizon_of", "later_half", "reach_of"]
 
 Target = Literal["auto", "next", "horizon"]
 
@@ -57,14 +57,6 @@ def later_half(log: Interactions) -> tuple[Interactions, Holdout]:
     targets, histories = log.keep(~before & (log.weights > 0)), log.keep(before)
     both = np.flatnonzero((targets.lengths > 0) & (histories.lengths > 0))
     return histories.take(np.flatnonzero(histories.lengths)), Holdout(histories.take(both), targets.take(both))
-
-
-def soonest(targets: Interactions) -> Interactions:
-    """The first basket of each user's targets; all of them without times."""
-    if targets.times is None:
-        return targets
-    firsts = targets.times[np.minimum(targets.starts[:-1], max(0, targets.n_events - 1))] if targets.n_events else None
-    return targets if firsts is None else targets.keep(targets.times == firsts[targets.users_flat])
 
 
 def _moment(log: Interactions) -> int | None:

@@ -32,7 +32,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mmreco import metrics
 from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
@@ -51,10 +50,9 @@ from mmreco.models.base import State, VectorModel
 from mmreco.models.parameters import require
 from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.answers import ASKED, Answers, Weights
-from mmreco.models.sharedspace.blend import both
 from mmreco.models.sharedspace.cold_start import COLD_SHARE, leaning, raising, shift_towards, some
 from mmreco.models.sharedspace.content import item_content, newcomers, placed
-from mmreco.models.sharedspace.horizon import Target, horizon_of, later_half, reach_of, soonest
+from mmreco.models.sharedspace.horizon import Target, horizon_of, later_half, reach_of
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.sharedspace.repeats import merged, owned
 from mmreco.models.sharedspace.user_facts import MOST, UserFacts
@@ -110,7 +108,7 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     Attributes
     ----------
-    scores_ : NDCG@10 at each look at validation; within a horizon, its geometric mean with that of the next basket
+    scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
     weights_ : how much each kind of evidence counts, see `Weights`
     cold_bias_ : how far items without events lean towards the mean user
@@ -321,12 +319,6 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     def _settle(self) -> None:
         self._take_places(placed(self.network_, self._known), np.zeros(self.dim, dtype=np.float32))
-
-    def _ndcg(self, holdout: Holdout) -> float:
-        self._settle()
-        ranking = self.recommend(histories=holdout.histories)
-        asked = (holdout.targets, soonest(holdout.targets))
-        return both(*(float(np.nanmean(metrics.ndcg(ranking, targets))) for targets in asked))
 
     def _finish(self, train: Interactions) -> None:
         self._smooth(train, self._known)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -7,8 +5,7 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError
-from mmreco.models.sharedspace.blend import both
-from mmreco.models.sharedspace.horizon import dated, drawn_later, drawn_next, horizon_of, later_half, reach_of, soonest
+from mmreco.models.sharedspace.horizon import dated, drawn_later, drawn_next, horizon_of, later_half, reach_of
 
 DAY = 86_400_000
 ITEMS = IdMap.of([str(i) for i in range(10)])
@@ -71,18 +68,3 @@ def test_what_comes_within_the_horizon_is_taught_and_no_later() -> None:
     assert reach.tolist() == [2, 2, 2, 3, 4]
     drawn = [drawn_later(baskets, np.array([0]), reach[:1], np.random.default_rng(seed)).items for seed in range(20)]
     assert set(np.concatenate(drawn).tolist()) == {2, 3}
-
-
-def test_the_first_basket_of_the_targets_is_asked_about_as_well() -> None:
-    items = IdMap.of(["a", "b", "c"])
-    log = Interactions.from_events(
-        IdMap.of(["u", "v", "w"]), items, np.array([0, 0, 0, 2]), np.array([0, 1, 2, 1]), times=np.array([5, 5, 9, 3])
-    )
-    assert [soonest(log).history(row).tolist() for row in range(3)] == [[0, 1], [], [1]]
-    assert soonest(replace(log, times=None)).n_events == 4
-    assert soonest(log.take([1])).n_events == 0
-
-
-def test_both_questions_count_alike() -> None:
-    assert both(0.04, 0.09) == pytest.approx(0.06)
-    assert both(0.0, 0.5) == 0
