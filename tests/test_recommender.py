@@ -428,7 +428,6 @@ def test_similar_users_are_alike(shop: SyntheticShop, recommender: Recommender) 
 
 
 def test_whoever_keeps_the_promise_is_taken(shop: SyntheticShop) -> None:
-
     class FirstItems:
         def recommend(self, request: Request, /) -> Ranking:
             scores = np.tile(-np.arange(len(request.histories.items), dtype=np.float32), (len(request), 1))

@@ -511,7 +511,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         event_names, names, self.cold_bias_, cuts, weights, *facts = json.loads(state["about"].tobytes())
         self.user_facts_ = None
         if facts and facts[0] is not None:
-            self.user_facts_ = UserFacts.of(*facts[0], state["facts.mean"], state["facts.pulls"])
+            told, ranges = facts[0]
+            self.user_facts_ = UserFacts.of(told, ranges, state["facts.mean"], state["facts.pulls"])
         self.weights_ = Weights.of(weights)
         self._horizon = self.weights_.horizon
         self.answers_ = None if self.weights_.plain else Answers.of_state(self.weights_, state)
