@@ -25,6 +25,7 @@ from mmreco.data.reviews import Reviews
 from mmreco.embedding.catalogue import Modality, modality
 from mmreco.embedding.defaults import encode_shop
 from mmreco.errors import DataError, UnknownIdError
+from mmreco.evaluation.choice import choose
 from mmreco.explain import Explanation, explain
 from mmreco.filters.candidates import Where, candidates
 from mmreco.live import changes
@@ -81,7 +82,7 @@ class Recommender:
         cls,
         dataset: Dataset,
         *,
-        model: Recommends | None = None,
+        model: Recommends | Literal["auto"] | None = None,
         text: Sequence[Encoder[str]] | None = None,
         image: Sequence[Encoder[Any]] | None = None,
         quality: str = "exact",
@@ -97,7 +98,9 @@ class Recommender:
             Texts are read from `title` and `text`, pictures from `image`. Reviews become part of an item's text vector.
         model : any model, optional
             `SharedSpace()` when omitted; where nobody has two events, `ContentKNN()`, or none without content. A model
-            of `mmreco.models` is fitted here; anything else that recommends is taken as it is.
+            of `mmreco.models` is fitted here; anything else that recommends is taken as it is. "auto" measures the
+            quick models and the space on the log's own end and keeps the best, blended where that wins, within half an
+            hour; `chosen` says which (see `mmreco.evaluation.choice.choose`).
         text, image : encoders, optional
             When omitted, one of the catalogue's own words and one trained on its own pictures; `[]` for none.
         quality, device : as `VectorIndex` has them
@@ -127,14 +130,20 @@ class Recommender:
         )
         content = {name: vectors for name, vectors in content.items() if len(vectors)}
         dataset = dataset.with_content({**dataset.content, **content})
-        model = _model(model, dataset, device)
-        if isinstance(model, Model):
-            model.fit(dataset, progress=progress)
+        chosen = ""
+        if model == "auto" and (dataset.interactions.lengths > 1).any():
+            repeats = repeat_share(dataset.interactions) >= REPEATING
+            choice = choose(dataset, exclude_seen=not repeats, training=Training(device=device), progress=progress)
+            model, chosen = choice.model, choice.said
+        else:
+            model = _model(None if model == "auto" else model, dataset, device)
+            if isinstance(model, Model):
+                model.fit(dataset, progress=progress)
         indexes = {
             name: ContentIndex(modality(name), encoders[name], dataset.items, indexing.build(name, vectors))
             for name, vectors in content.items()
         }
-        return cls(_state(dataset, model, indexes, refused, indexing))
+        return cls(replace(_state(dataset, model, indexes, refused, indexing), chosen=chosen))
 
     def refit(self, *, progress: bool = False) -> None:
         """Train again from where the weights are, on all that was observed; questions are answered meanwhile.
@@ -158,7 +167,8 @@ class Recommender:
                 for name, one in before.content.items()
             }
             fresh = _state(dataset, model, indexes, before.refused, before.indexing)
-            self._state = replace(fresh, popularity=replace(fresh.popularity, least=before.popularity.least))
+            popularity = replace(fresh.popularity, least=before.popularity.least)
+            self._state = replace(fresh, popularity=popularity, chosen=before.chosen)
 
     # ---- asked
 
@@ -225,15 +235,20 @@ class Recommender:
             rows = state.items.rows(flat, missing="mark")
             unknown = tuple(item for item, row in zip(flat, rows, strict=True) if row < 0)
         chosen = state.among(candidates(state.catalogue, len(questions), where=where, allow=allow, refuse=refuse))
+        facts = None
+        if users is not None and state.users is not None and (histories.lengths == 0).any():
+            facts = state.users.aligned(histories.users)
         if chosen is not None and chosen.ndim == 2 and len(histories) < len(questions):
+            facts = None  # a user is asked about twice
             histories, place = _one_each(state, questions), np.arange(len(questions))
         seen_out = not state.repeats if exclude_seen is None else exclude_seen
         moment = None if at is None else np.full(len(histories), moment_ms(at), dtype=np.int64)
-        request = Request(histories, k=width, exclude_seen=seen_out, candidates=chosen, at=moment)
+        request = Request(histories, k=width, exclude_seen=seen_out, candidates=chosen, at=moment, facts=facts)
         ranking, popular = recommended(state, request)
         notes: tuple[str, ...] = (_NO_EVENTS,) if not state.log.base.n_events and not state.log.until else ()
         notes += (_FEW_PEOPLE,) if popular.any() and not state.popularity.has_popular(len(state.items)) else ()
         notes += (_REPEATS,) if exclude_seen is None and state.repeats else ()
+        notes += (state.chosen,) if state.chosen else ()
         return Answer(questions, lines(ranking, place), state.catalogue, popular[place], unknown, notes)
 
     def similar(
@@ -599,6 +614,11 @@ class Recommender:
         return next((one.embeddings for one in state.content.values()), None)
 
     @property
+    def chosen(self) -> str:
+        """Which model `model="auto"` kept, and by which figures; empty where the caller named one."""
+        return self._state.chosen
+
+    @property
     def catalogue(self) -> Catalogue:
         """The items there are, those added later included, those removed left out."""
         return self._state.living
@@ -711,7 +731,7 @@ def _model(model: Recommends | None, dataset: Dataset, device: str) -> Recommend
         return ContentKNN() if dataset.content else None
     if isinstance(model, type) or not isinstance(model, Recommends):
         raise DataError(
-            f"model: {model!r} does not recommend; expected a model, e.g. EASE(), or None for SharedSpace()"
+            f'model: {model!r} does not recommend; expected a model, e.g. EASE(), "auto", or None for SharedSpace()'
         )
     return model
 

@@ -46,7 +46,7 @@ class Holdout:
     histories : `n` users
         What the model may know of each user.
     targets : the same `n` users in the same order
-        What the user turned to.
+        What the user turned to; events of weight 0 or below, e.g. a dislike or a return, are left out.
 
     Raises
     ------
@@ -68,6 +68,9 @@ class Holdout:
                 f"holdout: histories over {len(self.histories.items)} items, targets over "
                 f"{len(self.targets.items)}; expected the same items"
             )
+        wanted = self.targets.weights > 0
+        if not wanted.all():
+            object.__setattr__(self, "targets", self.targets.keep(wanted))
 
     @classmethod
     def of(cls, histories: Sequence[Sequence[str]], targets: Sequence[Sequence[str]], *, items: IdMap) -> "Holdout":
@@ -151,8 +154,9 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     """Training on all but each user's last `n` events, which are the targets.
 
     What a user did at one time is a set, e.g. the lines of an invoice, and counts as one: the last basket is held out
-    as a whole. A user with `n` events or fewer stays wholly in training and is not tested. Used once more on the
-    training part it gives the validation set.
+    as a whole. Events of weight 0 or below (a dislike, a return) are no targets: they stay in the history where they
+    come before the targets, and are in neither part where they do not. A user with `n` events or fewer stays wholly in
+    training and is not tested. Used once more on the training part it gives the validation set.
 
     Parameters
     ----------
@@ -178,11 +182,8 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     """
     events = _events(dataset, "leave_last_out")
     n = require_whole("n", n)
-    left = baskets_left(events)
-    baskets = np.zeros(len(events), dtype=np.int64)
-    np.maximum.at(baskets, events.users_flat, left)
-    held = (left <= n) & (baskets > n)[events.users_flat]
-    return _split(dataset, ~held, _test(events, held))
+    held, after = last_baskets(events, n)
+    return _split(dataset, ~held & ~after, _test(events.keep(held | ~after), held[held | ~after]))
 
 
 def by_time(dataset: Dataset, at: datetime | str | float) -> Split:
@@ -260,6 +261,7 @@ def by_user(dataset: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
     events = _events(dataset, "by_user")
     drawn = _drawn("by_user", np.flatnonzero(events.lengths > 1), "users with 2 events or more", share, seed)
     strangers = events.take(drawn)
+    strangers = strangers.keep(strangers.weights > 0) if (strangers.weights <= 0).any() else strangers
     return _split(dataset, ~_among(events, drawn), _test(strangers, last_events(strangers, 1)))
 
 
@@ -395,6 +397,24 @@ def baskets_left(events: Interactions) -> I64:
     return latest[users] - number + 1
 
 
+def last_baskets(events: Interactions, n: int) -> tuple[Bool, Bool]:
+    """Which events are of their user's last `n` baskets, and which others come no earlier than those, `(e,)` each.
+
+    Baskets are of events of a weight above 0; of a user who has no more than `n` of them none is held.
+    """
+    wanted = events.weights > 0
+    left = np.zeros(events.n_events, dtype=np.int64)
+    left[wanted] = baskets_left(events.keep(wanted))
+    baskets = np.zeros(len(events), dtype=np.int64)
+    np.maximum.at(baskets, events.users_flat, left)
+    held: Bool = wanted & (left <= n) & (baskets > n)[events.users_flat]
+    moments = np.arange(events.n_events) if events.times is None else events.times
+    first = np.full(len(events), np.iinfo(np.int64).max)
+    np.minimum.at(first, events.users_flat[held], moments[held])
+    after: Bool = ~held & (moments >= first[events.users_flat])
+    return held, after
+
+
 def drawn_events(events: Interactions, share: float, seed: int) -> Bool:
     """A random `share` of each user's events, at least one and never all, shape `(e,)`."""
     held = np.minimum(np.maximum(np.rint(share * events.lengths), 1), events.lengths - 1)  # (n,)
@@ -460,7 +480,7 @@ def _told_before(dataset: Dataset, held: Interactions, before: int | None) -> Bo
 
 def _test(events: Interactions, held: Bool) -> Holdout:
     """The users with events on both sides of `held`, shape `(e,)`."""
-    targets, histories = events.keep(held), events.keep(~held)
+    targets, histories = events.keep(held & (events.weights > 0)), events.keep(~held)
     both = np.flatnonzero((targets.lengths > 0) & (histories.lengths > 0))
     return Holdout(histories.take(both), targets.take(both))
 

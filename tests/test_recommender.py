@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL import Image
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
+from mmreco.data.ranking import Ranking
+from mmreco.data.request import Request
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.errors import DataError, IncompatibleError, UnknownIdError
@@ -425,9 +428,6 @@ def test_similar_users_are_alike(shop: SyntheticShop, recommender: Recommender) 
 
 
 def test_whoever_keeps_the_promise_is_taken(shop: SyntheticShop) -> None:
-    from mmreco.data.ranking import Ranking
-    from mmreco.data.request import Request
-
     class FirstItems:
         def recommend(self, request: Request, /) -> Ranking:
             scores = np.tile(-np.arange(len(request.histories.items), dtype=np.float32), (len(request), 1))
@@ -760,3 +760,23 @@ def test_pages_are_composed_for_whoever_comes(shop: SyntheticShop, recommender: 
         live.page("detail", user=user)
     with pytest.raises(UnknownIdError):
         live.page("detail", item="no-such-item")
+
+
+@pytest.mark.parametrize("at", ["2026-12-01", "2026-12-01T00:00:00+00:00", datetime(2026, 12, 1), 1_796_083_200_000])
+def test_the_moment_of_asking_reaches_the_model(shop: SyntheticShop, at: datetime | str | int) -> None:
+    heard: list[Request] = []
+
+    class Listening:
+        def recommend(self, request: Request, /) -> Ranking:
+            heard.append(request)
+            return Ranking.from_scores(np.zeros((len(request), len(shop.catalogue)), dtype=np.float32), request.k)
+
+    recommender = Recommender.fit(shop.dataset, model=Listening(), text=[], image=[])
+    recommender.recommend(shop.interactions.users.ids([0, 1]), k=3, at=at)
+    assert heard[-1].at is not None
+    assert heard[-1].at.tolist() == [1_796_083_200_000] * 2
+
+
+def test_what_is_no_moment_is_refused(shop: SyntheticShop, recommender: Recommender) -> None:
+    with pytest.raises(DataError, match="at='noon': expected ISO 8601 text"):
+        recommender.recommend(shop.interactions.users.ids([0]), at="noon")

@@ -467,3 +467,35 @@ class TestMisuse:
         assert lists(test.targets) == {"0": [3], "1": [4]}
         with pytest.raises(DataError, match="1 lists of targets for 2 histories"):
             Holdout.of([["i1"], []], [["i3"]], items=ITEMS)
+
+
+def test_a_dislike_or_a_return_is_no_target() -> None:
+    """Before the target it stays in the history; after it, it is in neither part."""
+    items = IdMap.of(["hat", "coat", "scarf", "boots"])
+    log = Interactions.from_events(
+        IdMap.of(["ann", "bob"]),
+        items,
+        np.array([0, 0, 0, 0, 1, 1]),
+        np.array([0, 1, 2, 3, 0, 1]),
+        times=np.array([1, 2, 3, 4, 1, 2]),
+        weights=np.array([1, -1, 1, -1, 1, -1], dtype=np.float32),
+    )
+    split = leave_last_out(Dataset.from_interactions(log))
+    assert split.test.targets.users.array.to_pylist() == ["ann"]
+    assert split.test.targets.history(0).tolist() == [2]
+    assert split.test.histories.history(0).tolist() == [0, 1]
+    train = split.train.interactions
+    assert train.history(int(train.users.rows(["ann"])[0])).tolist() == [0, 1]
+    assert train.history(int(train.users.rows(["bob"])[0])).tolist() == [0, 1]  # one that counts: not tested
+    later = by_time(Dataset.from_interactions(log), 3)
+    assert later.test.targets.history(0).tolist() == [2]
+    assert Holdout(log, log).targets.n_events == 3
+
+
+def test_without_times_what_comes_after_the_target_is_in_neither_part() -> None:
+    items = IdMap.of(["hat", "coat", "scarf"])
+    log = Interactions.from_histories([["hat", "coat", "scarf"]], items=items)
+    log = replace(log, weights=np.array([1, 1, 0], dtype=np.float32))
+    split = leave_last_out(Dataset.from_interactions(log))
+    assert (split.test.histories.history(0).tolist(), split.test.targets.history(0).tolist()) == ([0], [1])
+    assert split.train.interactions.history(0).tolist() == [0]

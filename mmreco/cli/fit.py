@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,7 +36,8 @@ def fit(
     users: Users = None,
     images: Images = None,
     model: Annotated[
-        str | None, typer.Option(help="A model by name, e.g. EASE; SharedSpace if omitted and there are events.")
+        str | None,
+        typer.Option(help="A model by name, e.g. EASE, or auto, the best of several; SharedSpace if omitted."),
     ] = None,
     text: TextNames = None,
     image: ImageName = None,
@@ -61,8 +62,10 @@ def fit(
     start = perf_counter()
     dataset = read_dataset(items=items, events=events, reviews=reviews, users=users, images=images, rename=rename)
     teaches = bool((dataset.interactions.lengths > 1).any())  # without, the recommender chooses
-    chosen = None
-    if model is not None or teaches:
+    chosen: Any = None
+    if model == "auto":
+        chosen = model
+    elif model is not None or teaches:
         chosen = make_model(model or "SharedSpace", epochs=epochs, minutes=minutes, device=device)
     encoders = encoders_named(dataset.catalogue, text, image, weights)
     recommender = Recommender.fit(dataset, model=chosen, **encoders, quality=quality, device=device, progress=True)
@@ -74,6 +77,7 @@ def fit(
         "dropped": dataset.interactions.dropped,
         "refused": recommender.refused.num_rows,
         "model": type(recommender.model).__name__ if recommender.model is not None else None,
+        **({"chosen": recommender.chosen} if recommender.chosen else {}),
         "seconds": round(perf_counter() - start, 3),
         "artefact": str(out),
     }

@@ -300,6 +300,14 @@ class Interactions:
         )
         return flat.tocsr()  # sums what repeats
 
+    def mean_weights(self) -> sp.csr_array:
+        """The mean weight of each user's events with an item, sparse `(n, n_items)`, float32; a mean of 0 is in it."""
+        total = self.matrix()
+        total.sort_indices()
+        times = replace(self, weights=np.ones_like(self.weights)).matrix()
+        times.sort_indices()
+        return sp.csr_array((total.data / times.data, total.indices, total.indptr), shape=total.shape)
+
     def counts(self) -> I64:
         """Events an item, shape `(n_items,)`."""
         return np.bincount(self.items_flat, minlength=len(self.items)).astype(np.int64)

@@ -8,6 +8,7 @@ import numpy as np
 from mmreco.arguments import require_width
 from mmreco.arrays import I64, Bool, frozen
 from mmreco.data.interactions import Interactions
+from mmreco.data.users import Users
 from mmreco.errors import DataError, IncompatibleError
 
 __all__ = ["Request"]
@@ -33,13 +34,15 @@ class Request:
         When each question is asked, in milliseconds since 1970-01-01 UTC; one number stands for all.
     page : optional
         The page the answers are for, e.g. "home" or "cart".
+    facts : of the same users, optional
+        What is known of them besides their events, for models that place a shopper without any.
 
     Raises
     ------
     DataError
         A part is of another type or shape than said.
     IncompatibleError
-        `exclude` is over other items than `histories`.
+        `exclude` is over other items than `histories`, or `facts` is of other users.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class Request:
     candidates: Bool | None = None
     at: I64 | None = None
     page: str | None = None
+    facts: Users | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.histories, Interactions):
@@ -76,6 +80,8 @@ class Request:
                     f"({n}, {n_items}) for a line a question"
                 )
             object.__setattr__(self, "candidates", frozen(given, np.bool_))
+        if self.facts is not None and (not isinstance(self.facts, Users) or self.facts.ids != self.histories.users):
+            raise IncompatibleError("facts: expected Users of the histories' users in the same order; Users.aligned")
         if self.at is not None:
             object.__setattr__(self, "at", self._moments(self.at))
 
@@ -110,6 +116,7 @@ class Request:
             if self.candidates is not None and self.candidates.ndim == 2
             else self.candidates,
             at=None if self.at is None else self.at[rows],
+            facts=None if self.facts is None else self.facts.take(rows),
         )
 
     def _require_exclude(self, exclude: Any) -> None:

@@ -14,13 +14,14 @@ from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.data.users import Users
 from mmreco.errors import DataError
 from mmreco.tables.columns import Column
 from mmreco.tables.files import read_table
 from mmreco.tables.lines import delimited, of_file
 from mmreco.tables.values import numbers_of
 
-__all__ = ["movielens", "movielens_catalogue", "movielens_interactions"]
+__all__ = ["movielens", "movielens_catalogue", "movielens_interactions", "movielens_users"]
 
 
 def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
@@ -34,7 +35,7 @@ def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
         Or with `ml1m_interactions.parquet` (user, movie, pos, timestamp) in place of the ratings. Where a time is
         missing there, a rating gets that of the one before it in its user's order, or else of the one after; a user
         without any gets his neighbour's by number, as numbers follow the time of joining. Pictures in `posters/`,
-        named like the film, become the column `image`.
+        named like the film, become the column `image`; what `users.dat` says of the users, `users`.
     at_least : 1 or more
         Films with fewer ratings are left out.
 
@@ -69,7 +70,9 @@ def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
     events = events.take(np.flatnonzero(events.lengths))
     if (top / "posters").is_dir():
         films = Catalogue.from_frame(films.table.append_column("item_id", films.items.array), images=top / "posters")
-    return Dataset(films, events)
+    people = top / "users.dat"
+    users = movielens_users(people).aligned(events.users) if people.exists() else None
+    return Dataset(films, events, users=users)
 
 
 def _ordered_ratings(table: pa.Table, films: Catalogue) -> Interactions:
@@ -141,6 +144,23 @@ def movielens_catalogue(path: str | Path) -> Catalogue:
         "category": listed,
     }
     return of_file(path, lambda: Catalogue.from_frame(pa.table(films)))
+
+
+def movielens_users(path: str | Path) -> Users:
+    """The users in MovieLens-1M's `users.dat` (`user::gender::age::occupation::zip`): gender, age, occupation, region.
+
+    `age` is the youngest of the user's age group, `occupation` MovieLens's own number, `region` the first digit of the
+    American postcode.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged or of another kind; file and line are named.
+    """
+    names = ["user_id", "gender", "age", "occupation", "postcode"]
+    table = delimited(path, *_movielens(path), names=names, kinds=dict.fromkeys(names, pa.string()))
+    region = pc.utf8_slice_codeunits(table["postcode"], 0, 1)
+    return of_file(path, lambda: Users.from_frame(table.drop_columns(["postcode"]).append_column("region", region)))
 
 
 def _movielens(path: str | Path) -> tuple[str, str]:

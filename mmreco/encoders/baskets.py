@@ -28,7 +28,8 @@ class Steps:
     step : shape `(e,)`, int64
         The step of each event, of `b * length` counted row by row.
     share : shape `(e,)`, float32
-        The part of its step that each event makes up: 1 over the size of its basket.
+        The part of its step that each event makes up: 1 over the size of its basket, below 0 where the event speaks
+        against its item.
     kinds : shape `(b, length, n_kinds)`, float32
         How much of each step is of each kind of event; all zero in the padding.
     minutes : shape `(b, length)`, float32
@@ -159,7 +160,7 @@ class Baskets:
         return Steps(
             rows=torch.from_numpy(self.items[events]),
             step=torch.from_numpy(step),
-            share=torch.from_numpy(share),
+            share=torch.from_numpy(np.where(self.weights[events] < 0, -share, share)),
             kinds=torch.from_numpy(told.reshape(*flat.shape, n_kinds).astype(np.float32)),
             minutes=torch.from_numpy(np.where(inside, minutes, -1.0).astype(np.float32)),
             lengths=torch.from_numpy(lengths),

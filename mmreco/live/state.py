@@ -45,6 +45,7 @@ class State:
     log, popularity : what users did, the newest event included
     repeats : whether what a user had is answered again unless the caller says otherwise
     refused : content that could not be used, `id` and `reason`
+    chosen : which model was chosen by measuring, and how; empty where the caller named one
     """
 
     catalogue: Catalogue
@@ -61,6 +62,7 @@ class State:
     alive: Bool | None = None
     reviews: Reviews | None = None
     users: Users | None = None
+    chosen: str = ""
 
     def changed(self, **parts: Any) -> "State":
         """The state with other parts; what was derived from those that stay is not derived again."""

@@ -53,6 +53,7 @@ def about(state: State) -> dict[str, Any]:
         )
     kind = None if model is None else {"kind": type(model).__name__, "config": model._config()}
     settings = {"quality": state.indexing.quality, "device": state.indexing.device, "repeats": state.repeats}
+    settings |= {"chosen": state.chosen} if state.chosen else {}
     return {"items": len(state.items), "model": kind, **settings}
 
 
@@ -129,6 +130,7 @@ def load_state(path: Path, manifest: Mapping[str, Any], indexing: Indexing) -> S
         alive=None if alive.all() else alive,
         reviews=_reviews(path / "reviews.parquet", items),
         users=_users(path / "users.parquet"),
+        chosen=str(manifest.get("chosen", "")),
     )
 
 

@@ -108,8 +108,8 @@ class ALS(FactorModel):
         solved = np.zeros((matrix.shape[0], others.shape[1]), dtype=np.float32)
         for rows, columns, values in buckets(matrix, others.shape[1]):
             vectors = others[columns]  # (b, w, f)
-            surer = self.alpha * values  # (b, w)
+            surer = self.alpha * np.abs(values)  # (b, w); below 0 the surer that it is not wanted
             left = shared + np.matmul((surer[:, :, None] * vectors).swapaxes(1, 2), vectors)  # (b, f, f)
-            right = np.matmul(((values > 0) + surer)[:, None, :], vectors)[:, 0]  # (b, f)
+            right = np.matmul(((values > 0) * (1 + surer))[:, None, :], vectors)[:, 0]  # (b, f)
             solved[rows] = np.linalg.solve(left.astype(np.float64), right[:, :, None].astype(np.float64))[:, :, 0]
         return solved

@@ -24,6 +24,7 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
+from mmreco.data.users import Users
 from mmreco.errors import DataError, IncompatibleError, NotFittedError
 from mmreco.index.vector import VectorIndex
 from mmreco.models.configuration import from_config, plain
@@ -348,6 +349,10 @@ class VectorModel(Model):
             raise DataError(f"{type(self).__name__} places no items that came after fit; fit it again")
         queries = self.user_vectors(request.histories)
         return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
+
+    def placed_by_facts(self, users: Users) -> Bool:
+        """Which of these users the model places by what is known of them, without any event; shape `(n,)`."""
+        return np.zeros(len(users), dtype=np.bool_)
 
     def similar(self, rows: Sequence[int] | I64, k: int = 10, *, candidates: Bool | None = None) -> Ranking:
         """The `k` items most like each of the items `rows`, shape `(n,)`, best first; never the item itself.

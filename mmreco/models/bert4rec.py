@@ -100,11 +100,12 @@ class BERT4Rec(SequenceModel[_Network]):
     def _network(self, n_items: int) -> _Network:
         return _Network(n_items, self.dim, self.depth, self.heads, self.dropout)
 
-    def _loss(self, rows: Tensor, real: Tensor) -> Tensor:
+    def _loss(self, rows: Tensor, real: Tensor, weights: Tensor) -> Tensor:
         line, last = torch.arange(len(rows), device=rows.device), real.sum(dim=1) - 1
         gaps = (torch.rand(rows.shape, generator=generator(), device=rows.device) < self.hidden) & real  # (b, length)
         gaps[torch.rand(len(rows), generator=generator(), device=rows.device) < _AT_END] = False
         gaps[line[~gaps.any(dim=1)], last[~gaps.any(dim=1)]] = True
         gap = len(self.items_)  # the row after all items
-        users = self.network_.states(rows.masked_fill(gaps, gap), real)[gaps]  # (t, dim)
-        return self._contrast(users, rows[gaps])
+        asked = gaps & (weights != 0)
+        users = self.network_.states(rows.masked_fill(gaps, gap), real)[asked]  # (t, dim)
+        return self._contrast(users, rows[asked], weights[asked])

@@ -4,9 +4,10 @@ Source: Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian personali
 2009. Followed: triples of a user, an item of his and an item that is not, drawn evenly over all pairs of user and item;
 stochastic ascent on the log-likelihood that the first item wins, less the L2 penalty; an item has factors and a bias.
 
-Deviations: triples are taken a batch at a time, with the gradients of what a batch holds twice summed; events count
-alike whatever their weight, as in the paper; and user factors are thrown away: whoever asks is folded in by Newton's
-method on the same objective with the items as they are, each of his items against the same drawn `_AGAINST` others.
+Deviations: triples are taken a batch at a time, with the gradients of what a batch holds twice summed; a pair is drawn
+as often as its events weigh on average, and where that is below 0 its item is the one that loses; and user factors are
+thrown away: whoever asks is folded in by Newton's method on the same objective with the items as they are, each of his
+items against the same drawn `_AGAINST` others.
 """
 
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class BPR(FactorModel):
         """
         train = dataset.interactions
         rng = np.random.default_rng(self.seed)
-        pairs = _binary(train.matrix())
+        pairs = train.mean_weights()
         n, n_items = pairs.shape
         users = rng.normal(0, _START, (n, self.dim)).astype(np.float32)
         items = rng.normal(0, _START, (n_items, self.dim + 1)).astype(np.float32)  # the bias in the last column
@@ -94,11 +95,14 @@ class BPR(FactorModel):
         liked = pairs.indices.astype(np.int64)
         keys = owners * n_items + liked  # rising, so that a pair is found by bisection
         for _ in shown_progress(range(self.epochs), description="BPR", shown=progress):
-            order = rng.integers(len(keys), size=len(keys)) if len(keys) else np.zeros(0, dtype=np.int64)
+            order = _drawn(pairs.data, rng)
             for start in range(0, len(order), _BATCH):
                 events = order[start : start + _BATCH]
                 others, there = _others(owners[events], keys, n_items, rng)
-                self._step(users, items, owners[events][there], liked[events][there], others[there])
+                events, others = events[there], others[there]
+                wanted = pairs.data[events] > 0
+                better, worse = np.where(wanted, liked[events], others), np.where(wanted, others, liked[events])
+                self._step(users, items, owners[events], better, worse)
         self._learnt(train, items)
 
     def _step(self, users: F32, items: F32, rows: I64, better: I64, worse: I64) -> None:
@@ -118,7 +122,9 @@ class BPR(FactorModel):
         drawn = np.random.default_rng(self.seed).permutation(len(items))[:_AGAINST]
         folded = np.zeros((len(histories), items.shape[1]), dtype=np.float32)
         folded[:, -1] = 1
-        for rows, columns, values in buckets(_binary(histories.matrix()), max(items.shape[1], _AGAINST)):
+        for rows, columns, values in buckets(
+            _binary(histories.keep(histories.weights > 0).matrix()), max(items.shape[1], _AGAINST)
+        ):
             folded[rows, :-1] = self._newton(items[columns], values > 0, items[drawn], _apart(columns, values, drawn))
         return folded
 
@@ -153,6 +159,19 @@ def _binary(matrix: sp.csr_array) -> sp.csr_array:
     matrix.sort_indices()
     ones = np.ones(len(matrix.data), dtype=np.float32)
     return sp.csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _drawn(weights: F32, rng: np.random.Generator) -> I64:
+    """As many pairs as there are, each as often as it weighs, whichever way."""
+    heavy = np.abs(weights.astype(np.float64))
+    if not heavy.any():
+        return np.zeros(0, dtype=np.int64)
+    if (heavy == heavy[0]).all():
+        evenly: I64 = rng.integers(len(heavy), size=len(heavy))
+        return evenly
+    upto = np.cumsum(heavy)
+    chosen: I64 = np.searchsorted(upto, rng.random(len(heavy)) * upto[-1], side="right")
+    return np.minimum(chosen, len(heavy) - 1)
 
 
 def _others(rows: I64, keys: I64, n_items: int, rng: np.random.Generator) -> tuple[I64, Bool]:

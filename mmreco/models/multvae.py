@@ -126,14 +126,16 @@ class MultVAE(Trained[_Network], ScoreModel):
         weight = self.beta * min(1.0, 3 * (done + 1) / self.training.epochs)
         users = rng.permutation(np.flatnonzero(train.lengths))
         size = int(np.clip(len(users) // _STEPS, _SMALLEST, _LARGEST))
-        log = train.matrix()
+        log = train.mean_weights()
         for start in range(0, len(users), size):
-            seen = self._seen(log[users[start : start + size]])
+            batch = log[users[start : start + size]]
+            seen = self._seen(batch)
+            wanted = torch.from_numpy(np.maximum(batch.toarray(), 0)).to(self._device)
             mean, log_variance = self.network_.encode(seen)
             code = (
                 mean + torch.randn(mean.shape, generator=generator(), device=mean.device) * (0.5 * log_variance).exp()
             )
-            yield elbo(seen, self.network_.decode(code), mean, log_variance, weight)
+            yield elbo(wanted, self.network_.decode(code), mean, log_variance, weight)
 
     def _seen(self, log: sp.csr_array) -> Tensor:
         """Ones where there were events, shape `(b, n_items)`."""

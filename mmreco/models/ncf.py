@@ -118,15 +118,15 @@ class NCF(Trained[_Network], ScoreModel):
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
 
     def _prepare(self, dataset: Dataset, train: Interactions) -> None:
-        if not (np.diff(_distinct(train).indptr) > 1).any():
+        if not (_wanted(train.mean_weights()) > 1).any():
             raise DataError(f"NCF: nobody in {train!r} has two different items; expected histories to learn from")
 
     def _network(self, n_items: int) -> _Network:
         return _Network(n_items, self.dim, self.kind, self.dropout)
 
     def _losses(self, train: Interactions, rng: np.random.Generator, done: float) -> Iterator[Tensor]:
-        seen = _distinct(train)
-        seen = seen[rng.permutation(np.flatnonzero(np.diff(seen.indptr) > 1))]
+        seen = train.mean_weights()
+        seen = seen[rng.permutation(np.flatnonzero(_wanted(seen) > 1))]
         if not seen.nnz:  # a part of a long log in which nobody has two items
             return
         size = int(np.clip(seen.nnz // _BATCHES, _SMALLEST, _LARGEST))
@@ -135,21 +135,27 @@ class NCF(Trained[_Network], ScoreModel):
             yield self._loss(seen[start:stop], rng)
 
     def _loss(self, seen: sp.csr_array, rng: np.random.Generator) -> Tensor:
-        """The loss of telling each event of these users `(b, n_items)` from items left alone; a scalar."""
+        """The loss of telling each event of these users `(b, n_items)` from items left alone, as it weighs; a scalar.
+
+        What weighs less than 0 is told to be unwanted.
+        """
         counts = np.diff(seen.indptr)
         owner, took = np.repeat(np.arange(len(counts)), counts), seen.indices.astype(np.int64)  # (t,) each
+        heavy, wanted = self._tensor(np.abs(seen.data)), self._tensor((seen.data > 0).astype(np.float32))  # (t,) each
         drawn = rng.integers(len(self.items_), size=(len(took), _NEGATIVES))
         wrong = ~_among(owner[:, None], drawn, seen)  # (t, m)
         rows = self._tensor(np.concatenate([took[:, None], drawn], axis=1))  # (t, 1 + m)
-        spoke = self.network_.users(rows[:, 0])  # (t, width)
+        spoke = self.network_.users(rows[:, 0]) * wanted[:, None]  # (t, width)
         lines = self._tensor(owner)
         sums = spoke.new_zeros(len(counts), spoke.shape[1]).index_add(0, lines, spoke)  # (b, width)
-        users = (sums[lines] - spoke) / self._tensor(counts - 1)[lines, None]  # what the others say, (t, width)
+        others = self._tensor(_wanted(seen).astype(np.float32))[lines] - wanted  # 1 or more
+        users = (sums[lines] - spoke) / others[:, None]  # what the others say, (t, width)
         logits = self.network_(users, rows)  # (t, 1 + m)
         counted = torch.ones_like(logits)
-        counted[:, 1:] = self._tensor(wrong)
+        counted[:, 1:] = self._tensor(wrong) * wanted[:, None]
+        counted = counted * heavy[:, None]
         truth = torch.zeros_like(logits)
-        truth[:, 0] = 1
+        truth[:, 0] = wanted
         losses = F.binary_cross_entropy_with_logits(logits, truth, weight=counted, reduction="sum")
         return losses / counted.sum()
 
@@ -178,9 +184,15 @@ class NCF(Trained[_Network], ScoreModel):
         return out
 
 
+def _wanted(weights: sp.csr_array) -> I64:
+    """How many items of a weight above 0 each row has, shape `(n,)`."""
+    rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    return np.bincount(rows[weights.data > 0], minlength=weights.shape[0]).astype(np.int64)
+
+
 def _distinct(log: Interactions) -> sp.csr_array:
     """Which items each user turned to, shape `(n, n_items)`, ones."""
-    seen = log.matrix()
+    seen = log.keep(log.weights > 0).matrix()
     seen.data = np.ones_like(seen.data)
     seen.sort_indices()
     return seen

@@ -140,5 +140,6 @@ def share_of_users(train: Interactions) -> F32:
 
     What models fall back on where a history tells them nothing.
     """
-    users = np.bincount(train.matrix().indices, minlength=len(train.items))  # each user once an item
+    wanted = train.keep(train.weights > 0).matrix()
+    users = np.bincount(wanted.indices, minlength=len(train.items))  # each user once an item
     return frozen(users / (len(train) + 1), np.float32)

@@ -22,7 +22,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.models.base import State, VectorModel
 from mmreco.models.parameters import require
 from mmreco.models.trained import Trained
-from mmreco.models.windows import padded
+from mmreco.models.windows import padded, weighing
 from mmreco.nn.batching import batch_size, batches, buckets, windows
 from mmreco.nn.losses import sampled_softmax
 from mmreco.nn.negatives import Negatives
@@ -90,20 +90,33 @@ class SequenceModel(Trained[Reader], VectorModel):
         for group in batches(cut, size, rng):
             starts, lengths = cut[group].T
             rows, real = padded(train, starts, lengths)  # (b, length + 1)
-            yield self._loss(rows.to(self._device), real.to(self._device))
+            weights = weighing(train, starts, lengths)
+            yield self._loss(rows.to(self._device), real.to(self._device), weights.to(self._device))
 
-    def _loss(self, rows: Tensor, real: Tensor) -> Tensor:
-        """The loss of foretelling each next event of these windows, `(b, length + 1)`; a scalar."""
+    def _loss(self, rows: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+        """The loss of foretelling each next event of these windows, `(b, length + 1)`, as much as it weighs; a scalar.
+
+        An event of weight 0 is foretold by none; one of a weight below 0 is pushed away.
+        """
         steps = real[:, 1:]
-        users = self.network_.states(rows[:, :-1], steps)[steps]  # (t, dim)
-        return self._contrast(users, rows[:, 1:][steps])
+        asked = steps & (weights[:, 1:] != 0)
+        users = self.network_.states(rows[:, :-1], steps)[asked]  # (t, dim)
+        return self._contrast(users, rows[:, 1:][asked], weights[:, 1:][asked])
 
-    def _contrast(self, users: Tensor, targets: Tensor) -> Tensor:
+    def _contrast(self, users: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """The cross-entropy of each user's `(t, dim)` own item `(t,)` among all items, or a sample of them."""
         places = self.network_.places()  # (n_items, dim)
         drawn, log_expected = Negatives(torch.arange(len(places), device=places.device), self.negatives).draw()
         wrong = places[drawn] if len(drawn) < len(places) else places  # (m, dim)
-        return sampled_softmax(users, places[targets], wrong, targets=targets, drawn=drawn, log_expected=log_expected)
+        return sampled_softmax(
+            users,
+            places[targets],
+            wrong,
+            targets=targets,
+            drawn=drawn,
+            log_expected=log_expected,
+            weights=weights,
+        )
 
     def _settle(self) -> None:
         with torch.inference_mode():
@@ -129,6 +142,8 @@ class SequenceModel(Trained[Reader], VectorModel):
             `fit` has not been called.
         """
         self._require_fitted()
+        if (histories.weights < 0).any():  # what speaks against its item leads nowhere
+            histories = histories.keep(histories.weights >= 0)
         lengths = np.minimum(histories.lengths, self.max_length)
         starts = histories.starts[1:] - lengths
         out = np.tile(self.cold_user_vector_, (len(histories), 1))  # (n, dim)

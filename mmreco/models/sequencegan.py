@@ -25,7 +25,7 @@ from mmreco.errors import DataError
 from mmreco.models.base import State
 from mmreco.models.parameters import require
 from mmreco.models.sequence import SequenceModel, SequenceNetwork
-from mmreco.models.windows import padded
+from mmreco.models.windows import padded, weighing
 from mmreco.nn.chance import seeded_globally
 from mmreco.nn.recurrent import Recurrent
 
@@ -142,9 +142,10 @@ class SequenceGAN(SequenceModel[_Generator]):
     def _network(self, n_items: int) -> _Generator:
         return _Generator(n_items, self.dim, self.dropout)
 
-    def _loss(self, rows: Tensor, real: Tensor) -> Tensor:
-        users = self.network_.states(rows[:, :-1], real[:, :-1])[real]  # (t, dim); the first event is foretold too
-        return self._contrast(users, rows[real])
+    def _loss(self, rows: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+        asked = real & (weights != 0)
+        users = self.network_.states(rows[:, :-1], real[:, :-1])[asked]  # (t, dim); the first event is foretold too
+        return self._contrast(users, rows[asked], weights[asked])
 
     # ---- the adversarial rounds
 
@@ -171,6 +172,7 @@ class SequenceGAN(SequenceModel[_Generator]):
             users = rng.choice(able, min(_BATCH, len(able)), replace=False)
             lengths = np.minimum(train.lengths[users], self.max_length)
             rows, real = (t.to(self._device) for t in padded(train, train.starts[users + 1] - lengths, lengths))
+            weights = weighing(train, train.starts[users + 1] - lengths, lengths).to(self._device)
             empty = rows.new_zeros(len(rows), 0)
             barred = torch.zeros(len(rows), len(self.items_), dtype=torch.bool, device=self._device)
             written = self._written(empty, empty.bool(), barred, int(lengths.max()), self._chance(rng))  # (b, length)
@@ -189,7 +191,7 @@ class SequenceGAN(SequenceModel[_Generator]):
             baseline = mean if baseline is None else _BASELINE * baseline + (1 - _BASELINE) * mean
             states = self.network_.states(written[:, :-1], real[:, :-1])[real]  # (t, dim)
             said = F.cross_entropy(states @ self.network_.places().T, written[real], reduction="none")  # (t,)
-            loss = ((earned - baseline) * said).mean() + _LIKELIHOOD * self._loss(rows, real)
+            loss = ((earned - baseline) * said).mean() + _LIKELIHOOD * self._loss(rows, real, weights)
             learn.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             learn.step()

@@ -59,7 +59,7 @@ class TransitionGraph(ScoreModel):
     def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Count transitions and read titles."""
         train = dataset.interactions
-        both = _neighbours(train)
+        both = _neighbours(train.keep(train.weights > 0))
         self.walk_ = _by_row(both, np.asarray(both.sum(axis=1)).ravel())
         self.titles_ = _titles(dataset.catalogue)
         self.fallback_ = share_of_users(train) - 1  # below 0, so below all that is walked to
@@ -100,12 +100,12 @@ class TransitionGraph(ScoreModel):
 def _neighbours(train: Interactions) -> sp.csr_array:
     """How often two items stand side by side in a history, shape `(n_items, n_items)`, zero on the diagonal.
 
-    Inside a basket and between two that follow each other: the mean over all orders of their lines.
+    Inside a basket and between two that follow each other: the mean over all orders of their lines, as they weigh.
     """
     lines = Baskets.of(train)
     basket = np.repeat(np.arange(len(lines)), lines.sizes)
-    ones = np.ones(len(basket))
-    held = sp.coo_array((ones, (basket, lines.items)), shape=(len(lines), len(train.items))).tocsr()
+    heavy = lines.weights.astype(np.float64)
+    held = sp.coo_array((heavy, (basket, lines.items)), shape=(len(lines), len(train.items))).tocsr()
     part = np.where(lines.sizes <= _LARGEST, 1 / lines.sizes, 0)
     shares = (sp.diags_array(part) @ held).tocsr()  # (n_baskets, n_items)
     follows = np.flatnonzero(lines.users[1:] == lines.users[:-1])
@@ -119,6 +119,7 @@ def _neighbours(train: Interactions) -> sp.csr_array:
 
 def _last(histories: Interactions) -> sp.csr_array:
     """What each item of a history asks, shape `(n, n_items)`; a basket's lines share what their places ask."""
+    histories = histories.keep(histories.weights > 0)
     back = np.repeat(histories.starts[1:], histories.lengths) - 1 - np.arange(histories.n_events)
     places = np.where(back < _ASKING, _OLDER**back, 0.0)
     sizes = Baskets.of(histories).sizes

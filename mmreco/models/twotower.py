@@ -113,11 +113,19 @@ class TwoTower(SequenceModel[_Network]):
         del self._shares
         super()._finish(train)
 
-    def _contrast(self, users: Tensor, targets: Tensor) -> Tensor:
+    def _contrast(self, users: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         n_items, t = len(self._shares), len(targets)
         drawn = torch.cat(
             [targets, torch.randint(n_items, (self.negatives,), generator=generator(), device=targets.device)]
         )  # (t + m,)
         places = self.network_.placed(self.network_.items(drawn))  # (t + m, dim)
         expected = t * self._shares[drawn] + self.negatives / n_items  # times in the draw, (t + m,)
-        return sampled_softmax(users, places[:t], places, targets=targets, drawn=drawn, log_expected=expected.log())
+        return sampled_softmax(
+            users,
+            places[:t],
+            places,
+            targets=targets,
+            drawn=drawn,
+            log_expected=expected.log(),
+            weights=weights,
+        )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmreco.data.interactions import Interactions
-from mmreco.splitting import Holdout, baskets_left, drawn_events
+from mmreco.splitting import Holdout, drawn_events, last_baskets
 
 __all__ = ["held_out", "validations_per_epoch"]
 
@@ -21,17 +21,21 @@ def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[I
     ordered : optional
         Whether it is the last event, or basket, of each, or a fifth of his events whenever they were.
     """
-    last = baskets_left(train) == 1
-    left = train.lengths - (np.bincount(train.users_flat[last], minlength=len(train)) if ordered else 1)
+    last, after = last_baskets(train, 1)
+    left = train.lengths - (np.bincount(train.users_flat[last | after], minlength=len(train)) if ordered else 1)
+    if ordered:
+        left[np.bincount(train.users_flat[last], minlength=len(train)) == 0] = 0
     able = np.flatnonzero(left > 1)  # whoever is held out still has two events to learn from
     count = min(_VALIDATORS, len(able) // 10)
     if count < _ENOUGH:
         return train, None
     chosen = np.sort(np.random.default_rng(seed).choice(able, count, replace=False))
-    part = train.take(chosen)
-    held = np.zeros(train.n_events, dtype=np.bool_)
-    held[np.isin(train.users_flat, chosen)] = baskets_left(part) == 1 if ordered else drawn_events(part, _SHARE, seed)
-    rest, targets = train.keep(~held), train.keep(held)
+    theirs = np.isin(train.users_flat, chosen)
+    held, away = last & theirs, after & theirs
+    if not ordered:
+        held, away = np.zeros_like(held), np.zeros_like(away)
+        held[theirs] = drawn_events(train.take(chosen), _SHARE, seed)
+    rest, targets = train.keep(~held & ~away), train.keep(held)
     return rest, Holdout(rest.take(chosen), targets.take(chosen))
 
 

@@ -4,7 +4,8 @@ Sources: Bengio & Senecal, "Adaptive importance sampling to accelerate training 
 language model", 2008 (the sampled estimate, corrected by the logarithm of the expected counts); Yi et al.,
 "Sampling-bias-corrected neural modeling for large corpus item recommendations", 2019; Wijmans et al., "Cut your
 losses in large-vocabulary language models", 2025 (gradients made with the loss, a block of scores at a time, so that
-the whole matrix of scores never exists).
+the whole matrix of scores never exists); Welleck et al., "Neural text generation with unlikelihood training", 2020
+(what is not wanted is pushed away by `-log(1 - p)`).
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 __all__ = ["sampled_softmax"]
 
 _CELLS = {"cpu": 1 << 18, "cuda": 1 << 26}  # scores held at a time: what a CPU's cache holds, or enough for a GPU
+_LEAST = 1e-30  # what is divided by, where nothing is left
 
 
 def sampled_softmax(
@@ -28,6 +30,8 @@ def sampled_softmax(
     weights: Tensor | None = None,
 ) -> Tensor:
     """The weighted mean cross-entropy of each positive against itself and the shared negatives, a scalar.
+
+    A row of negative weight `-w` counts as `w` times `-log(1 - p)`, `p` being the chance of its item: pushed away.
 
     The normaliser is an unbiased estimate of the softmax over the whole catalogue. A negative that is the row's own
     positive is left out.
@@ -46,8 +50,8 @@ def sampled_softmax(
         The rows of the negatives; repeats are welcome.
     log_expected : shape `(m,)`
         Logarithm of how often each negative is expected in the draw (m times its probability).
-    weights : shape `(t,)`, above 0, optional
-        How much each row counts; all alike when omitted.
+    weights : shape `(t,)`, optional
+        How much each row counts, below 0 against its item; all alike when omitted.
 
     Notes
     -----
@@ -88,15 +92,18 @@ class _SampledSoftmax(torch.autograd.Function):
             most = torch.maximum(scores.amax(dim=1), right[part])  # (b,)
             weights = scores.sub_(most[:, None]).exp_()  # (b, m)
             own = (right[part] - most).exp()  # (b,)
-            mass = weights.sum(dim=1) + own
-            total += (counted[part] * (mass.log() - (right[part] - most))).sum()
-            weights.mul_((counted[part] / mass)[:, None])
-            by_right[part] = counted[part] * (own / mass - 1)
+            others = weights.sum(dim=1)
+            mass = others + own
+            liked, heavy = counted[part] > 0, counted[part].abs()
+            others = others.clamp(min=_LEAST)  # the only item there is cannot be unlikely
+            total += (heavy * torch.where(liked, mass.log() - (right[part] - most), (mass / others).log())).sum()
+            weights.mul_((heavy * torch.where(liked, 1 / mass, -own / (mass * others)))[:, None])
+            by_right[part] = heavy * torch.where(liked, own / mass - 1, own / mass)
             torch.mm(weights, negatives, out=by_user[part])
             by_negative.addmm_(weights.T, users[part])
         by_user.addcmul_(by_right[:, None], positives)
         ctx.save_for_backward(by_user, by_right[:, None] * users, by_negative)
-        ctx.count = counted.sum()
+        ctx.count = counted.abs().sum().clamp(min=_LEAST)
         mean: Tensor = total / ctx.count
         return mean
 

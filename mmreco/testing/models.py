@@ -37,6 +37,7 @@ class ModelContract:
     ----------
     personal : whether the model can tell one user from another by which items they took
         A model that answers everybody alike is not asked for the right answer.
+    weighs : whether how much an event weighs changes what is learnt
 
     Examples
     --------
@@ -48,6 +49,7 @@ class ModelContract:
     """
 
     personal: ClassVar[bool] = True
+    weighs: ClassVar[bool] = True
     _fitted: ClassVar[dict[type, Model]] = {}
 
     def make(self) -> Model:
@@ -114,6 +116,44 @@ class ModelContract:
         for given in (dataset.interactions, dataset.catalogue, [["item-1"]], None):
             with pytest.raises(DataError, match=f"given a {type(given).__name__}; expected a Dataset"):
                 self.make().fit(given)  # type: ignore[arg-type]
+
+    def test_heavier_events_pull_the_model_towards_them(self) -> None:
+        if not self.weighs:
+            pytest.skip("events count alike")
+        one, other = 4, 10
+        asked = Interactions.from_histories(
+            [[f"item-{row}" for row in range(0, _ITEMS, 2) if row not in (one, other)]], items=self.dataset.items
+        )
+
+        def lead(heavy: int) -> float:
+            """How far `one` stands before `other` where events with `heavy` weigh eightfold."""
+            log = self.dataset.interactions
+            weights = np.where(log.items_flat == heavy, 8.0, 1.0).astype(np.float32)
+            model = self.make().fit(self.dataset.with_interactions(dataclasses.replace(log, weights=weights)))
+            answer = model.recommend(histories=asked, k=len(self.dataset.items))
+            scores = dict(zip(answer.rows[0].tolist(), answer.scores[0].tolist(), strict=True))
+            return float(scores[one] - scores[other])
+
+        assert lead(one) > lead(other)
+
+    @pytest.mark.parametrize("weight", [0.0, -1.0])
+    def test_what_weighs_nothing_or_less_is_not_taught_as_wanted(self, weight: float) -> None:
+        if not self.weighs:
+            pytest.skip("events count alike")
+        item = 4  # the right answer to users who have all else that is even
+        log, n_items = self.dataset.interactions, len(self.dataset.items)
+        weights = np.where(log.items_flat == item, weight, 1.0).astype(np.float32)
+        model = self.make().fit(self.dataset.with_interactions(dataclasses.replace(log, weights=weights)))
+        asked = log.take([user for user in range(len(log)) if _right_answer(user) == item])
+        alike = [row for row in range(0, _ITEMS, 2) if row != item]
+
+        def standing(one: Model) -> float:
+            """How far the item stands from those like it, in standard deviations of all scores."""
+            answer = one.recommend(histories=asked, k=n_items, exclude_seen=False)
+            scores = np.take_along_axis(answer.scores, np.argsort(answer.rows, axis=1), axis=1)  # by item
+            return float(((scores[:, item] - scores[:, alike].mean(axis=1)) / scores.std(axis=1)).mean())
+
+        assert standing(model) < standing(self.model)
 
     # ---- recommend
 

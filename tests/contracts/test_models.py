@@ -37,10 +37,24 @@ IMPERSONAL = {
     "Repeat",
 }  # cannot know the right answer, and are not asked for it
 
+WEIGHTLESS = {
+    "CFGAN",  # what a user had, as a row of ones
+    "ContentKNN",  # learns nothing from events
+    "ItemKNN",  # a cosine, which an item's own scale does not change
+    "LogisticProfile",  # reads weights as facts of a user, not of an event
+    "Random",
+    "Repeat",
+    "SequenceGAN",  # taught by a judge of whole histories
+}
+
 
 def contract(name: str) -> type[ModelContract]:
     made = CASES[name]
-    return type(f"Test{name}", (ModelContract,), {"make": lambda self: made(), "personal": name not in IMPERSONAL})
+    return type(
+        f"Test{name}",
+        (ModelContract,),
+        {"make": lambda self: made(), "personal": name not in IMPERSONAL, "weighs": name not in WEIGHTLESS},
+    )
 
 
 globals().update({f"Test{name}": contract(name) for name in CASES})

@@ -236,6 +236,16 @@ class TestMovieLens:
         assert first.column("category") == [["Drama", "Comedy"], ["Drama"]]
         assert second.column("category")[1] is None
 
+    def test_users_are_read_with_what_is_known_of_them(self, tmp_path: Path) -> None:
+        path = tmp_path / "users.dat"
+        path.write_text("1::F::1::10::48067\n2::M::56::16::02139-1234\n", encoding="latin-1")
+        users = movielens.movielens_users(path)
+        assert users.ids.array.to_pylist() == ["1", "2"]
+        assert users.table.to_pylist() == [
+            {"gender": "F", "age": "1", "occupation": "10", "region": "4"},
+            {"gender": "M", "age": "56", "occupation": "16", "region": "0"},
+        ]
+
     @pytest.mark.parametrize(
         ("name", "lines", "said"),
         [

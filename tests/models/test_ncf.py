@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -107,3 +109,25 @@ def test_logs_of_one_item_teach_nothing() -> None:
         log = Interactions.from_histories([["i1", "i1", "i1"]] * 20, items=items)
         with pytest.raises(DataError, match=r"nobody in .* has two different items"):
             NCF(dim=4, training=Training(epochs=1)).fit(Dataset.from_interactions(log))
+
+
+def test_the_loss_is_the_slow_twin_s_with_weights_of_either_sign() -> None:
+    log = Interactions.from_histories([["i0", "i1", "i2"], ["i4", "i5"]], items=ITEMS)
+    log = replace(log, weights=np.array([1, 2, -0.5, 1, 3], dtype=np.float32))
+    model = NCF(kind="gmf", dim=4, dropout=0.0, training=Training(epochs=1)).fit(Dataset.from_interactions(shelves()))
+    w = {name: weight.detach().double().numpy() for name, weight in model.network_.state_dict().items()}
+    drawn = np.random.default_rng(5).integers(N, size=(5, 4))
+    total, counted = 0.0, 0.0
+    place = 0
+    for own in ({0: 1.0, 1: 2.0, 2: -0.5}, {4: 1.0, 5: 3.0}):
+        for item, weight in own.items():
+            others = [other for other, heavy in own.items() if heavy > 0 and other != item]
+            user = np.mean([w["users.weight"][other] for other in others], axis=0) * w["common"]
+            rows = [(item, weight > 0)] + [(j, False) for j in drawn[place] if j not in own and weight > 0]
+            place += 1
+            for row, wanted in rows:
+                logit = user @ w["items.weight"][row] + w["bias.weight"][row, 0]
+                total += abs(weight) * np.log1p(np.exp(-logit if wanted else logit))
+                counted += abs(weight)
+    found = model._loss(log.mean_weights(), np.random.default_rng(5)).item()
+    assert found == pytest.approx(total / counted, rel=1e-5)

@@ -105,7 +105,7 @@ def test_the_loss_foretells_the_first_event_too() -> None:
     for u, t, target in ((0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 0, 5), (1, 1, 9)):
         scores = model.item_embeddings().vectors @ users[u, t]
         losses.append(np.log(np.exp(scores).sum()) - scores[target])
-    assert model._loss(rows, real).item() == pytest.approx(np.mean(losses), rel=1e-4)
+    assert model._loss(rows, real, real.float()).item() == pytest.approx(np.mean(losses), rel=1e-4)
 
 
 def test_rounds_teach_and_leave_the_global_generator_alone() -> None:

@@ -206,7 +206,7 @@ def test_every_step_foretells_the_next_event(name: str) -> None:
     rows, real = torch.tensor([[1, 2, 3], [5, 9, 0]]), torch.tensor([[True, True, True], [True, True, False]])
     users = np.stack([TWINS[name](model, history) for history in ([1], [1, 2], [5])])
     expected = slow_cross_entropy(users, model.item_embeddings().vectors.astype(np.float64), [2, 3, 9])
-    assert model._loss(rows, real).item() == pytest.approx(expected, rel=1e-4)
+    assert model._loss(rows, real, real.float()).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_bert4rec_foretells_what_it_does_not_see(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def test_bert4rec_foretells_what_it_does_not_see(monkeypatch: pytest.MonkeyPatch
     read: list[tuple[torch.Tensor, torch.Tensor]] = []
     states = model.network_.states
     monkeypatch.setattr(model.network_, "states", lambda *given: read.append(given) or states(*given))
-    loss = model._loss(rows, real).item()
+    loss = model._loss(rows, real, real.float()).item()
     assert read[0][0][real].tolist() == [1, N, 3, 5, N]  # the second history has its gap at the end alone
     with torch.no_grad():
         users = states(*read[0])[torch.tensor([0, 1]), torch.tensor([1, 1])].double().numpy()
@@ -237,7 +237,7 @@ def test_two_tower_corrects_for_how_often_an_item_is_drawn(monkeypatch: pytest.M
         wrong = [np.exp(user @ places[row]) / (3 * shares[row] + 2 / N) for row in others]
         right = np.exp(user @ places[target])
         losses.append(np.log(right + sum(wrong)) - np.log(right))
-    found = model._contrast(torch.from_numpy(users).float(), torch.tensor(targets)).item()
+    found = model._contrast(torch.from_numpy(users).float(), torch.tensor(targets), torch.ones(3)).item()
     assert found == pytest.approx(np.mean(losses), rel=1e-4)
 
 

@@ -82,3 +82,40 @@ def test_the_gradients_are_those_of_the_whole_matrix_of_scores(drawn, monkeypatc
     torch.testing.assert_close(found, expected)
     for one, other in zip(torch.autograd.grad(3 * found, given), torch.autograd.grad(3 * expected, given), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_what_weighs_less_than_nothing_is_pushed_away(drawn, monkeypatch):
+    """The slow twin: `w * -log p` for a weight above 0, `w * -log(1 - p)` below, over the sum of all."""
+    monkeypatch.setattr("mmreco.nn.losses._CELLS", {"cpu": 40})
+    users, items, targets = (torch.tensor(values) for values in drawn)
+    rows, weights = torch.arange(20), torch.tensor([1.0, -2.0, 0.0, 0.5, -0.25], dtype=torch.float64)
+    log_expected = torch.linspace(-1, 1, len(rows), dtype=torch.float64)
+    given = [users.clone().requires_grad_(), items[targets].requires_grad_(), items[rows].requires_grad_()]
+
+    def plainly(users, positives, negatives):
+        wrong = (users @ negatives.T - log_expected).masked_fill(targets[:, None] == rows, float("-inf"))
+        p = torch.cat([(users * positives).sum(dim=1, keepdim=True), wrong], dim=1).softmax(dim=1)[:, 0]
+        losses = torch.where(weights > 0, -p.log(), -(1 - p).log())
+        return (weights.abs() * losses).sum() / weights.abs().sum()
+
+    found = sampled_softmax(*given, targets=targets, drawn=rows, log_expected=log_expected, weights=weights)
+    expected = plainly(*given)
+    torch.testing.assert_close(found, expected)
+    for ours, theirs in zip(torch.autograd.grad(found, given), torch.autograd.grad(expected, given), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_where_nothing_weighs_anything_there_is_no_loss(drawn):
+    users, items, targets = (torch.tensor(values) for values in drawn)
+    rows = torch.arange(20)
+    found = sampled_softmax(
+        users.requires_grad_(),
+        items[targets],
+        items[rows],
+        targets=targets,
+        drawn=rows,
+        log_expected=torch.zeros(20, dtype=torch.float64),
+        weights=torch.zeros(5, dtype=torch.float64),
+    )
+    assert found.item() == 0
+    assert not torch.autograd.grad(found, users)[0].any()

@@ -25,7 +25,7 @@ _NEXT, _LATER = 4, 2  # targets drawn for a step, from the next basket and from 
 
 
 class Drawn(NamedTuple):
-    """Targets: the step each is of, `(p,)`, its item row, `(p,)`, and how much it counts, `(p,)`."""
+    """Targets, `(p,)` each: the step each is of, its item row, and how much it counts, below 0 against the item."""
 
     steps: I64
     items: I64
@@ -106,6 +106,6 @@ def reach_of(baskets: Baskets, ahead: int) -> I64:
 
 def _taught(baskets: Baskets, events: I64, there: Bool) -> Drawn:
     weights = baskets.weights[events]
-    there = there & (weights > 0)
+    there = there & (weights != 0)
     steps = np.broadcast_to(np.arange(len(events))[:, None], events.shape)
     return Drawn(steps[there], baskets.items[events[there]], weights[there])

@@ -65,7 +65,7 @@ class ItemToItem:
         ----------
         fading : milliseconds after which an event says half as much; None lets none fade
         """
-        says = np.asarray(histories.weights > 0, dtype=np.float32)
+        says = np.sign(histories.weights)  # a dislike speaks against what is like it
         if fading is not None and histories.times is not None and histories.n_events:
             latest = np.repeat(histories.times[np.maximum(histories.starts[1:], 1) - 1], histories.lengths)
             says = says * (0.5 ** ((latest - histories.times) / fading)).astype(np.float32)

@@ -32,7 +32,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mmreco.arrays import F32, I64, frozen
+from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
@@ -41,6 +41,7 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
+from mmreco.data.users import Users
 from mmreco.encoders.baskets import Baskets
 from mmreco.encoders.behaviour import BehaviourEncoder
 from mmreco.errors import IncompatibleError
@@ -54,6 +55,7 @@ from mmreco.models.sharedspace.content import item_content, newcomers, placed
 from mmreco.models.sharedspace.horizon import Target, horizon_of, later_half, reach_of
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.sharedspace.repeats import merged, owned
+from mmreco.models.sharedspace.user_facts import MOST, UserFacts
 from mmreco.models.trained import Trained
 from mmreco.models.validation import held_out
 from mmreco.nn.batching import batch_size, batches, windows
@@ -110,6 +112,7 @@ class SharedSpace(Trained[Towers], VectorModel):
     epochs_ : the pass in or after which the weights were as they are kept
     weights_ : how much each kind of evidence counts, see `Weights`
     cold_bias_ : how far items without events lean towards the mean user
+    user_facts_ : where shoppers lie by what is known of them; None where the dataset has no `users`
     neighbours_ : what items of few events are drawn towards (see `neighbours.py`); None with ids alone
     seconds_ : how long `fit` took; NaN once loaded
 
@@ -164,7 +167,17 @@ class SharedSpace(Trained[Towers], VectorModel):
             train, validation = held_out(log, self.training.seed)
             weights = self._trained(dataset.with_interactions(train), validation, progress)
         self._answer_by(log, weights)
+        self._learn_facts(dataset)
         self.seconds_ = perf_counter() - begun
+
+    def _learn_facts(self, dataset: Dataset) -> None:
+        """Find where users lie by what is known of them."""
+        self.user_facts_: UserFacts | None = None
+        if dataset.users is not None:
+            log = dataset.interactions
+            rng = np.random.default_rng(self.training.seed)
+            rows = some(np.flatnonzero(log.lengths), MOST, rng)
+            self.user_facts_ = UserFacts.fit(dataset.users.take(rows), self.user_vectors(log.take(rows)))
 
     def _trained(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> Weights:
         """Train the towers, and find the weights of all evidence by the same validation."""
@@ -362,7 +375,9 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     # ---- asked
 
-    def user_vectors(self, histories: Interactions, *, items: HoldsVectors | None = None) -> F32:
+    def user_vectors(
+        self, histories: Interactions, *, items: HoldsVectors | None = None, facts: Users | None = None
+    ) -> F32:
         """What each user is answered by, shape `(n, width)`; an empty history lies among the popular items.
 
         Its inner product with an item's vector is the item's score. Where the towers alone answer, both are of unit
@@ -373,6 +388,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         histories : `n` users, trained on or not
         items : optional
             The items' vectors to read the histories with when they hold items that came later (see `place`).
+        facts : of the same users, optional
+            Whoever has no event lies where those of like facts do, if the space was fitted with any.
 
         Raises
         ------
@@ -384,8 +401,20 @@ class SharedSpace(Trained[Towers], VectorModel):
         self._require_fitted()
         following, later = self.behaviour(items).directions(histories)
         if self.answers_ is None:
-            return later if self.weights_.later else following
-        return self.answers_.users(following, later, histories)
+            vectors = later if self.weights_.later else following
+        else:
+            vectors = self.answers_.users(following, later, histories)
+        if facts is not None and self.user_facts_ is not None:
+            silent = np.flatnonzero(histories.lengths == 0)
+            told, known = self.user_facts_.read(facts.take(silent))
+            vectors[silent[known]] = told[known]
+        return vectors
+
+    def placed_by_facts(self, users: Users) -> Bool:
+        """Which of these users are placed by what is known of them, without any event; shape `(n,)`."""
+        if self.user_facts_ is None:
+            return super().placed_by_facts(users)
+        return self.user_facts_.read(users)[1]
 
     def recommend_from(self, index: Searches, request: Request, *, items: HoldsVectors | None = None) -> Ranking:
         """The answer from another index of the item vectors; see `VectorModel.recommend_from`.
@@ -399,7 +428,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         IncompatibleError
             The request is over other items than `items`, or than those fitted on.
         """
-        queries, repeats = self.user_vectors(request.histories, items=items), self.weights_.repeats
+        queries = self.user_vectors(request.histories, items=items, facts=request.facts)
+        repeats = self.weights_.repeats
         if request.exclude_seen or repeats is None:
             return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
         unseen = replace(request, exclude_seen=True)
@@ -463,8 +493,13 @@ class SharedSpace(Trained[Towers], VectorModel):
     def _state(self) -> State:
         cuts = {column: list(values) for column, values in self.vocabulary_.cuts.items()}
         weights = asdict(self.weights_)
-        about = json.dumps([self.event_names_, self.vocabulary_.names, self.cold_bias_, cuts, weights]).encode()
+        told = self.user_facts_
+        facts = None if told is None else [told.vocabulary.names, {c: list(v) for c, v in told.vocabulary.cuts.items()}]
+        said = [self.event_names_, self.vocabulary_.names, self.cold_bias_, cuts, weights, facts]
+        about = json.dumps(said).encode()
         places = {"vectors": self.places_.vectors, "cold_user": self.cold_user_vector_}
+        if told is not None:
+            places |= {"facts.mean": told.mean, "facts.pulls": told.pulls}
         if self.answers_ is not None:
             places |= self.answers_.state()
         alone = {} if self.neighbours_ is None else {"alone": self.neighbours_.alone}
@@ -473,7 +508,11 @@ class SharedSpace(Trained[Towers], VectorModel):
     def _restore(self, state: State) -> None:
         if "about" not in state:
             raise IncompatibleError("SharedSpace: saved by mmreco 0.1; fit it again on the same dataset and save")
-        event_names, names, self.cold_bias_, cuts, weights = json.loads(state["about"].tobytes())
+        event_names, names, self.cold_bias_, cuts, weights, *facts = json.loads(state["about"].tobytes())
+        self.user_facts_ = None
+        if facts and facts[0] is not None:
+            told, ranges = facts[0]
+            self.user_facts_ = UserFacts.of(told, ranges, state["facts.mean"], state["facts.pulls"])
         self.weights_ = Weights.of(weights)
         self._horizon = self.weights_.horizon
         self.answers_ = None if self.weights_.plain else Answers.of_state(self.weights_, state)
