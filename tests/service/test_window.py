@@ -17,28 +17,13 @@ from PIL import Image
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from mmreco.data.dataset import Dataset
 from mmreco.datasets.synthetic import SyntheticShop
-from mmreco.datasets.synthetic.pictures import draw
-from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.models import EASE
-from mmreco.recommender import Recommender
 from mmreco.service.app import create_app
 from mmreco.service.events import EventStore
 from mmreco.service.keys import Keys
 from mmreco.service.live_shop import LiveShop
 
 HOME = "http://127.0.0.1"
-
-
-@pytest.fixture(scope="session")
-def pictured(plant: SyntheticShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictured")
-    catalogue = draw(plant, folder / "pictures")
-    encoder = ImageEncoder.fit(catalogue, epochs=1)
-    dataset = Dataset(catalogue, plant.interactions, plant.reviews)
-    Recommender.fit(dataset, model=EASE(), image=[encoder]).save(folder / "artefact")
-    return folder
 
 
 @pytest.fixture

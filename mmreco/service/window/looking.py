@@ -123,6 +123,7 @@ def looking(front: Storefront) -> APIRouter:
         kept = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
         return Response(style()[1], 200, kept, media_type="text/css")
 
+    @router.get("/favicon.ico")  # asked for by browsers that show no page
     @router.get("/icon.svg")
     def icon() -> Response:
         return Response(_ICON, 200, {"Cache-Control": "public, max-age=31536000"}, media_type=_SVG)
