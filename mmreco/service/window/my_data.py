@@ -53,7 +53,7 @@ class MyData:
     def events(self, visitor: Visitor) -> list[dict[str, Any]]:
         """What the visitor did, oldest first."""
         recommender = self.front.recommender
-        log, catalogue = recommender.histories([visitor.user_id]), recommender.catalogue
+        log, catalogue = recommender.histories([self.front.known_as(visitor)]), recommender.catalogue
         names = log.items.ids(log.items_flat)
         rows = catalogue.items.rows(names, missing="mark") if names else np.zeros(0, dtype=np.int64)
         times = [None] * len(names) if log.times is None else [_written(at) for at in log.times.tolist()]
@@ -73,7 +73,7 @@ class MyData:
     def profile(self, visitor: Visitor) -> dict[str, list[Any]]:
         """What the visitor is taken to like, best first: facets with their shares, and words."""
         recommender = self.front.recommender
-        own = recommender.histories([visitor.user_id])
+        own = recommender.histories([self.front.known_as(visitor)])
         latest = own.items.ids(own.items_flat[-_LATEST:])
         everybody = [latest, *self._usual(recommender)]
         shop = _excerpt(recommender.catalogue, everybody)
