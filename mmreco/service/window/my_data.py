@@ -29,7 +29,7 @@ class MyData:
 
     def __init__(self, front: Storefront) -> None:
         self.front = front
-        self._others: tuple[Recommender, list[list[str]]] | None = None
+        self._others: tuple[Recommender, int, list[list[str]]] | None = None
 
     def shown(self, visitor: Visitor) -> dict[str, Any] | None:
         """Events, the latest first, and the profile; None where there is nothing."""
@@ -86,14 +86,14 @@ class MyData:
         return {**likes, "words": made["words"]}
 
     def _usual(self, recommender: Recommender) -> list[list[str]]:
-        """What some shoppers turned to, chosen at even distances, once an artefact."""
-        held = self._others
-        if held is None or held[0] is not recommender:
+        """What some shoppers turned to, chosen at even distances; looked up anew once anybody is forgotten."""
+        held, forgotten = self._others, len(self.front.shop.store.forgotten())
+        if held is None or held[0] is not recommender or held[1] != forgotten:
             log = recommender.dataset.interactions
             chosen = np.unique(np.linspace(0, max(0, len(log) - 1), min(_OTHERS, len(log))).astype(np.int64))
             others = [log.items.ids(log.history(line)[-_LATEST:]) for line in chosen.tolist()]
-            held = self._others = recommender, others
-        return held[1]
+            held = self._others = recommender, forgotten, others
+        return held[2]
 
 
 def _excerpt(catalogue: Catalogue, histories: list[list[str]]) -> Dataset:
