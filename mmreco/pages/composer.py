@@ -305,7 +305,9 @@ class PageComposer:
             return None
         subject = int(offer.subjects[line])
         item = "" if subject < 0 else self._title(subject)
-        title, reason = shelf_words(offer.kind, self.options.language, item=item, place=offer.places[line])
+        event = offer.events[line] if offer.events else ""
+        language, place = self.options.language, offer.places[line]
+        title, reason = shelf_words(offer.kind, language, item=item, place=place, event=event)
         return Shelf(offer.kind, title, reason, shown, chances)
 
     # ---- checked

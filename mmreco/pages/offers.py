@@ -1,7 +1,7 @@
 """Offers: what could stand on a shelf, for all shoppers at once, best first; an empty line offers nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,12 +37,14 @@ class Offer:
     subjects : shape `(n,)`, int64
         The item row that each line starts from, -1 for none.
     places : `n` names, "" where none is known
+    events : what each shopper did with the subject, e.g. "view"; empty where nothing is known of it
     """
 
     kind: str
     ranking: Ranking
     subjects: I64
     places: tuple[str, ...]
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,11 @@ class Offers:
     def because(self, histories: Interactions) -> list[Offer]:
         """Alike to one of the latest items, the ones of the weightiest events; at most two such shelves."""
         starts = _anchors(histories, _BECAUSE)  # (n, 2)
-        return [self.like(starts[:, number], "because") for number in range(_BECAUSE) if (starts[:, number] >= 0).any()]
+        return [
+            replace(self.like(rows, "because"), events=_weightiest(histories, rows))
+            for rows in starts.T
+            if (rows >= 0).any()
+        ]
 
     def like(self, rows: I64, kind: str) -> Offer:
         """Alike to these items, shape `(n,)`; nothing where the row is -1."""
@@ -157,6 +163,17 @@ def _anchors(histories: Interactions, n: int) -> I64:
         chosen = near[np.argsort(-worth, kind="stable")][:n]
         out[line, : len(chosen)] = chosen
     return out
+
+
+def _weightiest(histories: Interactions, rows: I64) -> tuple[str, ...]:
+    """The weightiest event of each shopper with the item at the row, "" for none."""
+    names = []
+    for line, row in enumerate(rows.tolist()):
+        own = np.arange(histories.starts[line], histories.starts[line + 1])
+        own = own[histories.items_flat[own] == row]
+        best = own[histories.weights[own].argmax()] if len(own) else -1
+        names.append(histories.event_names[int(histories.event_types[best])] if best >= 0 else "")
+    return tuple(names)
 
 
 def _offer(kind: str, ranking: Ranking, subjects: I64 | None = None, places: Sequence[str] = ()) -> Offer:

@@ -62,6 +62,14 @@ _SHELVES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }  # fmt: skip
 KINDS = tuple(_SHELVES)
 
+_LOOKED = {"en": "Because you looked at {item}", "zh": "因为您看过“{item}”"}
+_BECAUSE: Mapping[str, Mapping[str, str]] = {
+    "view": _LOOKED,
+    "click": _LOOKED,
+    "cart": {"en": "Because you put {item} into the cart", "zh": "因为您加购了“{item}”"},
+    "purchase": {"en": "Because you bought {item}", "zh": "因为您买过“{item}”"},
+}
+
 _PAGES: Mapping[str, Mapping[str, str]] = {
     "en": {
         "home": "Welcome", "detail": "Item", "cart": "Your cart", "new_arrivals": "New arrivals",
@@ -76,9 +84,11 @@ _PAGES: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def shelf_words(kind: str, language: str, *, item: str = "", place: str = "") -> tuple[str, str]:
-    """The title and the reason of a shelf."""
+def shelf_words(kind: str, language: str, *, item: str = "", place: str = "", event: str = "") -> tuple[str, str]:
+    """The title and the reason of a shelf; `event` is what the shopper did with the item that it starts from."""
     title, reason = _SHELVES[kind][require_language(language)]
+    if kind == "because":
+        title = _BECAUSE.get(event, {}).get(language, title)
     return title.replace("{item}", item), reason.replace("{place}", place)
 
 

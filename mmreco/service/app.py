@@ -72,7 +72,7 @@ def create_app(
     app.include_router(paging(shop, pictures, access))
     app.include_router(refitting(shop, process, access))
     if window:
-        app.mount("/", shop_window(shop, pictures, access))
+        app.mount("/", shop_window(shop, pictures, access, experiment))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)
     return app

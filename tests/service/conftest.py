@@ -12,7 +12,10 @@ pytest.importorskip("fastapi", reason="needs mmreco[serve]")
 from postgres import NOT_INSTALLED, Postgres, binaries, temporary_postgres
 from starlette.testclient import TestClient
 
+from mmreco.data.dataset import Dataset
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
+from mmreco.datasets.synthetic.pictures import draw
+from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.models import EASE
 from mmreco.recommender import Recommender
 from mmreco.service.app import create_app
@@ -31,6 +34,17 @@ def plant() -> SyntheticShop:
 def fitted(plant: SyntheticShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fitted") / "artefact"
     Recommender.fit(plant.dataset, model=EASE(), image=[]).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictured(plant: SyntheticShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an artefact that has pictures, and the pictures."""
+    folder = tmp_path_factory.mktemp("pictured")
+    catalogue = draw(plant, folder / "pictures")
+    encoder = ImageEncoder.fit(catalogue, epochs=1)
+    dataset = Dataset(catalogue, plant.interactions, plant.reviews)
+    Recommender.fit(dataset, model=EASE(), image=[encoder]).save(folder / "artefact")
     return folder
 
 

@@ -17,28 +17,15 @@ from PIL import Image
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from mmreco.data.dataset import Dataset
 from mmreco.datasets.synthetic import SyntheticShop
-from mmreco.datasets.synthetic.pictures import draw
-from mmreco.encoders.image.encoder import ImageEncoder
-from mmreco.models import EASE
-from mmreco.recommender import Recommender
 from mmreco.service.app import create_app
+from mmreco.service.audit import acts
 from mmreco.service.events import EventStore
 from mmreco.service.keys import Keys
 from mmreco.service.live_shop import LiveShop
+from mmreco.service.pseudonyms import Pseudonyms
 
 HOME = "http://127.0.0.1"
-
-
-@pytest.fixture(scope="session")
-def pictured(plant: SyntheticShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictured")
-    catalogue = draw(plant, folder / "pictures")
-    encoder = ImageEncoder.fit(catalogue, epochs=1)
-    dataset = Dataset(catalogue, plant.interactions, plant.reviews)
-    Recommender.fit(dataset, model=EASE(), image=[encoder]).save(folder / "artefact")
-    return folder
 
 
 @pytest.fixture
@@ -288,6 +275,23 @@ def test_my_data_and_forgetting(
     store.close()
     traces = [path for path in tmp_path.glob("events.db*") if held["user_id"].encode() in path.read_bytes()]
     assert traces == []
+
+
+def test_visitors_have_pseudonyms_where_users_have(
+    live: LiveShop, store: EventStore, plant: SyntheticShop, tmp_path: Path
+) -> None:
+    shop = LiveShop(live.artefact, store, names=Pseudonyms(b"0123456789abcdef"))
+    with TestClient(create_app(shop, window=True), base_url=HOME) as client:
+        client.get("/")
+        client.get(f"/items/{plant.catalogue.items.ids([7])[0]}")
+        held = json.loads(client.get("/my-data.json").content)
+        assert held["user_id"].startswith("visitor-")
+        assert len(held["events"]) == 1
+        assert store.after(0)[0].user_id == shop.known_as(held["user_id"]) != held["user_id"]
+        assert "for_you" in shelves(client.get("/").text)
+        assert "1 events were erased" in client.post("/forget").text
+        assert store.after(0)[-1].kind == "forgotten"
+        assert [(act.who, act.action, act.touched) for act in acts(store)] == [("a visitor", "forget", 1)]
 
 
 def test_reviews_and_questions(window: TestClient, live: LiveShop, plant: SyntheticShop) -> None:

@@ -10,6 +10,8 @@ from fastapi.responses import RedirectResponse
 from mmreco.data.answer import Answer
 from mmreco.encoders.image.decoding import Picture, open_picture
 from mmreco.errors import DataError
+from mmreco.service.audit import record
+from mmreco.service.experiments.running import Experiment
 from mmreco.service.limits import ID, QUERY
 from mmreco.service.pictures import jpeg
 from mmreco.service.window.my_data import MyData
@@ -35,7 +37,7 @@ _BASE64 = 1 << 20
 ItemId = Annotated[str, Form(min_length=1, max_length=ID)]
 
 
-def doing(front: Storefront) -> APIRouter:
+def doing(front: Storefront, experiment: Experiment | None) -> APIRouter:
     """The routes of these acts. Forms of other sites' pages are refused."""
     router = APIRouter()
     own_form = [Depends(require_own_form)]
@@ -114,7 +116,10 @@ def doing(front: Storefront) -> APIRouter:
     @router.post("/forget", dependencies=own_form)
     def forget(request: Request) -> Response:
         visitor = Visitor.of(request)
-        erased = front.shop.forget(visitor.user_id)
+        erased = front.shop.forget(front.known_as(visitor))
+        if experiment is not None:
+            experiment.erase()
+        record(front.shop.store, "a visitor", "forget", erased)
         nobody = Visitor(visitor.token, True, (), visitor.language)
         response = front.page("my_data.html", request, nobody, data=None, erased=erased)
         visitor.leave(response)
@@ -135,7 +140,7 @@ def _cart(front: Storefront, request: Request, visitor: Visitor, *, ordered: boo
     rows = catalogue.items.rows(list(visitor.cart), missing="mark").tolist() if visitor.cart else []
     there = [row for row in rows if row >= 0]
     items = catalogue.items.ids(there)
-    who: dict[str, Any] = {"user": visitor.user_id, "options": options}
+    who: dict[str, Any] = {"user": front.known_as(visitor), "options": options}
     page = recommender.page("cart", cart=items, **who) if items else recommender.page("home", **who)
     costs = catalogue.table["price"].take(there).to_pylist() if catalogue.has("price") and there else []
     return front.page(

@@ -39,26 +39,26 @@ def looking(front: Storefront) -> APIRouter:
     def home(request: Request) -> Response:
         visitor, recommender = Visitor.of(request), front.recommender
         page = recommender.page(
-            "home", user=visitor.user_id, cart=_there(recommender, visitor.cart), options=front.options(visitor)
+            "home", user=front.known_as(visitor), cart=_there(recommender, visitor.cart), options=front.options(visitor)
         )
-        return front.page("home.html", request, visitor, shelves=shelves_of(page), latest=_latest(recommender, visitor))
+        return front.page("home.html", request, visitor, shelves=shelves_of(page), latest=_latest(front, visitor))
 
     @router.get("/new")
     def new_arrivals(request: Request) -> Response:
         visitor = Visitor.of(request)
-        page = front.recommender.page("new_arrivals", user=visitor.user_id, options=front.options(visitor))
+        page = front.recommender.page("new_arrivals", user=front.known_as(visitor), options=front.options(visitor))
         return front.page("home.html", request, visitor, shelves=shelves_of(page), latest=None, heading="new")
 
     @router.get("/items/{item_id:path}")
     def item(item_id: str, request: Request, question: Words = "") -> Response:
         visitor, recommender = Visitor.of(request), front.recommender
         row = front.row_of(item_id)
-        if not question and _is_look(request, visitor, recommender, item_id):
+        if not question and _is_look(request, visitor, front, item_id):
             try:
                 front.tell(visitor, "view", [item_id])
             except SQLAlchemyError as error:  # the page is shown all the same
                 _log.error("a look could not be written down: %s", str(error).splitlines()[0])
-        page = recommender.page("detail", user=visitor.user_id, item=item_id, options=front.options(visitor))
+        page = recommender.page("detail", user=front.known_as(visitor), item=item_id, options=front.options(visitor))
         reviews = _reviews(recommender, item_id)
         answered = recommender.ask(item_id, question) if question.strip() and reviews else None
         return front.page(
@@ -75,7 +75,7 @@ def looking(front: Storefront) -> APIRouter:
     def why(item_id: str, request: Request) -> Response:
         visitor, recommender = Visitor.of(request), front.recommender
         card = cards(recommender.catalogue, [front.row_of(item_id)])[0]
-        return front.page("why.html", request, visitor, item=card, sentences=_sentences(recommender, visitor, item_id))
+        return front.page("why.html", request, visitor, item=card, sentences=_sentences(front, visitor, item_id))
 
     @router.get("/search")
     def search(
@@ -92,9 +92,11 @@ def looking(front: Storefront) -> APIRouter:
         chosen = {"category": category, "brand": brand, "price": price}
         asked = q.strip()
         if not asked:
-            answer = recommender.recommend([visitor.user_id], k=_FOUND, where=choices.where(chosen), exclude_seen=False)
+            answer = recommender.recommend(
+                [front.known_as(visitor)], k=_FOUND, where=choices.where(chosen), exclude_seen=False
+            )
         else:
-            who = None if not _history(recommender, visitor) else [visitor.user_id]
+            who = None if not _history(front, visitor) else [front.known_as(visitor)]
             answer = recommender.search(text=[asked], k=_FOUND, users=who, where=choices.where(chosen))
         rows = catalogue.items.rows(answer.ids()[0], missing="mark")
         rows = sorted_rows(catalogue, rows[rows >= 0], sort if sort in SORTS else "best")
@@ -123,6 +125,7 @@ def looking(front: Storefront) -> APIRouter:
         kept = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
         return Response(style()[1], 200, kept, media_type="text/css")
 
+    @router.get("/favicon.ico")  # asked for by browsers that show no page
     @router.get("/icon.svg")
     def icon() -> Response:
         return Response(_ICON, 200, {"Cache-Control": "public, max-age=31536000"}, media_type=_SVG)
@@ -130,9 +133,9 @@ def looking(front: Storefront) -> APIRouter:
     return router
 
 
-def _history(recommender: Recommender, visitor: Visitor) -> list[str]:
+def _history(front: Storefront, visitor: Visitor) -> list[str]:
     """The items a visitor turned to, oldest first."""
-    log = recommender.histories([visitor.user_id])
+    log = front.recommender.histories([front.known_as(visitor)])
     return log.items.ids(log.items_flat)
 
 
@@ -142,9 +145,10 @@ def _there(recommender: Recommender, item_ids: tuple[str, ...]) -> list[str]:
     return [item for item, row in zip(item_ids, rows, strict=True) if row >= 0]
 
 
-def _latest(recommender: Recommender, visitor: Visitor) -> dict[str, str] | None:
+def _latest(front: Storefront, visitor: Visitor) -> dict[str, str] | None:
     """What the visitor did last: the event, and what the item is called."""
-    log = recommender.histories([visitor.user_id])
+    recommender = front.recommender
+    log = recommender.histories([front.known_as(visitor)])
     for row, event in zip(log.items_flat[::-1].tolist(), log.event_types[::-1].tolist(), strict=True):
         name = log.items.ids([row])[0]
         place = int(recommender.catalogue.items.rows([name], missing="mark")[0])
@@ -153,24 +157,24 @@ def _latest(recommender: Recommender, visitor: Visitor) -> dict[str, str] | None
     return None
 
 
-def _is_look(request: Request, visitor: Visitor, recommender: Recommender, item_id: str) -> bool:
+def _is_look(request: Request, visitor: Visitor, front: Storefront, item_id: str) -> bool:
     """Whether somebody looks who keeps the cookie: no robot, no page fetched ahead, no reload."""
     fetched = "prefetch" in request.headers.get("sec-purpose", "")
     whole = request.headers.get("sec-fetch-dest", "document") == "document"
     if visitor.is_new or fetched or not whole:
         return False
-    history = _history(recommender, visitor)
+    history = _history(front, visitor)
     return not history or history[-1] != item_id
 
 
-def _sentences(recommender: Recommender, visitor: Visitor, item_id: str) -> list[str]:
+def _sentences(front: Storefront, visitor: Visitor, item_id: str) -> list[str]:
     """Why the item is shown to the visitor, what they did with it itself left aside; none where nothing leads to it."""
-    history = _history(recommender, visitor)
+    history, recommender = _history(front, visitor), front.recommender
     others = [item for item in history if item != item_id][-_LATEST:]
     if not others or recommender.model is None:
         return []
     own = item_id not in history and len(others) == len(history)
-    why = recommender.explain(visitor.user_id if own else None, item_id, history=None if own else others)
+    why = recommender.explain(front.known_as(visitor) if own else None, item_id, history=None if own else others)
     return why.sentences(visitor.language) if why.events else []
 
 

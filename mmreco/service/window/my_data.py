@@ -29,7 +29,7 @@ class MyData:
 
     def __init__(self, front: Storefront) -> None:
         self.front = front
-        self._others: tuple[Recommender, list[list[str]]] | None = None
+        self._others: tuple[Recommender, int, list[list[str]]] | None = None
 
     def shown(self, visitor: Visitor) -> dict[str, Any] | None:
         """Events, the latest first, and the profile; None where there is nothing."""
@@ -53,7 +53,7 @@ class MyData:
     def events(self, visitor: Visitor) -> list[dict[str, Any]]:
         """What the visitor did, oldest first."""
         recommender = self.front.recommender
-        log, catalogue = recommender.histories([visitor.user_id]), recommender.catalogue
+        log, catalogue = recommender.histories([self.front.known_as(visitor)]), recommender.catalogue
         names = log.items.ids(log.items_flat)
         rows = catalogue.items.rows(names, missing="mark") if names else np.zeros(0, dtype=np.int64)
         times = [None] * len(names) if log.times is None else [_written(at) for at in log.times.tolist()]
@@ -73,7 +73,7 @@ class MyData:
     def profile(self, visitor: Visitor) -> dict[str, list[Any]]:
         """What the visitor is taken to like, best first: facets with their shares, and words."""
         recommender = self.front.recommender
-        own = recommender.histories([visitor.user_id])
+        own = recommender.histories([self.front.known_as(visitor)])
         latest = own.items.ids(own.items_flat[-_LATEST:])
         everybody = [latest, *self._usual(recommender)]
         shop = _excerpt(recommender.catalogue, everybody)
@@ -86,14 +86,14 @@ class MyData:
         return {**likes, "words": made["words"]}
 
     def _usual(self, recommender: Recommender) -> list[list[str]]:
-        """What some shoppers turned to, chosen at even distances, once an artefact."""
-        held = self._others
-        if held is None or held[0] is not recommender:
+        """What some shoppers turned to, chosen at even distances; looked up anew once anybody is forgotten."""
+        held, forgotten = self._others, len(self.front.shop.store.forgotten())
+        if held is None or held[0] is not recommender or held[1] != forgotten:
             log = recommender.dataset.interactions
             chosen = np.unique(np.linspace(0, max(0, len(log) - 1), min(_OTHERS, len(log))).astype(np.int64))
             others = [log.items.ids(log.history(line)[-_LATEST:]) for line in chosen.tolist()]
-            held = self._others = recommender, others
-        return held[1]
+            held = self._others = recommender, forgotten, others
+        return held[2]
 
 
 def _excerpt(catalogue: Catalogue, histories: list[list[str]]) -> Dataset:

@@ -57,6 +57,10 @@ class Storefront:
             held = self._choices = Choices(catalogue)
         return held
 
+    def known_as(self, visitor: Visitor) -> str:
+        """What a visitor is called inside."""
+        return self.shop.known_as(visitor.user_id)
+
     def options(self, visitor: Visitor) -> PageOptions:
         """How large pages are."""
         return PageOptions(language=visitor.language)
@@ -83,7 +87,7 @@ class Storefront:
             It could not be written.
         """
         now = int(time.time() * 1000)
-        self.shop.observe([NewEvent(visitor.user_id, item, event, _WEIGHTS[event], now) for item in item_ids])
+        self.shop.observe([NewEvent(self.known_as(visitor), item, event, _WEIGHTS[event], now) for item in item_ids])
 
     def page(self, template: str, request: Request, visitor: Visitor, *, status: int = 200, **shown: Any) -> Response:
         """A page by its template, in the visitor's language, with the cookies that keep the visitor."""
