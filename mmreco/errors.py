@@ -38,7 +38,7 @@ class UnknownIdError(MMRecoError, KeyError):
 
 
 class NotFittedError(MMRecoError, RuntimeError):
-    """The model was asked before `fit` was called."""
+    """The model was used before `fit` was called."""
 
 
 class IncompatibleError(MMRecoError, ValueError):

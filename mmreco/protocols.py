@@ -140,7 +140,7 @@ class HoldsVectors(Protocol):
 
     @property
     def ids(self) -> IdMap:
-        """Of the items, in the order of their rows."""
+        """The ids of the items, in the order of their rows."""
 
     @property
     def dim(self) -> int:

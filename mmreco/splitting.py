@@ -3,7 +3,7 @@
 Every splitter answers a `Split`. Three rules hold for all of them. `train` has the whole catalogue, so that rows mean
 the same on both sides. `train` keeps only users with at least one training event, so that nobody trains on an empty
 history by accident. And what was written about a held-out event is not in `train.reviews`. A user is tested only with
-something to go by: whoever would have an empty history is left out of the test, but for `cold_users` asked with
+something to go by: a user who would have an empty history is left out of the test, but for `cold_users` asked with
 nothing shown.
 """
 
@@ -39,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Holdout:
-    """What is asked of a model and what it should have answered, a user a line.
+    """Histories to recommend for, and what each of these users did next, a user a line.
 
     Parameters
     ----------
@@ -98,14 +98,14 @@ class Holdout:
         Raises
         ------
         DataError
-            `rows` are no whole numbers, e.g. a mask, or one lies outside the users.
+            `rows` are no whole numbers, e.g. a mask, or one is outside the users.
         """
         return Holdout(self.histories.take(rows), self.targets.take(rows))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """What a model may learn from, what it is asked afterwards, and what it may answer.
+    """A training set, a test set, and the items that may be answered.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def rolling(dataset: Dataset, *, folds: int = 3, share: float = 0.1) -> Iterator
 
 
 def by_user(dataset: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
-    """Training without a share of the users; these strangers are asked about, and their last event is the target.
+    """Training without a share of the users; their last event is the target, given the events before it.
 
     Drawn among users with 2 events or more; the number is rounded, and at least 1.
 
@@ -322,9 +322,9 @@ def random_events(dataset: Dataset, *, share: float = 0.2, seed: int = 0) -> Spl
 
 
 def cold_users(dataset: Dataset, *, share: float = 0.1, shown: int = 0, seed: int = 0) -> Split:
-    """Training without a share of the users, of whom the first `shown` events are told and the next is the target.
+    """Training without a share of the users; their event after the first `shown` is the target, given those.
 
-    Where `by_user` tells all but the last event of a stranger, this asks about one who has just come.
+    Where `by_user` gives all but the last event of an unseen user, this gives only the first few.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from functools import cache
 
 __all__ = ["signature"]
 
-WIDTH = 100
+WIDTH = 80
 
 
 @cache

@@ -111,7 +111,7 @@ def bought_together(
     Raises
     ------
     DataError
-        `k` or `least_support` is below 1, `shrinkage` below 0, or a row lies outside the items.
+        `k` or `least_support` is below 1, `shrinkage` below 0, or a row is outside the items.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """CartCompletion: the next item of a cart, from what baskets held before and what its shopper bought before.
 
-Sources: Steck, "Embarrassingly shallow autoencoders for sparse data", 2019, followed on baskets in place of users: the
+Sources: Steck, "Embarrassingly shallow autoencoders for sparse data", 2019, followed on baskets instead of users: the
 ridge regression of each item on all others of a basket, in closed form; Hu, He, Gao, Zhang, "Modeling personalized item
 frequency information for next-basket recommendation", 2020, for the weight of what a shopper bought before. Deviates:
 bought before counts once, however often and long ago, beside the cart's best answer, which counts 1.
@@ -66,7 +66,7 @@ class CartCompletion:
         Raises
         ------
         DataError
-            A parameter lies outside its range.
+            A parameter is outside its range.
 
         Notes
         -----

@@ -40,7 +40,7 @@ class ItemPairs:
     Raises
     ------
     DataError
-        An array has another shape, or a row lies outside the items.
+        An array has another shape, or a row is outside the items.
     """
 
     items: IdMap

@@ -141,7 +141,7 @@ class ItemRelations:
         Raises
         ------
         DataError
-            `k` is below 1, or a row lies outside the items.
+            `k` is below 1, or a row is outside the items.
         """
         return self._nearest(self.complement, rows, k, replaces=False)
 
@@ -151,7 +151,7 @@ class ItemRelations:
         Raises
         ------
         DataError
-            `k` is below 1, or a row lies outside the items.
+            `k` is below 1, or a row is outside the items.
         """
         return self._nearest(self.substitute, rows, k, replaces=True)
 

@@ -137,7 +137,7 @@ class SimilarUsers:
 
     @property
     def scores(self) -> F32:
-        """How alike each is, shape `(n, k)`, best first; -inf where there is none."""
+        """How similar each is, shape `(n, k)`, best first; -inf where there is none."""
         return self.ranking.scores
 
     def ids(self) -> list[list[str]]:

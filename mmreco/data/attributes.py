@@ -45,7 +45,7 @@ class Attributes:
     Raises
     ------
     DataError
-        Shapes disagree, a row lies outside `names`, or an item has an attribute twice.
+        Shapes disagree, a row is outside `names`, or an item has an attribute twice.
 
     Examples
     --------

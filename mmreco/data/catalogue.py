@@ -20,7 +20,7 @@ __all__ = ["Catalogue"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Catalogue:
-    """A shop's items with whatever is known of them.
+    """A shop's items with what is known of them.
 
     Made by `read` or `from_frame`; the constructor only checks.
 

@@ -199,7 +199,7 @@ class Dataset:
         return replace(self, interactions=interactions, users=users)
 
     def with_content(self, content: Mapping[str, Embeddings]) -> "Dataset":
-        """The same dataset with these vectors in place of those it had."""
+        """The same dataset with these vectors instead of those it had."""
         return replace(self, content=content)
 
 

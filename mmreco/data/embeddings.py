@@ -3,7 +3,7 @@
 On disk they are plain files inside an artefact (`mmreco.storage.artefact`)::
 
     embeddings.json   dim, dtype, rows, fingerprint
-    rows.parquet      row r: the id of vector r, and whatever else the writer knows of it
+    rows.parquet      row r: the id of vector r, and other facts of it
     vectors.npy       `(rows, dim)`, little-endian, so that it can be memory-mapped
     scales.npy        `(rows,)`, only where dtype is int8: what the numbers of row r are multiplied by
 """
@@ -176,7 +176,7 @@ def write_rows(
     Parameters
     ----------
     path : an existing folder
-    columns : "id" and whatever else is known of each row, all of one length `n`
+    columns : "id" and other facts of each row, all of one length `n`
     blocks : arrays of shape `(b, dim)` that make up `(n, dim)` together
 
     Raises

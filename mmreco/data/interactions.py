@@ -53,7 +53,7 @@ class Interactions:
     Raises
     ------
     DataError
-        Shapes disagree, rows or times are no whole numbers, a row lies outside its map, a weight is not finite, or
+        Shapes disagree, rows or times are no whole numbers, a row is outside its map, a weight is not finite, or
         times decrease.
 
     Examples
@@ -130,7 +130,7 @@ class Interactions:
         Raises
         ------
         DataError
-            As the constructor, and when a user row lies outside `users`, the arrays differ in length, or a time is NaT.
+            As the constructor, and when a user row is outside `users`, the arrays differ in length, or a time is NaT.
         """
         user_rows = whole_numbers("interactions: user_rows", user_rows)
         moments, below = (None, None) if times is None else _milliseconds(times)
@@ -168,7 +168,7 @@ class Interactions:
     def from_histories(
         cls, histories: Sequence[Sequence[str]], *, items: IdMap, users: Sequence[str] | None = None
     ) -> "Interactions":
-        """Requests of strangers: one list of item ids a user, oldest first.
+        """Requests of unseen users: one list of item ids a user, oldest first.
 
         Unknown items are dropped and counted in `dropped`; a list may be empty. Ids that are whole numbers are written
         out, as in tables.

@@ -21,7 +21,7 @@ class Request:
     Parameters
     ----------
     histories : `n` users
-        What the model may know of each; users it was trained on or strangers, with or without events.
+        What the model may know of each; users it was trained on or not, with or without events.
     k : 1 or more
         Answers a question; short lines are padded with row -1 and score -inf.
     exclude_seen : optional

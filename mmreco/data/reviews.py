@@ -53,7 +53,7 @@ class Reviews:
     Raises
     ------
     DataError
-        Shapes disagree, a row lies outside its map, reviews are not grouped by item, or a value is out of range.
+        Shapes disagree, a row is outside its map, reviews are not grouped by item, or a value is out of range.
 
     Examples
     --------
@@ -278,7 +278,7 @@ class Reviews:
             It is not known who wrote the reviews.
         """
         if self.users is None or self.users_flat is None:
-            raise DataError("reviews: nobody is named as their writer; expected a column user_id in their table")
+            raise DataError("reviews: no review has a user; expected a column user_id")
         return Interactions.from_events(
             self.users,
             self.items,

@@ -1,4 +1,4 @@
-"""Users: one row a shopper, columns of plain values: age, region, tier, whatever a shop knows of them."""
+"""Users: one row a user, columns of plain values: age, region, tier, anything a shop knows of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ out alone. What sets would do is first thought through, as if effects added up, 
 
 Source: Tran, Ghazimatin, Saha Roy, "Counterfactual explanations for neural recommenders", 2021, and Ghazimatin et al.,
 "PRINCE", 2020: the smallest set of a user's own actions without which the item would not be recommended. Deviates by
-asking the model itself in place of influence functions, so that it holds for any model.
+asking the model itself instead of influence functions, so that it holds for any model.
 """
 
 from collections.abc import Sequence

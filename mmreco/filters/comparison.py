@@ -1,4 +1,4 @@
-"""Comparisons of columns with values and with each other, exact whatever the types.
+"""Comparisons of columns with values and with each other, exact for all types.
 
 Whole numbers beyond 2**53, unsigned 64-bit numbers, decimals and times of any unit are compared as the numbers they
 are, never rounded to floats first. A literal with a fraction is the 64-bit float nearest to it; beside a column of

@@ -24,7 +24,7 @@ __all__ = ["BatchingIndex"]
 
 
 class BatchingIndex:
-    """An index for many threads: calls that meet are answered in one search.
+    """An index for many threads: concurrent calls are answered by one search.
 
     A call that comes when nothing is being searched is served at once. Those that come meanwhile are served together
     when it is done, in the order in which they came. Answers and errors are those each would have had alone.

@@ -37,7 +37,7 @@ class Builder:
     Parameters
     ----------
     quality : a word of `QUALITIES`, or a factory string of FAISS
-    memory : bytes a structure may take, None for as many as it likes
+    memory : bytes a structure may take, None for any number
     place : where the vectors are
     faiss : the module, None where it is not installed
     process : the number of the one that built the index

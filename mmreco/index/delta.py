@@ -71,7 +71,7 @@ class DeltaIndex:
 
     @property
     def ids(self) -> IdMap:
-        """Of the items, in the order of their rows."""
+        """The ids of the items, in the order of their rows."""
         return self._held.ids
 
     @property

@@ -6,7 +6,7 @@ and they make a graph twice as fast to walk and to build (one thread, 100,000 x 
 build and 5,900 queries a second at recall@10 0.98; `HNSW32,SQ8` 13 s and 10,700). Fewer links, chosen with more care,
 are walked twice as fast again where hardly anything may be missed (100,000 x 128, recall@10 0.99: 32 links chosen among
 40 candidates 13 s to build and 4,700 queries a second, 24 among 100 23 s and 9,900; at 0.95 both 13,700). Many lists
-are found by a graph over their centres (1,000,000 x 128, 4,096 lists: one query 80 us in place of 95 at the same
+are found by a graph over their centres (1,000,000 x 128, 4,096 lists: one query 80 us instead of 95 at the same
 recall, a thousand together the same; with 1,024 lists it gains nothing).
 """
 
@@ -75,7 +75,7 @@ def chosen(quality: str, n: int, dim: int, memory: int | None) -> str:
     Parameters
     ----------
     quality : a word of `QUALITIES`, or a factory string of FAISS, which is taken as it is
-    memory : bytes the structure may take beside the vectors; None for as many as it likes
+    memory : bytes the structure may take beside the vectors; None for any number
 
     Raises
     ------

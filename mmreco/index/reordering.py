@@ -1,7 +1,7 @@
 """Vectors that are like each other side by side in memory, so that a walk through a graph finds them in the cache.
 
 Source: Coleman, Segarra, Smola, Shrivastava, "Graph reordering for cache-efficient near neighbor search", 2022.
-Deviates by ordering by clusters of the vectors before the graph is built, in place of by its edges afterwards; and
+Deviates by ordering by clusters of the vectors before the graph is built, instead of by its edges afterwards; and
 queries that are asked together are put in the same order, so that each walks where the one before it has just been.
 """
 

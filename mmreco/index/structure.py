@@ -5,7 +5,7 @@ Navigable Small World graphs", 2018, with inner products on it as Morozov, Baben
 maximum inner product search", 2018; lists and product codes are Jegou, Douze, Schmid, "Product quantization for
 nearest neighbor search", 2011. How many lists are visited depends on the query, as in Li, Zhang, Andersen, He,
 "Improving approximate nearest neighbor search through learned adaptive early termination", 2020; deviates by one share
-of the way to the last list looked at in place of a learnt model. Negative result: the coordinate that turns inner
+of the way to the last list looked at instead of a learnt model. Negative result: the coordinate that turns inner
 products into distances (Bachrach et al., 2014) ruins the graph when lengths differ: recall@10 of 0.84 where this one
 has 0.97 or more.
 """

@@ -100,7 +100,7 @@ class VectorIndex:
 
     @property
     def ids(self) -> IdMap:
-        """Of the items, in the order of their rows."""
+        """The ids of the items, in the order of their rows."""
         return self._state.ids
 
     @property
@@ -122,12 +122,12 @@ class VectorIndex:
 
     @property
     def quality(self) -> str:
-        """As given."""
+        """As given to the constructor."""
         return self._state.builder.quality
 
     @property
     def memory(self) -> int | None:
-        """As given."""
+        """As given to the constructor."""
         return self._state.builder.memory
 
     @property
@@ -166,7 +166,7 @@ class VectorIndex:
         return self._state.report()
 
     def tune(self, recall: float = 0.95, *, queries: F32 | None = None, seed: int = 0) -> Self:
-        """The same index looking just as hard as `recall` needs, by measurement against an exact search.
+        """The same index with the least search effort that reaches `recall`, measured against an exact search.
 
         Parameters
         ----------
@@ -231,7 +231,7 @@ class VectorIndex:
         return self._of(self._state.without(id_list("remove", ids)))
 
     def compact(self) -> Self:
-        """The same items in a structure built anew, without a tail or anything of items removed."""
+        """The same items in a rebuilt structure, without a tail or removed items."""
         return self._of(self._state.rebuilt())
 
     def _alike(self, verb: str, given: object) -> Embeddings:

@@ -1,4 +1,4 @@
-"""How well a ranking foretells: per-user accuracy, shape `(n,)`, NaN for a user without targets."""
+"""How well a ranking predicts: per-user accuracy, shape `(n,)`, NaN for a user without targets."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -31,7 +31,7 @@ _START = 0.1  # spread of the factors drawn at first
 @final
 @dataclass(kw_only=True, eq=False)
 class ALS(FactorModel):
-    """Matrix factorisation of implicit feedback by alternating least squares; strangers folded in exactly.
+    """Matrix factorisation of implicit feedback by alternating least squares; unseen users are folded in exactly.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class ALS(FactorModel):
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------

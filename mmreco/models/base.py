@@ -42,7 +42,7 @@ State = dict[str, npt.NDArray[Any]]
 
 
 class Model(ABC):
-    """What all models share: being fitted to a dataset, asked by a request, and saved without pickle.
+    """The base of all models: `fit` to a dataset, `recommend` for a request, `save` without pickle.
 
     A final class is a keyword-only dataclass whose fields are its hyper-parameters. What it learnt is handed to and
     taken from disk by `_state` and `_restore`.
@@ -179,7 +179,7 @@ class Model(ABC):
         NotFittedError
             `fit` has not been called.
         DataError
-            A row lies outside the items, or `k` or `candidates` is unusable.
+            A row is outside the items, or `k` or `candidates` is unusable.
         """
         return self._recommend(Request(self._alone(rows), k=k, candidates=candidates))
 
@@ -266,7 +266,7 @@ class ScoreModel(Model):
 
     @abstractmethod
     def score(self, histories: Interactions) -> F32:
-        """How much each history wants each item, shape `(n, n_items)`; larger is better."""
+        """The score of each item for each history, shape `(n, n_items)`; larger is better."""
 
     def _recommend(self, request: Request) -> Ranking:
         step = max(1, _CELLS // max(1, len(self.items_)))
@@ -337,7 +337,7 @@ class VectorModel(Model):
         return self.recommend_from(self.index, request)
 
     def recommend_from(self, index: Searches, request: Request, *, items: HoldsVectors | None = None) -> Ranking:
-        """The answer from another index of the item vectors, an approximate one, say.
+        """The answer from another index of the item vectors, such as an approximate one.
 
         Parameters
         ----------
@@ -365,7 +365,7 @@ class VectorModel(Model):
         NotFittedError
             `fit` has not been called.
         DataError
-            A row lies outside the items, or `k` or `candidates` is unusable.
+            A row is outside the items, or `k` or `candidates` is unusable.
         """
         alone = self._alone(rows)
         index = self._directions()
@@ -387,7 +387,7 @@ class VectorModel(Model):
         return self.index.search(queries, k, where=where, exclude=exclude)
 
     def directions(self, vectors: F32) -> F32:
-        """What of item or user vectors, shape `(n, dim)`, says who is like whom: rows of unit length, or zero."""
+        """Item or user vectors, shape `(n, dim)`, at unit length, for cosine similarity; zero rows stay zero."""
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 

@@ -1,15 +1,15 @@
 """BERT4Rec: a Transformer that sees both sides fills the gaps of a history; the next item is a gap at its end.
 
 Source: Sun et al., "BERT4Rec: sequential recommendation with bidirectional encoder representations from Transformer",
-2019. Followed: a share of the events is hidden and foretold from all the others, a softmax over the catalogue from one
+2019. Followed: a share of the events is hidden and predicted from all the others, a softmax over the catalogue from one
 table of item vectors, a gap at the end of the history when answering. Petrov & Macdonald, "A systematic review and
 replicability study of BERT4Rec", 2022, found that it wants many more passes than its paper gave it: `epochs` is larger
 here than elsewhere.
 
 Deviations: positions are rotary (with learnt ones it stayed at what is popular on a shop of 1,500 shoppers); blocks are
-normalised before each half, and one with one head is the default; items foretold have no bias and no dense layer before
-them; of every batch's histories one in four has the gap at its end alone, as when answering (the paper appends such
-examples); on a large catalogue the softmax is over a sample; the weights that remain are a running average.
+normalised before each half, and one with one head is the default; predicted items have no bias and no dense layer
+before them; of every batch's histories one in four has the gap at its end alone, as when answering (the paper appends
+such examples); on a large catalogue the softmax is over a sample; the weights that remain are a running average.
 """
 
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ class _Network(SequenceNetwork):
 @final
 @dataclass(kw_only=True, eq=False)
 class BERT4Rec(SequenceModel[_Network]):
-    """The next item as a gap at the end of a history that is read from both sides.
+    """The next item as a masked place at the end of a history, read bidirectionally.
 
     Parameters
     ----------

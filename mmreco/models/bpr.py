@@ -36,7 +36,7 @@ _TRIES = 5  # draws of an item that the user has not; who has nearly all is spar
 @final
 @dataclass(kw_only=True, eq=False)
 class BPR(FactorModel):
-    """Matrix factorisation trained to rank, by pairs; strangers folded in.
+    """Matrix factorisation trained to rank, by pairs; unseen users are folded in.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class BPR(FactorModel):
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------

@@ -2,11 +2,11 @@
 
 Source: Tang & Wang, "Personalized top-N sequential recommendation via convolutional sequence embedding", 2018.
 Followed: horizontal filters of every height with max pooling over time, vertical filters, a dense layer over both, one
-table of vectors for items that are read and another for items that are foretold.
+table of vectors for items that are read and another for items that are predicted.
 
-Deviations: the vector of a user's general taste is the mean of the items he turned to so far, in place of a vector
-learnt for his id, so that strangers are served; every step of a history foretells the next event alone, by a softmax
-over the catalogue (or a sample of it), in place of the next two or three by binary cross-entropy; the items foretold
+Deviations: the vector of a user's general taste is the mean of the items he turned to so far, instead of a vector
+learnt for his id, so that unseen users are served; every step of a history predicts the next event alone, by a softmax
+over the catalogue (or a sample of it), instead of the next two or three by binary cross-entropy; the items predicted
 have no bias; the weights that remain are a running average.
 """
 
@@ -59,7 +59,7 @@ class _Network(SequenceNetwork):
 @final
 @dataclass(kw_only=True, eq=False)
 class Caser(SequenceModel[_Network]):
-    """The next item by convolutions over the last items, and by what the user turned to in all.
+    """The next item by convolutions over the last items, and by the mean of all items of the history.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ bought and a share of those he did not, and pushed to zero on another share; the
 Deviations: the losses are least squares (Mao et al., "Least squares generative adversarial networks", 2017), whose pull
 on the generator ends where it is believed: under the paper's cross-entropy the discriminator grew sure of itself, and
 pushed all rows to zeros and ones that no longer ranked. The discriminator reads the row in two parts, what stands where
-the user bought and what stands where he did not, in place of row and condition side by side, over the root of how much
+the user bought and what stands where he did not, instead of row and condition side by side, over the root of how much
 he bought. It begins with the same weight for every item and learns slowly: what it says of an item is how hard the
 generator is pulled there, and weights of its own for each, drawn or learnt from few, rank the items by chance. A share
 of the condition is hidden from the generator in training (the paper's reads it whole, and learns to copy it). The
@@ -72,7 +72,7 @@ class _Discriminator(nn.Module):
 @final
 @dataclass(kw_only=True, eq=False)
 class CFGAN(Trained[_Generator], ScoreModel):
-    """Items by what a generator, taught by a discriminator, writes for the user.
+    """A generator, trained by a discriminator, writes the user's row; its values are the scores.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class FolderCheckpoint:
     training: str
 
     def save(self, state: dict[str, Tensor]) -> None:
-        """Keep this state in place of the one before; a kill meanwhile leaves the one before."""
+        """Keep this state instead of the one before; a kill meanwhile leaves the one before."""
         with publish(self.folder, "Checkpoint", {"training": self.training}) as path:
             save_file(state, path / "state.safetensors")
 

@@ -1,4 +1,4 @@
-"""ContentKNN: what is like what you had, by what it says and looks like; nobody's behaviour is asked.
+"""ContentKNN: what is like what you had, by text and picture; behaviour is not used.
 
 Sources: Pazzani, Billsus, "Content-based recommendation systems", 2007; Rocchio, "Relevance feedback in information
 retrieval", 1971: a history is the mean of its items' vectors, and items are ranked by the cosine to it.

@@ -1,4 +1,4 @@
-"""EASE: each item foretold from all others by one ridge regression, in closed form.
+"""EASE: each item predicted from all others by one ridge regression, in closed form.
 
 Source: Steck, "Embarrassingly shallow autoencoders for sparse data", 2019. Followed to the letter: with `P` the inverse
 of `X'X + l2 I`, the weights are `-P[i, j] / P[j, j]`, zero on the diagonal, and a history is scored by `x W`.
@@ -34,7 +34,7 @@ _CELLS = 1 << 24  # numbers copied at a time
 class EASE(ScoreModel):
     """Weights between all pairs of items, by ridge regression; for up to 20,000 items.
 
-    Memory is 12 bytes a pair of items while fitting and 4 after, whatever the number of users; time grows with the
+    Memory is 12 bytes a pair of items while fitting and 4 after, for any number of users; time grows with the
     cube of the items. For more items there is `SLIM`.
 
     Parameters

@@ -1,7 +1,7 @@
 """FactorModel: what models of users and items as vectors of factors share; a history is folded in when asked.
 
 No vector of a user is kept. Whoever asks is a history, trained on or not, and his vector is computed from the items in
-it, so that strangers and new events need no retraining.
+it, so unseen users and new events need no retraining.
 """
 
 from abc import abstractmethod

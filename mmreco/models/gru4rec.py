@@ -1,12 +1,12 @@
-"""GRU4Rec: a recurrent network reads what a user did, and foretells the next item.
+"""GRU4Rec: a recurrent network reads what a user did, and predicts the next item.
 
 Sources: Hidasi, Karatzoglou, Baltrunas, Tikk, "Session-based recommendations with recurrent neural networks", 2016;
 Hidasi & Karatzoglou, "Recurrent neural networks with top-k gains for session-based recommendations", 2018, whose one
-table of item vectors for reading and foretelling is kept ("constrained embedding").
+table of item vectors for reading and prediction is kept ("constrained embedding").
 
 Deviations: the loss is the softmax over the catalogue (or a sample of it), which the second paper finds among the best
-and the replication of Petrov & Macdonald, 2022, prefers, in place of BPR or TOP1; whole histories are read at once,
-in place of session-parallel batches; the state is added to the vector of the last item, and item vectors begin small,
+and the replication of Petrov & Macdonald, 2022, prefers, instead of BPR or TOP1; whole histories are read at once,
+instead of session-parallel batches; the state is added to the vector of the last item, and item vectors begin small,
 so that a user begins next to what he took last; an LSTM may take the GRU's place; the weights that remain are a running
 average.
 """

@@ -148,7 +148,7 @@ class Weighted(Hybrid):
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------
@@ -180,7 +180,7 @@ class Weighted(Hybrid):
 @final
 @dataclass(kw_only=True, eq=False)
 class ReciprocalRank(Hybrid):
-    """The sum over the parts of `1 / (constant + rank)`: what several models place well, whatever their scores.
+    """Reciprocal rank fusion: the sum over the parts of `1 / (constant + rank)`, regardless of scores.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ class ReciprocalRank(Hybrid):
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------
@@ -240,7 +240,7 @@ class Switching(Hybrid):
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------

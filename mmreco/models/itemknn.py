@@ -36,7 +36,7 @@ _CELLS = 1 << 22  # similarities held at a time
 @final
 @dataclass(kw_only=True, eq=False)
 class ItemKNN(ScoreModel):
-    """Items that the same users turned to; exact and sparse.
+    """Items of the same users as the history's items; exact and sparse.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ class ItemKNN(ScoreModel):
     shrinkage : 0 or more
         How much evidence a similarity needs: added to its denominator.
     similarity : "cosine", "pearson" or "jaccard"
-        How alike two items' users are: by weight, by weight less what popularity explains, or as sets.
+        How similar two items' users are: by weight, by weight less what popularity explains, or as sets.
     half_life_days : above 0, optional
         An event of a history counts half for every so many days before its last one. None: all count the same.
 
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------

@@ -7,7 +7,7 @@ calibration error. A logistic regression on the facts of `mmreco.models.pair_fea
 lately, what reviews say of it, how much more than others the shopper turns to its category and brand, how near its
 price is to his, and whether he had it.
 
-Deviates in what is foretold: not a click on a showing, which a log of events does not hold, but which of all items
+Deviates in what is predicted: not a click on a showing, which a log of events does not hold, but which of all items
 comes next. So the probabilities of all items for one history add up to about 1.
 """
 
@@ -49,7 +49,7 @@ class LogisticProfile(ScoreModel):
     Parameters
     ----------
     target : optional
-        The kind of event that is foretold, e.g. "purchase". None: whatever comes next.
+        The kind of event that is predicted, e.g. "purchase". None: any event.
     negatives : 1 or more
         Items drawn that did not come next, for each one that did.
     half_life_days : above 0
@@ -61,7 +61,7 @@ class LogisticProfile(ScoreModel):
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------
@@ -147,7 +147,7 @@ class LogisticProfile(ScoreModel):
         NotFittedError
             `fit` has not been called.
         DataError
-            `rows` is not `(n, c)`, or a row lies outside the items.
+            `rows` is not `(n, c)`, or a row is outside the items.
         IncompatibleError
             `histories` are over other items than the model was fitted on.
         """
@@ -232,7 +232,7 @@ def calibration_error(probabilities: npt.ArrayLike, outcomes: npt.ArrayLike, *, 
     Raises
     ------
     DataError
-        The shapes differ, there are none, a probability lies outside of 0..1, or `bins` is below 1.
+        The shapes differ, there are none, a probability is outside of 0..1, or `bins` is below 1.
 
     Notes
     -----
@@ -266,7 +266,7 @@ def _sentiment(catalogue: Catalogue) -> F32 | None:
 
 
 def _split(train: Interactions, target: str | None) -> tuple[Interactions, I64]:
-    """What came before each user's last event of the kind foretold, and the item of that event, shape `(n,)`."""
+    """What came before each user's last event of the kind predicted, and the item of that event, shape `(n,)`."""
     if target is not None and target not in train.event_names:
         raise DataError(f"target={target!r}: expected one of {', '.join(train.event_names)}, the events of this log")
     place = np.arange(train.n_events) - train.starts[train.users_flat]  # (e,)

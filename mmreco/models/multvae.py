@@ -73,7 +73,7 @@ def elbo(seen: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, weigh
 @final
 @dataclass(kw_only=True, eq=False)
 class MultVAE(Trained[_Network], ScoreModel):
-    """Items by how likely the user's code makes them.
+    """A variational auto-encoder of whole histories: items by their likelihood under the user's code.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class MultVAE(Trained[_Network], ScoreModel):
     _ORDERED: ClassVar[bool] = False
     _PARTED: ClassVar[bool] = False  # a pass is one step a batch of users, however many events they have
 
-    # Stopped by tastes it foretells last events worse: 0.042 for 0.045, MovieLens-1M.
+    # Stopped by tastes it predicts last events worse: 0.042 for 0.045, MovieLens-1M.
     training: Training = field(default_factory=lambda: Training(epochs=40, patience=None, learning_rate=0.001))
     dim: int = 128
     hidden: int = 256
@@ -155,7 +155,7 @@ class MultVAE(Trained[_Network], ScoreModel):
         return logits.cpu().numpy()
 
     def sample(self, histories: Interactions, *, seed: int = 0) -> Interactions:
-        """Histories that might have been: for each user, as many distinct items as he has, drawn from his own code.
+        """Generated histories: for each user, as many distinct items as he has, drawn from his code.
 
         The order of a drawn history is that of the draw; there are no times.
 

@@ -1,4 +1,4 @@
-"""NCF: what a user and an item have in common is learnt by a network, in place of an inner product.
+"""NCF: what a user and an item have in common is learnt by a network, instead of an inner product.
 
 Source: He, Liao, Zhang, Nie, Hu, Chua, "Neural collaborative filtering", 2017. Followed: GMF (an inner product with a
 weight for each factor), MLP (dense layers over both vectors), NeuMF (both, each with vectors of its own, joined by the
@@ -6,10 +6,10 @@ last layer), and binary cross-entropy against four items drawn evenly from those
 Zhang, Anderson, "Neural collaborative filtering vs. matrix factorization revisited", 2020, found no gain over a
 well-tuned inner product: expect none.
 
-Deviations: a user's vector is the mean of vectors of the items in his history, in place of one learnt for his id, so
-that strangers are served; while an event is foretold its own item is left out of the mean, as in Kabbur, Ning, Karypis,
-"FISM", 2013. Items have a bias, so that an empty history is answered by what is popular. NeuMF begins from scratch,
-not from trained halves. The weights that remain are a running average.
+Deviations: a user's vector is the mean of vectors of the items in his history, instead of one learnt for his id, so
+that unseen users are served; while an event is predicted its own item is left out of the mean, as in Kabbur, Ning,
+Karypis, "FISM", 2013. Items have a bias, so that an empty history is answered by what is popular. NeuMF begins from
+scratch, not from trained halves. The weights that remain are a running average.
 """
 
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ class _Network(nn.Module):
 @final
 @dataclass(kw_only=True, eq=False)
 class NCF(Trained[_Network], ScoreModel):
-    """Items by what a network makes of the user's vector and theirs.
+    """A network scores pairs of a user's vector and an item's: GMF, MLP or NeuMF.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Evidence: plain facts about a history and an item that speak for or against the one turning to the other.
 
-What `LogisticProfile` weighs. Every fact is one number for each pair of history and item, known for strangers and new
-items too, and 0 where nothing is known.
+What `LogisticProfile` weighs. Every fact is one number for each pair of history and item, known for unseen users and
+new items too, and 0 where nothing is known.
 """
 
 from collections.abc import Iterator

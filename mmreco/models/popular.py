@@ -29,7 +29,7 @@ __all__ = ["Popular", "share_of_users"]
 @final
 @dataclass(kw_only=True, eq=False)
 class Popular(ScoreModel):
-    """Items by their events' summed weight, or by how many users had one; or within the kinds a history turns to.
+    """The most popular items, by summed weight or by users; optionally within the history's categories.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """PureSVD: the strongest directions of the user-item matrix, unknown being 0.
 
 Source: Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", 2010: with `V`
-the right singular vectors, a history `x` is scored `x V V'`, which folds strangers in by itself.
+the right singular vectors, a history `x` is scored `x V V'`, which folds unseen users in by itself.
 
 Deviations: the directions are found by the randomised method of Halko, Martinsson, Tropp, "Finding structure with
 randomness", 2011, as scikit-learn has it, with enough passes to be exact for practical purposes; and a history that
@@ -40,7 +40,7 @@ class PureSVD(FactorModel):
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""SASRec: a causal Transformer reads what a user did, and foretells the next item.
+"""SASRec: a causal Transformer reads what a user did, and predicts the next item.
 
 Sources: Kang & McAuley, "Self-attentive sequential recommendation", 2018; Klenitskiy & Vasilev, "Turning dross into
 gold loss: is BERT4Rec really better than SASRec?", 2023; Petrov & Macdonald, "gSASRec", 2023. The network is that of
-the first paper, one table of item vectors for what is read and what is foretold; the loss is that of the second, a
-softmax over the catalogue in place of one negative an event, and over a sample of it where the catalogue is large.
+the first paper, one table of item vectors for what is read and what is predicted; the loss is that of the second, a
+softmax over the catalogue instead of one negative an event, and over a sample of it where the catalogue is large.
 
 Deviations: blocks are normalised before each half and use GELU; positions count from the first event read, as histories
 are padded at the end; the weights that remain are a running average.

@@ -1,7 +1,7 @@
 """SequenceModel: the half below which every reader of histories is a final class.
 
 The network gives a state after each step of a history; the score of an item is its inner product with the last one.
-All steps of all histories are trained at once, each to foretell the next event, by a softmax over the catalogue
+All steps of all histories are trained at once, each to predict the next event, by a softmax over the catalogue
 (Klenitskiy & Vasilev, "Turning dross into gold loss: is BERT4Rec really better than SASRec?", 2023), or over a sample
 of it where the catalogue is large (see `mmreco.nn.losses`).
 """
@@ -94,9 +94,9 @@ class SequenceModel(Trained[Reader], VectorModel):
             yield self._loss(rows.to(self._device), real.to(self._device), weights.to(self._device))
 
     def _loss(self, rows: Tensor, real: Tensor, weights: Tensor) -> Tensor:
-        """The loss of foretelling each next event of these windows, `(b, length + 1)`, as much as it weighs; a scalar.
+        """The loss of predicting each next event of these windows, `(b, length + 1)`, as much as it weighs; a scalar.
 
-        An event of weight 0 is foretold by none; one of a weight below 0 is pushed away.
+        An event of weight 0 is predicted by none; one of a weight below 0 is pushed away.
         """
         steps = real[:, 1:]
         asked = steps & (weights[:, 1:] != 0)

@@ -1,13 +1,13 @@
 """SequenceGAN: writes histories that might have been, event after event, and learns from a judge that reads them.
 
 Sources: Yu, Zhang, Wang, Yu, "SeqGAN: sequence generative adversarial nets with policy gradient", 2017 (a recurrent
-generator is taught by likelihood first, then by REINFORCE with a discriminator's verdict as reward); de Masson
+generator is trained by likelihood first, then by REINFORCE with a discriminator's verdict as reward); de Masson
 d'Autume, Rosca, Rae, Mohamed, "Training language GANs from scratch", 2019 (a recurrent discriminator judges after every
 event, so that no rollouts are needed; returns are discounted, with a running baseline).
 
 Deviations: the generator ends when a length drawn from the log is reached, and writes no item twice where nobody in
 the log has one twice; a share of likelihood stays in the loss of the adversarial rounds, which keeps the generator from
-writing a few safe histories over and over. As the generator foretells the next event, it recommends like any other
+writing a few safe histories over and over. As the generator predicts the next event, it recommends like any other
 reader of histories.
 """
 
@@ -35,7 +35,7 @@ _BATCH = 64  # histories a round, true and written
 _WRITTEN = 512  # histories written at a time
 _DISCOUNT = 0.9  # of a reward, an event further on
 _BASELINE = 0.9  # share of the running mean reward that a round keeps
-_LIKELIHOOD = 0.5  # weight of foretelling true histories in the adversarial rounds
+_LIKELIHOOD = 0.5  # weight of prediction true histories in the adversarial rounds
 _SLOWER = 0.1  # the generator's step in the adversarial rounds, in learning rates
 _KEPT = 4_096  # lengths of true histories remembered
 
@@ -102,12 +102,12 @@ def returns(rewards: Tensor, real: Tensor, discount: float) -> Tensor:
 @final
 @dataclass(kw_only=True, eq=False)
 class SequenceGAN(SequenceModel[_Generator]):
-    """Histories that might have been, and the next item of those that are.
+    """A sequence generator trained adversarially: generates histories, and predicts the next item of real ones.
 
     Parameters
     ----------
     rounds : 0 or more
-        Adversarial rounds once the likelihood is learnt; 0 for a generator that no judge has taught.
+        Adversarial rounds once the likelihood is learnt; 0 for a generator that no discriminator has trained.
     dim, dropout, max_length, negatives : as `SequenceModel`
     training : how it is trained, see `Training`
 
@@ -144,7 +144,7 @@ class SequenceGAN(SequenceModel[_Generator]):
 
     def _loss(self, rows: Tensor, real: Tensor, weights: Tensor) -> Tensor:
         asked = real & (weights != 0)
-        users = self.network_.states(rows[:, :-1], real[:, :-1])[asked]  # (t, dim); the first event is foretold too
+        users = self.network_.states(rows[:, :-1], real[:, :-1])[asked]  # (t, dim); the first event is predicted too
         return self._contrast(users, rows[asked], weights[asked])
 
     # ---- the adversarial rounds
@@ -201,7 +201,7 @@ class SequenceGAN(SequenceModel[_Generator]):
     # ---- written
 
     def generate(self, n: int, *, seed: int = 0) -> Interactions:
-        """`n` histories that might have been, their lengths drawn from the log's.
+        """`n` generated histories, their lengths drawn from the log's.
 
         Parameters
         ----------
@@ -225,7 +225,7 @@ class SequenceGAN(SequenceModel[_Generator]):
         return self._continued(nobody, rng.choice(self.lengths_, n), rng)
 
     def extend(self, histories: Interactions, n: int, *, seed: int = 0) -> Interactions:
-        """These histories, each with `n` more events that might have come next.
+        """These histories, each with `n` more generated events.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""How alike two rows of a sparse matrix are, a block of rows at a time; shared by the neighbourhood models.
+"""How similar two rows of a sparse matrix are, a block of rows at a time; shared by the neighbourhood models.
 
 Sources: Sarwar, Karypis, Konstan, Riedl, "Item-based collaborative filtering recommendation algorithms", 2001 (cosine
 and Pearson's correlation); Jaccard, 1912; Ferrari Dacrema, Cremonesi, Jannach, "Are we really making much progress?",

@@ -1,4 +1,4 @@
-"""SLIM: each item foretold from a few others, sparsely; what EASE is for catalogues too large for it.
+"""SLIM: each item predicted from a few others, sparsely; what EASE is for catalogues too large for it.
 
 Source: Ning, Karypis, "SLIM: sparse linear methods for top-N recommender systems", 2011. An item's column of the
 user-item matrix is regressed on those of its `neighbours` nearest items (the paper's fsSLIM, whose selection by cosine
@@ -48,7 +48,7 @@ class SLIM(ScoreModel):
     Parameters
     ----------
     neighbours : 1 or more
-        Other items each item may be foretold from.
+        Other items each item may be predicted from.
     l1 : 0 or more
         The more, the fewer of them are; on the scale of the number of users an item has.
     l2 : above 0
@@ -57,7 +57,7 @@ class SLIM(ScoreModel):
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class SLIM(ScoreModel):
         self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
 
     def score(self, histories: Interactions) -> F32:
-        """The history times the weights, shape `(n, n_items)`; below 0 where no weight speaks.
+        """The history times the weights, shape `(n, n_items)`; below 0 where there is no weight.
 
         Raises
         ------

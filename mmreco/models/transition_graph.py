@@ -3,7 +3,7 @@
 Nothing is trained. It is what a model of sequences with titles has to beat before it has shown anything: most of the
 sets that such models are measured on are won by transitions and titles alone.
 
-Source: the heuristic of arXiv 2605.07125, 2026 (items two transitions out, ranked by the likeness of their titles).
+Source: the heuristic of arXiv 2605.07125, 2026 (items two transitions out, ranked by the similarity of their titles).
 Deviations: the last three items ask, the older the less; what is likelier to be walked to counts for more, by the power
 0.3; transitions count both ways; what happens at one moment is a basket, and counts as the mean over all orders of its
 lines; titles are compared word by word, rarer words counting for more; and what no walk
@@ -34,7 +34,7 @@ _ASKING = 3  # items of a history that ask, the last
 _OLDER = 0.7  # what an item says against the one after it
 _SECOND = 0.5  # what two steps count against one
 _POWER = 0.3
-_UNLIKE = 0.02  # the likeness of titles that share no word
+_UNLIKE = 0.02  # the similarity of titles that share no word
 _LARGEST = 1_000  # lines of a basket that tells neighbours; more were put in together for another reason
 _ROWS = 512  # histories walked from at a time
 
@@ -42,7 +42,7 @@ _ROWS = 512  # histories walked from at a time
 @final
 @dataclass(kw_only=True, eq=False)
 class TransitionGraph(ScoreModel):
-    """Untrained: transitions of all users two steps out, times how alike the titles are.
+    """Transitions of all users one and two steps out, times the similarity of titles; nothing is trained.
 
     A catalogue without titles is answered by the transitions alone.
 
@@ -65,7 +65,7 @@ class TransitionGraph(ScoreModel):
         self.fallback_ = share_of_users(train) - 1  # below 0, so below all that is walked to
 
     def score(self, histories: Interactions) -> F32:
-        """How likely an item is walked to, times how like its title is, `(n, n_items)`; below 0 where none leads.
+        """The chance of a walk to each item times the similarity of its title, `(n, n_items)`; below 0 without a walk.
 
         Raises
         ------

@@ -35,7 +35,7 @@ _CELLS = 1 << 22  # similarities held at a time
 @final
 @dataclass(kw_only=True, eq=False)
 class UserKNN(ScoreModel):
-    """What the users with the most similar histories turned to; exact and sparse, and it keeps the log.
+    """Items of the users with the most similar histories; exact and sparse. The model stores the log.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class UserKNN(ScoreModel):
     shrinkage : 0 or more
         How much evidence a similarity needs: added to its denominator.
     similarity : "cosine", "pearson" or "jaccard"
-        How alike two users' items are: by weight, by weight less what a long history explains, or as sets.
+        How similar two users' items are: by weight, by weight less what a long history explains, or as sets.
     half_life_days : above 0, optional
         An event counts half for every so many days before the last one of the same user. None: all count the same.
 
     Raises
     ------
     DataError
-        A parameter lies outside its range.
+        A parameter is outside its range.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class UserKNN(ScoreModel):
         self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
 
     def score(self, histories: Interactions) -> F32:
-        """Summed similarity of the neighbours who turned to each item, shape `(n, n_items)`; below 0 where none did.
+        """Summed similarity of the neighbours who have each item, shape `(n, n_items)`; below 0 where none has.
 
         Raises
         ------

@@ -113,7 +113,7 @@ def profile(
     UnknownIdError
         A user is not in the dataset.
     DataError
-        A column of the catalogue holds what it must not, or a parameter lies outside its range.
+        A column of the catalogue holds what it must not, or a parameter is outside its range.
 
     Examples
     --------

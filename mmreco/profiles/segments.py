@@ -26,7 +26,7 @@ def high_value(rfm: pa.Table, *, share: float = 0.1) -> I64:
     Raises
     ------
     DataError
-        `share` lies outside its range.
+        `share` is outside its range.
     """
     share = require_number("share", share, above=0, most=1)
     frequency = rfm["frequency"].to_numpy()
@@ -78,7 +78,7 @@ def lookalikes(vectors: F32, seeds: I64, n: int = 1000) -> tuple[I64, F64]:
     Raises
     ------
     DataError
-        There is no seed, a seed lies outside the vectors, or `n` is below 1.
+        There is no seed, a seed is outside the vectors, or `n` is below 1.
     """
     width = require_width(n)
     vectors = require_vectors("lookalikes: vectors", vectors)

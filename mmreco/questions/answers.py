@@ -63,7 +63,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Answered:
-    """What the reviews say to a question.
+    """The answer of the reviews to a question.
 
     Parameters
     ----------

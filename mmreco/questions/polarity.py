@@ -3,7 +3,7 @@
 A logistic regression over character and word n-grams (Wang, Manning, "Baselines and bigrams: simple, good sentiment and
 topic classification", 2012) and, where there is an encoder, the sentence's vector. Terms are hashed (Weinberger,
 Dasgupta, Langford, Smola, Attenberg, "Feature hashing for large scale multitask learning", 2009), so that there is no
-vocabulary to keep. It is taught by labels, or by a shop's own stars.
+vocabulary to keep. It is trained by labels, or by a shop's own stars.
 """
 
 import json
@@ -39,7 +39,7 @@ _TAUGHT = 20_000  # sentences at most
 
 @dataclass(kw_only=True, eq=False)
 class Polarity:
-    """How probably a sentence praises; Chinese and English.
+    """The probability that a sentence is positive; Chinese and English.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Polarity:
         return self
 
     def fit_stars(self, reviews: Reviews, *, seed: int = 0) -> Self:
-        """Learn from a shop's own stars: each sentence of a review is held to be what the review is.
+        """Learn from a shop's own stars: each sentence of a review gets the label of the review.
 
         From 4 stars up a review is good, from 2 down it is bad. As many good sentences as bad ones are taught, at most
         20,000 in all, drawn with `seed`.
@@ -124,7 +124,7 @@ class Polarity:
         return self.fit([*pools[True][:n], *pools[False][:n]], np.repeat([True, False], n))
 
     def score(self, texts: Sequence[str]) -> F32:
-        """The probability that each sentence praises, shape `(n,)`.
+        """The probability that each sentence is positive, shape `(n,)`.
 
         Raises
         ------

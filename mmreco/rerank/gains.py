@@ -1,4 +1,4 @@
-"""What each candidate would bring to the page next: relevance against likeness to what stands there already.
+"""What each candidate would bring to the page next: relevance against similarity to what stands there already.
 
 Sources, each followed greedily, one item a step, for a batch of questions at once:
 

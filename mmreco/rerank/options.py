@@ -29,7 +29,7 @@ class Calibration:
     Raises
     ------
     DataError
-        `weight` lies outside its range.
+        `weight` is outside its range.
     """
 
     weight: float = 0.5
@@ -53,7 +53,7 @@ class Exploration:
     Raises
     ------
     DataError
-        A place is below 0, or `rate` lies outside its range.
+        A place is below 0, or `rate` is outside its range.
     """
 
     places: tuple[int, ...]
@@ -96,7 +96,7 @@ class RerankOptions:
     Raises
     ------
     DataError
-        A value lies outside its range.
+        A value is outside its range.
     """
 
     k: int = 10

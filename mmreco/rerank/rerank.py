@@ -32,8 +32,8 @@ def rerank(
 ) -> Reranked:
     """The page each question gets: `options.k` of its candidates in a new order.
 
-    Places are filled from the top. Each takes the candidate that brings most: its score, scaled to 0..1 among the
-    question's candidates and boosted, against its likeness to what stands above; of those that caps and minimums leave.
+    Places are filled from the top. Each takes the candidate that brings most, of those that caps and minimums leave:
+    its score, scaled to 0..1 among the question's candidates and boosted, against its similarity to the items above.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def rerank(
     catalogue : optional
         Needed for caps, minimums, boosts and calibration.
     embeddings : optional
-        What makes two items alike; needed for `diversity` above 0 and for `duplicates`. Items without a vector are
+        What makes two items similar; needed for `diversity` above 0 and for `duplicates`. Items without a vector are
         like no other. Over the catalogue's items or some of them; without a catalogue, over the ranking's.
     histories : `n` users, optional
         Whose proportions are kept; needed for calibration.

@@ -49,7 +49,9 @@ def columns_of(
     names_there = ", ".join(list(series)[:50]) or "no columns"
     for ours, theirs in own.items():
         if wanted is not None and ours not in wanted:
-            raise DataError(f"columns: {ours!r} means nothing here; expected some of {', '.join(wanted)}")
+            raise DataError(
+                f"columns: {ours!r} is no column that this table knows; expected some of {', '.join(wanted)}"
+            )
         if theirs not in series:
             raise DataError(f"column {theirs!r} is missing; the table has {names_there}")
     for name in needed:

@@ -32,7 +32,7 @@ class ItemColumns(NamedTuple):
 
 
 def text_columns(columns: Mapping[str, str] | None) -> tuple[str, ...]:
-    """The names of the columns in a file that hold text whatever it looks like: "007" is no 7, and 1984 a title."""
+    """The names of the columns that are read as text even where it looks like a number: 1984 may be a title."""
     own = columns or {}
     return tuple(own.get(name, name) for name in (*_IDS, *_TEXTS))
 

@@ -1,6 +1,6 @@
 """A column read as times: milliseconds since 1970 UTC, and what lies below a millisecond.
 
-Times are kept in milliseconds. Two events inside one millisecond keep their order all the same: whoever reads a table
+Times are kept in milliseconds. Two events inside one millisecond keep their order all the same: who reads a table
 sorts by the finest time that it gives.
 """
 

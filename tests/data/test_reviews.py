@@ -38,7 +38,7 @@ def test_what_is_unknown_has_a_value_that_says_so() -> None:
     said = Reviews.from_rows(ITEMS, [1], ["x"])
     assert np.isnan(said.ratings).all()
     assert (said.helpful.tolist(), said.times, said.users) == ([0], None, None)
-    with pytest.raises(DataError, match="nobody is named"):
+    with pytest.raises(DataError, match="no review has a user"):
         said.interactions()
 
 

@@ -42,7 +42,7 @@ _DEPTHS = (0.58, 0.77, 0.91)  # shares of clicks that stay a view, reach the car
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is so, and no model is told.
+    """The facts behind a synthetic shop that no model sees.
 
     Parameters
     ----------

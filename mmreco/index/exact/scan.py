@@ -3,7 +3,7 @@
 A block of items is multiplied with all queries at once, into memory that is used again. Of the scores only the best
 of every 32 is looked for at first, one pass at the speed of memory: the k-th of those is a threshold that k
 items reach, and only groups whose best reaches it are opened. So the cost is little more than the matrix product
-itself, memory is bounded whatever the sizes, and filters and exclusions cost next to nothing.
+itself, memory is bounded for all sizes, and filters and exclusions cost next to nothing.
 """
 
 from functools import cached_property

@@ -2,7 +2,7 @@
 
 Parquet stays the truth: a collection is built from `Embeddings`, counted and compared with an exact search, and only
 then does the alias move to it, so readers see the old catalogue or the new one and never half of one. Say
-`pip install 'mmreco[milvus]'`; a path ending in `.db` in place of a server's address opens milvus-lite here.
+`pip install 'mmreco[milvus]'`; a path ending in `.db` instead of a server's address opens milvus-lite here.
 """
 
 import re
