@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,18 @@ def test_both_languages_publish_the_same() -> None:
     for english, chinese in (("README.md", "README.zh.md"), ("docs/results.md", "docs/zh/results.md")):
         there, here = ((ROOT / page).read_text(encoding="utf-8") for page in (english, chinese))
         assert column(there, "mmreco") == column(here, "mmreco")
+
+
+def test_the_plot_of_quality_is_that_of_the_result_files(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, ROOT / "benchmarks" / "plot.py", "--out", tmp_path], check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "quality-beauty.svg").read_bytes() == (ROOT / "docs/plots/quality-beauty.svg").read_bytes()
+
+
+def test_plots_follow_the_readers_colour_scheme() -> None:
+    plots = sorted((ROOT / "docs" / "plots").glob("*.svg"))
+    assert len(plots) >= 3
+    assert [plot.name for plot in plots if "prefers-color-scheme: dark" not in plot.read_text(encoding="utf-8")] == []
 
 
 def test_a_wrong_cell_is_found() -> None:
