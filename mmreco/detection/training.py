@@ -15,11 +15,12 @@ from mmreco.progress import progress
 
 __all__ = ["learn", "shown", "targets"]
 
-_BATCH = 16
+_BATCH = 8
 _RATE = 2e-3
 _DECAY = 1e-2
+_RISE = 20  # steps in which the rate rises; it falls in a line from a fifth of the way on
 _MEMORY = 0.99  # of the averaged weights
-_PASS = 50  # steps
+_PASS = 100  # steps
 _MIDDLE = 0.5  # of a box: places within are taught to know it
 
 
@@ -36,22 +37,22 @@ def learn(scenes: Scenes, *, width: int, n_scenes: int, seed: int, device: torch
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
     steps = -(-n_scenes // _BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: max(0.02, min(1.0, 1.25 * (1 - step / steps))))
     places = scenes.side // STRIDE
     counted = progress(range(steps), total=steps, description="learning to find products", shown=bar)
     left = iter(counted)
 
     def batches(number: int) -> Iterator[Tensor]:
         rng = np.random.default_rng([seed, number])
-        for _ in range(min(_PASS, steps - number * _PASS)):
+        for step in range(number * _PASS, min(steps, (number + 1) * _PASS)):
             next(left)
+            for group in optimiser.param_groups:
+                group["lr"] = _RATE * min(1.0, (step + 1) / _RISE, 1.25 * (1 - step / steps))
             batch = [scenes.draw(rng) for _ in range(_BATCH)]
             pictures = torch.stack([shown(np.asarray(scene.picture)) for scene in batch]).to(device)
             made = [targets(scene.boxes, places) for scene in batch]
             wanted, inside = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*made, strict=True))
             logits, boxes = network(pictures.contiguous(memory_format=torch.channels_last))
             yield box_loss(logits, boxes, wanted, inside)
-            schedule.step()
 
     train(
         network,
