@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -331,6 +332,34 @@ def test_without_a_store_the_window_still_shows(
     assert answer.status_code == 503
     assert "cannot write anything down" in answer.text
     assert "Your cart is empty" in window.get("/cart").text
+
+
+def test_pages_are_of_one_catalogue_while_it_changes(window: TestClient, live: LiveShop, plant: SyntheticShop) -> None:
+    rows = (110, 119)
+    named = dict(zip(plant.catalogue.items.ids(rows), (plant.catalogue.column("title")[r] for r in rows), strict=True))
+    wrong: list[str] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            for item, title in named.items():
+                page = window.get(f"/items/{item}")
+                if (
+                    page.status_code != 200
+                    or html.escape(title) not in page.text.partition("<h1")[2].partition("</h1>")[0]
+                ):
+                    wrong.append(item)
+            wrong.extend(["search"] * (window.get("/search", params={"category": "dress"}).status_code != 200))
+
+    readers = [threading.Thread(target=look) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for item in plant.catalogue.items.ids(range(12)):  # the rows of all others change with each
+        live.remove_item(item)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
 
 
 text = st.text(max_size=40)

@@ -16,7 +16,7 @@ from mmreco.service.limits import ID, QUERY
 from mmreco.service.pictures import jpeg
 from mmreco.service.window.my_data import MyData
 from mmreco.service.window.showing import cards, price, shelves_of
-from mmreco.service.window.storefront import Storefront
+from mmreco.service.window.storefront import Storefront, row_of
 from mmreco.service.window.visitor import Visitor, require_own_form
 
 __all__ = ["BOXES", "doing"]
@@ -50,7 +50,7 @@ def doing(front: Storefront, experiment: Experiment | None) -> APIRouter:
     @router.post("/cart", dependencies=own_form)
     def put_into_cart(request: Request, item: ItemId) -> Response:
         visitor = Visitor.of(request)
-        front.row_of(item)
+        row_of(front.recommender.catalogue, item)
         fuller = visitor.with_item(item)
         if fuller is not visitor:
             front.tell(visitor, "cart", [item])

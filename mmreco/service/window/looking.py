@@ -13,7 +13,7 @@ from mmreco.recommender import Recommender
 from mmreco.service.limits import QUERY
 from mmreco.service.window.facets import SORTS, sorted_rows
 from mmreco.service.window.showing import address, cards, shelves_of, style
-from mmreco.service.window.storefront import Storefront
+from mmreco.service.window.storefront import Storefront, row_of
 from mmreco.service.window.visitor import Visitor
 
 __all__ = ["looking"]
@@ -52,7 +52,8 @@ def looking(front: Storefront) -> APIRouter:
     @router.get("/items/{item_id:path}")
     def item(item_id: str, request: Request, question: Words = "") -> Response:
         visitor, recommender = Visitor.of(request), front.recommender
-        row = front.row_of(item_id)
+        catalogue = recommender.catalogue
+        card = cards(catalogue, [row_of(catalogue, item_id)])[0]
         if not question and _is_look(request, visitor, front, item_id):
             try:
                 front.tell(visitor, "view", [item_id])
@@ -65,7 +66,7 @@ def looking(front: Storefront) -> APIRouter:
             "item.html",
             request,
             visitor,
-            item=cards(recommender.catalogue, [row])[0],
+            item=card,
             shelves=shelves_of(page),
             reviews=reviews,
             answered=answered,
@@ -73,8 +74,8 @@ def looking(front: Storefront) -> APIRouter:
 
     @router.get("/why/{item_id:path}")
     def why(item_id: str, request: Request) -> Response:
-        visitor, recommender = Visitor.of(request), front.recommender
-        card = cards(recommender.catalogue, [front.row_of(item_id)])[0]
+        visitor, catalogue = Visitor.of(request), front.recommender.catalogue
+        card = cards(catalogue, [row_of(catalogue, item_id)])[0]
         return front.page("why.html", request, visitor, item=card, sentences=_sentences(front, visitor, item_id))
 
     @router.get("/search")
@@ -88,7 +89,8 @@ def looking(front: Storefront) -> APIRouter:
         n: Annotated[int, Query(ge=1, le=_FOUND)] = _STEP,
     ) -> Response:
         visitor, recommender = Visitor.of(request), front.recommender
-        catalogue, choices = recommender.catalogue, front.choices
+        catalogue = recommender.catalogue
+        choices = front.choices_of(catalogue)
         chosen = {"category": category, "brand": brand, "price": price}
         asked = q.strip()
         if not asked:
@@ -147,13 +149,12 @@ def _there(recommender: Recommender, item_ids: tuple[str, ...]) -> list[str]:
 
 def _latest(front: Storefront, visitor: Visitor) -> dict[str, str] | None:
     """What the visitor did last: the event, and what the item is called."""
-    recommender = front.recommender
-    log = recommender.histories([front.known_as(visitor)])
+    catalogue, log = front.recommender.catalogue, front.recommender.histories([front.known_as(visitor)])
     for row, event in zip(log.items_flat[::-1].tolist(), log.event_types[::-1].tolist(), strict=True):
         name = log.items.ids([row])[0]
-        place = int(recommender.catalogue.items.rows([name], missing="mark")[0])
+        place = int(catalogue.items.rows([name], missing="mark")[0])
         if place >= 0:
-            return {"event": log.event_names[event], "title": title(recommender.catalogue, place)}
+            return {"event": log.event_names[event], "title": title(catalogue, place)}
     return None
 
 

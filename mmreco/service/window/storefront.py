@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import HTTPException, Request, Response
 
+from mmreco.data.catalogue import Catalogue
 from mmreco.pages import PageOptions
 from mmreco.recommender import Recommender
 from mmreco.service.events import NewEvent
@@ -16,7 +17,7 @@ from mmreco.service.window.showing import rendered, style
 from mmreco.service.window.visitor import Visitor
 from mmreco.service.window.words import words
 
-__all__ = ["Storefront"]
+__all__ = ["Storefront", "row_of"]
 
 _TAGS = {"en": "en", "zh": "zh-Hans"}
 _WEIGHTS = {"view": 1.0, "cart": 2.0, "purchase": 4.0}
@@ -49,10 +50,9 @@ class Storefront:
         """What answers now."""
         return self.shop.serving.recommender
 
-    @property
-    def choices(self) -> Choices:
-        """What the catalogue can be narrowed to, looked up once a catalogue."""
-        catalogue, held = self.recommender.catalogue, self._choices
+    def choices_of(self, catalogue: Catalogue) -> Choices:
+        """What a catalogue can be narrowed to, looked up once a catalogue."""
+        held = self._choices
         if held is None or held.catalogue is not catalogue:
             held = self._choices = Choices(catalogue)
         return held
@@ -64,19 +64,6 @@ class Storefront:
     def options(self, visitor: Visitor) -> PageOptions:
         """How large pages are."""
         return PageOptions(language=visitor.language)
-
-    def row_of(self, item_id: str) -> int:
-        """The row of an item in the catalogue.
-
-        Raises
-        ------
-        HTTPException
-            404: there is no such item.
-        """
-        row = int(self.recommender.catalogue.items.rows([item_id], missing="mark")[0])
-        if row < 0:
-            raise HTTPException(404)
-        return row
 
     def tell(self, visitor: Visitor, event: str, item_ids: Sequence[str]) -> None:
         """Write down what a visitor did; it counts in the next page.
@@ -101,10 +88,24 @@ class Storefront:
             tag=_TAGS[visitor.language],
             other_tag=_TAGS[other],
             elsewhere=f"{elsewhere.path}?{elsewhere.query}" if here else f"/?language={other}",
-            menu=self.choices.menu,
+            menu=self.choices_of(self.recommender.catalogue).menu,
             style_name=style()[0],
             **shown,
         )
         response = Response(document, status, _HEADERS, media_type="text/html")
         visitor.remember(request, response)
         return response
+
+
+def row_of(catalogue: Catalogue, item_id: str) -> int:
+    """The row of an item.
+
+    Raises
+    ------
+    HTTPException
+        404: there is no such item.
+    """
+    row = int(catalogue.items.rows([item_id], missing="mark")[0])
+    if row < 0:
+        raise HTTPException(404)
+    return row
