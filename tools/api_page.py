@@ -49,6 +49,9 @@ MODULES = {
         evaluation evaluation.off_policy evaluation.simulator evaluation.assignment evaluation.exploration
         evaluation.interleaving evaluation.proportions metrics""",
     "pages": "pages pages.layout pages.logs explain rerank baskets profiles",
+    "serving": """
+        service.server service.app service.live_shop service.events service.keys service.limits service.refitting
+        distributed.serving""",
     "protocols": "protocols errors testing.models testing.encoders testing.indexes",
 }
 ROOMS = (
@@ -60,6 +63,7 @@ ROOMS = (
     Room("retrieval", "Search", "Words and meanings. See [search](../search.md)."),
     Room("evaluation", "Evaluation", "How good, and is it noise? See [evaluation](../guides/evaluation.md)."),
     Room("pages", "Pages and profiles", "What stands on a ranking. See [pages](../pages.md)."),
+    Room("serving", "Serving", "The service in Python. See [serving](../serving.md)."),
     Room("protocols", "Protocols and errors", "For authors of models, encoders and indexes."),
 )
 

@@ -12,7 +12,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -165,6 +165,14 @@ class EventStore:
         asked = sql.select(_entries).where(_entries.c.sequence > sequence).order_by(_entries.c.sequence).limit(most)
         with self.engine.connect() as connection:
             return [Entry(*row) for row in connection.execute(asked)]
+
+    def pages(self, sequence: int) -> Iterator[list[Entry]]:
+        """The entries with a larger number, in their order, some together."""
+        while entries := self.after(sequence):
+            yield entries
+            if len(entries) < _PAGE:
+                return
+            sequence = entries[-1].sequence
 
     def refits(self, *, most: int = 20) -> list[Entry]:
         """What came of the last refits, the newest first."""

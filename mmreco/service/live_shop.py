@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from mmreco.data.embeddings import Embeddings
-from mmreco.errors import MMRecoError
+from mmreco.errors import DataError, MMRecoError
 from mmreco.protocols import Searches
 from mmreco.recommender import Recommender
 from mmreco.service.erasure import cleanse
@@ -190,7 +191,6 @@ class LiveShop:
             self._refused = pointed.name
             _log.error("%s cannot be loaded, %s goes on: %s", pointed, self.serving.generation, error)
             return
-        _warm(serving.recommender)
         with self._lock:
             self._last = self._caught_up(serving.recommender, last)
             self.serving = serving
@@ -232,6 +232,7 @@ class LiveShop:
         oldest = self._oldest()
         gone += 0 if oldest is None else recommender.expire(oldest)
         self._unclean = self._unclean or gone > 0
+        _warm(recommender)
         return Serving(recommender, pointed.name), last
 
     def _note(self, refits: Sequence[Entry]) -> None:
@@ -241,7 +242,7 @@ class LiveShop:
                 _log.info("refit: %s", entry.body)
 
     def _caught_up(self, recommender: Recommender, last: int) -> int:
-        while entries := self.store.after(last):
+        for entries in self.store.pages(last):
             apply(recommender, self.store, entries)
             last = entries[-1].sequence
             self._note([entry for entry in entries if entry.kind == "refit"])
@@ -272,7 +273,9 @@ class LiveShop:
 
 def _warm(recommender: Recommender) -> None:
     """Ask what is asked most, so that nobody waits for what is made on first use."""
-    users = recommender.dataset.interactions.users
+    users, items = recommender.dataset.interactions.users, recommender.catalogue.items
     recommender.recommend(users.ids(range(min(1, len(users)))), k=1)
     recommender.recommend(history=[[]], k=1)
-    recommender.similar(recommender.catalogue.items.ids(range(min(1, len(recommender.catalogue)))), k=1)
+    recommender.similar(items.ids(range(min(1, len(items)))), k=1)
+    with suppress(DataError):  # a shop without words
+        recommender.search(text=["warm 热"], k=1)

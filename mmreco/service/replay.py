@@ -69,8 +69,7 @@ def apply(recommender: Recommender, store: EventStore, entries: Sequence[Entry])
 
 
 def _pages(store: EventStore, since: int, until: int | None) -> Iterator[list[Entry]]:
-    while entries := store.after(since):
-        since = entries[-1].sequence
+    for entries in store.pages(since):
         some = [entry for entry in entries if until is None or entry.sequence <= until]
         if some:
             yield some
