@@ -13,8 +13,8 @@ attacker knows a person's items, holds one back at a time, asks with the others,
   own model, the 50 against the outsiders. It shows traces in the weights that the first cannot see.
 
 Each is measured before, after `forget` alone, then after `Recommender.refit`, which begins from the weights there are,
-and after `Recommender.refit(from_scratch=True)`. NDCG@10 is that of the last events of those who stay, as a share of that of a
-new fit. The last line is one JSON object.
+and after `Recommender.refit(from_scratch=True)`. NDCG@10 is that of the last events of those who stay, as a share of
+that of a new fit. The last line is one JSON object.
 """
 
 import argparse
