@@ -170,7 +170,7 @@ def _summed(log: Interactions) -> npt.NDArray[np.float64]:
 def _noise(n_items: int, noise: float, seed: int | None) -> npt.NDArray[np.float64]:
     """Symmetric, of this standard deviation on the diagonal, shape `(n_items, n_items)`."""
     rng = np.random.default_rng(seed)
-    drawn = rng.standard_normal((n_items, n_items))
+    drawn: npt.NDArray[np.float64] = rng.standard_normal((n_items, n_items))
     own = drawn.diagonal().copy()
     drawn = np.triu(drawn, 1)
     drawn = (drawn + drawn.T) * (noise / np.sqrt(2))
