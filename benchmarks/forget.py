@@ -74,10 +74,11 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1500)
     parser.add_argument("--items", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="The first seed.")
     given = parser.parse_args()
     figures: dict[str, list[dict[str, float]]] = {}
     start = time.perf_counter()
-    for seed in range(given.seeds):
+    for seed in range(given.first, given.first + given.seeds):
         shop = synthetic_shop(n_items=given.items, n_users=given.users, seed=seed).dataset
         log = shop.interactions
         order = np.random.default_rng(seed).permutation(len(log))
