@@ -145,10 +145,16 @@ class Recommender:
         }
         return cls(replace(_state(dataset, model, indexes, refused, indexing), chosen=chosen))
 
-    def refit(self, *, progress: bool = False) -> None:
+    def refit(self, *, from_scratch: bool = False, progress: bool = False) -> None:
         """Train again from where the weights are, on all that was observed; questions are answered meanwhile.
 
         Content is not encoded again. What is observed or changed during the training counts afterwards.
+
+        Parameters
+        ----------
+        from_scratch : optional
+            Whether training begins as `fit` did, so that nothing is left in the weights of who was forgotten. Models
+            that do not learn by gradient always do.
 
         Raises
         ------
@@ -160,7 +166,10 @@ class Recommender:
             if not isinstance(before.model, Model):
                 raise DataError("refit: the model is none of mmreco.models; fit it where it comes from")
             dataset = before.dataset()
-            model = before.model.refit(dataset, progress=progress)
+            if from_scratch:
+                model = replace(before.model).fit(dataset, progress=progress)  # type: ignore[type-var]  # a dataclass
+            else:
+                model = before.model.refit(dataset, progress=progress)
             items = dataset.items
             indexes = {
                 name: ContentIndex(one.modality, one.encoder, items, before.indexing.build(name, dataset.content[name]))

@@ -53,6 +53,7 @@ HOMES = {
     "rjieba": ("text.segmentation",),
     "markupsafe": ("pages", "service.window"),
     "narwhals": ("tables", "data"),
+    "opacus": ("models.private_svd",),
     "optuna": ("evaluation",),
     "PIL": ("encoders.image", "detection", "datasets.synthetic", "demo", "report"),
     "pymilvus": ("index.milvus",),

@@ -22,6 +22,9 @@ def refit(
             help="Where events are kept: a file, or a database's URL; artefact.events.db if omitted.",
         ),
     ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Keep nothing of the present weights, nor of who was forgotten.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train on the events that came in; the result takes over if it is no worse on the newest of them.
@@ -38,7 +41,7 @@ def refit(
         raise MissingExtraError(f"refit needs {error.name}; run: pip install 'mmreco[serve]'") from error
 
     store = EventStore.open(events or beside(artefact))
-    verdict = refitted(artefact, store, progress=True)
+    verdict = refitted(artefact, store, from_scratch=from_scratch, progress=True)
     store.close()
     words = f"{verdict.taken} takes over" if verdict.taken else f"{verdict.generation} stays"
     print_figures(asdict(verdict), as_json, lambda: f"{words}: {verdict.reason}")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the same list as `_FILES`, for type checkers and editors
     from mmreco.models.multvae import MultVAE
     from mmreco.models.ncf import NCF
     from mmreco.models.popular import Popular
+    from mmreco.models.private_svd import PrivateSVD
     from mmreco.models.puresvd import PureSVD
     from mmreco.models.random import Random
     from mmreco.models.repeat import Repeat
@@ -53,6 +54,7 @@ __all__ = [
     "MultVAE",
     "NCF",
     "Popular",
+    "PrivateSVD",
     "PureSVD",
     "Random",
     "ReciprocalRank",
@@ -80,6 +82,7 @@ _FILES = {
     "EASE": "mmreco.models.ease",
     "SLIM": "mmreco.models.slim",
     "PureSVD": "mmreco.models.puresvd",
+    "PrivateSVD": "mmreco.models.private_svd",
     "ALS": "mmreco.models.als",
     "BPR": "mmreco.models.bpr",
     "TransitionGraph": "mmreco.models.transition_graph",

@@ -16,10 +16,10 @@ from mmreco.data.interactions import Interactions
 from mmreco.models.base import State, VectorModel
 from mmreco.models.popular import share_of_users
 
-__all__ = ["FactorModel", "buckets"]
+__all__ = ["QUIET", "FactorModel", "buckets"]
 
 _CELLS = 1 << 22  # numbers gathered at a time
-_QUIET = 1e-4  # length of the popularity coordinate: enough to order by, too little to matter in a cosine
+QUIET = 1e-4  # length of the popularity coordinate: enough to order by, too little to matter in a cosine
 
 
 class FactorModel(VectorModel):
@@ -51,7 +51,7 @@ class FactorModel(VectorModel):
 
     def _learnt(self, train: Interactions, factors: F32) -> None:
         """Keep the item factors, shape `(n_items, f)`."""
-        popularity = _QUIET * share_of_users(train)[:, None]
+        popularity = QUIET * share_of_users(train)[:, None]
         self.items_ = train.items
         self._keep(np.concatenate([factors, popularity], axis=1))
 

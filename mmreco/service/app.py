@@ -66,13 +66,13 @@ def create_app(
         shop.store.close()
 
     app = FastAPI(title="mmreco", lifespan=lifespan, docs_url=None, redoc_url=None)
-    for routes in (asking, writing):
-        app.include_router(routes(shop, measures, access, experiment))
-    app.include_router(health(shop, measures, access))
+    app.include_router(asking(shop, measures, access, experiment))
+    for routes in (writing, health):
+        app.include_router(routes(shop, measures, access))
     app.include_router(paging(shop, pictures, access))
     app.include_router(refitting(shop, process, access))
     if window:
-        app.mount("/", shop_window(shop, pictures, access, experiment))
+        app.mount("/", shop_window(shop, pictures, access))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)
     return app

@@ -17,7 +17,10 @@ Action = Literal["forget", "export", "put item", "remove item", "refit"]
 
 
 class Act(NamedTuple):
-    """One act: when, in ms since 1970 UTC, by which key ("" without keys), what, and how many rows it touched."""
+    """One act: when, in ms since 1970 UTC, by which key, what, and how many rows it touched.
+
+    `who` is "" without keys, and "a visitor" in the shop window.
+    """
 
     received: int
     who: str

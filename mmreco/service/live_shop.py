@@ -76,6 +76,7 @@ class LiveShop:
     ) -> None:
         self.artefact, self.store, self.keep_days = Path(artefact), store, keep_days
         self.popular_from, self.names, self._index = popular_from, names, index
+        self.beside: list[LiveShop] = []  # other artefacts over the same store, erased from with this one
         self._lock = threading.Lock()
         self._cleaning, self._said = threading.Lock(), False
         self._stopping = threading.Event()
@@ -143,13 +144,14 @@ class LiveShop:
     @property
     def is_clean(self) -> bool:
         """Whether the artefact's files hold nothing that was to be erased, as far as this process knows."""
-        return not self._unclean
+        return not self._unclean and all(other.is_clean for other in self.beside)
 
     def erase(self) -> bool:
         """Take out of what answers and of the artefact's files whom the store has forgotten; whether that is done."""
         self.catch_up()
         self._unclean = True
-        return self.clean()
+        done = [self.clean(), *(other.erase() for other in self.beside)]
+        return all(done)
 
     def clean(self) -> bool:
         """Erase from the artefact's files whoever was forgotten and what is too old; whether that is done.

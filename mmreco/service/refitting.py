@@ -61,7 +61,7 @@ class Verdict:
     seconds: float = 0.0
 
 
-def refit(artefact: str | Path, store: EventStore, *, progress: bool = False) -> Verdict:
+def refit(artefact: str | Path, store: EventStore, *, from_scratch: bool = False, progress: bool = False) -> Verdict:
     """Train on what came in, and publish the result to `artefact` if it is no worse; what was found.
 
     The verdict is written to the store, where every service over it reads the figures.
@@ -70,6 +70,8 @@ def refit(artefact: str | Path, store: EventStore, *, progress: bool = False) ->
     ----------
     artefact : the folder that `Recommender.save` or `mmreco fit` wrote
     store : of events
+    from_scratch : optional
+        Whether nothing of the present weights is kept, so that they hold no trace of who was forgotten.
     progress : optional
         Whether to show bars.
 
@@ -82,14 +84,14 @@ def refit(artefact: str | Path, store: EventStore, *, progress: bool = False) ->
     """
     folder, start = Path(artefact), perf_counter()
     with hold(folder):  # nobody else publishes meanwhile
-        verdict, last = _judged(folder, store, progress)
+        verdict, last = _judged(folder, store, from_scratch, progress)
         verdict = replace(verdict, seconds=round(perf_counter() - start, 3))
         store.note_refit({**asdict(verdict), "manifest": read_pointer(folder)[1], "until": last})
     _log.info("refit of %s: %s", folder, json.dumps(asdict(verdict)))
     return verdict
 
 
-def _judged(folder: Path, store: EventStore, progress: bool) -> tuple[Verdict, int]:
+def _judged(folder: Path, store: EventStore, from_scratch: bool, progress: bool) -> tuple[Verdict, int]:
     """The verdict, and up to which entry the artefact holds everything then."""
     pointed, manifest = read_pointer(folder)
     held = held_until(store, manifest)
@@ -108,7 +110,7 @@ def _judged(folder: Path, store: EventStore, progress: bool) -> tuple[Verdict, i
     if len(wanted) < _FEWEST:
         words = f"{len(wanted)} shoppers with a history to judge by; expected {_FEWEST} or more"
         return Verdict(pointed.name, None, words, **counts), held
-    candidate.refit(progress=progress)
+    candidate.refit(from_scratch=from_scratch, progress=progress)
     before, after = _quality(present, wanted), _quality(candidate, wanted)
     least = (1 - TOLERANCE) * before
     words = f"NDCG@{_K} {after:.4f} on the newest events, the present one's {before:.4f}, at least {least:.4f} expected"

@@ -130,7 +130,7 @@ def asking(shop: LiveShop, measures: Measures, access: Access, experiment: Exper
     return router
 
 
-def writing(shop: LiveShop, measures: Measures, access: Access, experiment: Experiment | None = None) -> APIRouter:
+def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
     """The routes that write and erase. What they acknowledge is on the disk, and in the next answer."""
     router = APIRouter(prefix="/v1")
     may_write = Depends(access.needs("write"))
@@ -173,9 +173,8 @@ def writing(shop: LiveShop, measures: Measures, access: Access, experiment: Expe
         What a model learnt of them stays in its weights until the next is trained.
         """
         erased = shop.forget(shop.known_as(user_id))
-        clean = (experiment is None or experiment.erase()) and shop.is_clean
         record(shop.store, who, "forget", erased)
-        return of.Forgotten(erased=erased, artefact=clean)
+        return of.Forgotten(erased=erased, artefact=shop.is_clean)
 
     return router
 

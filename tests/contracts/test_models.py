@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 
 from mmreco.models import MODELS
 from mmreco.models.base import Model
@@ -17,6 +18,7 @@ def quick(name: str, epochs: int, **options: object) -> Callable[[], Model]:
 CASES: dict[str, Callable[[], Model]] = {
     **MODELS,
     "PureSVD": partial(MODELS["PureSVD"], dim=2),  # as many as the items would give back what was seen
+    "PrivateSVD": partial(MODELS["PrivateSVD"], dim=2, epsilon=100.0, seed=0),  # 40 users need little noise
     "ReciprocalRank": partial(MODELS["ReciprocalRank"], depth=5),
     "NCF": quick("NCF", 20, dim=8),
     "TwoTower": quick("TwoTower", 25, dim=16),
@@ -29,6 +31,9 @@ CASES: dict[str, Callable[[], Model]] = {
     "BERT4Rec": quick("BERT4Rec", 40, dim=16),
     "SharedSpace": quick("SharedSpace", 40, dim=32),
 }
+
+if find_spec("opacus") is None:  # the extra `dp`
+    del CASES["PrivateSVD"]
 
 IMPERSONAL = {
     "LogisticProfile",

@@ -79,7 +79,7 @@ def test_what_is_no_worse_takes_over(plant: SyntheticShop, young: Path, artefact
 def test_what_is_worse_does_not(
     plant: SyntheticShop, artefact: Path, store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(recommender: Recommender, *, progress: bool = False) -> None:
+    def spoil(recommender: Recommender, *, from_scratch: bool = False, progress: bool = False) -> None:
         """Train on a log that has every item mistaken for another."""
         log = recommender.dataset.interactions
         mistaken = np.roll(np.arange(len(log.items)), 1)[log.items_flat]
@@ -144,3 +144,21 @@ def test_over_http(plant: SyntheticShop, client: TestClient, live: LiveShop) -> 
     last = client.get("/v1/refit").json()["last"]
     assert last["events"] == 240
     assert last["ndcg_after"] > 0
+
+
+def test_a_refit_from_scratch_keeps_nothing_of_the_weights(
+    young: Path, artefact: Path, plant: SyntheticShop, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(artefact)
+    shutil.copytree(young, artefact)
+    store.append(later(plant.interactions))
+    asked, original = [], Recommender.refit
+
+    def spy(self: Recommender, **options: bool) -> None:
+        asked.append(options["from_scratch"])
+        original(self, **options)
+
+    monkeypatch.setattr(Recommender, "refit", spy)
+    arguments = ["refit", str(artefact), "--events", str(store.engine.url.database)]
+    assert CliRunner().invoke(app, [*arguments, "--from-scratch"]).exit_code == 0
+    assert asked == [True]

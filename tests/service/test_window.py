@@ -292,7 +292,10 @@ def test_visitors_have_pseudonyms_where_users_have(
         assert "for_you" in shelves(client.get("/").text)
         assert "1 events were erased" in client.post("/forget").text
         assert store.after(0)[-1].kind == "forgotten"
-        assert [(act.who, act.action, act.touched) for act in acts(store)] == [("a visitor", "forget", 1)]
+        assert [(act.who, act.action, act.touched) for act in acts(store)] == [
+            ("a visitor", "export", 1),
+            ("a visitor", "forget", 1),
+        ]
 
 
 def test_reviews_and_questions(window: TestClient, live: LiveShop, plant: SyntheticShop) -> None:

@@ -90,6 +90,8 @@ class Experiment:
             own = variant.artefact is not None
             home = _beside(shop, variant.artefact) if variant.artefact else shop
             self._arms[name] = _Arm(variant, home, own)
+            if own:
+                shop.beside.append(home)
         for arm in self._arms.values():  # what cannot answer is refused before anybody asks
             arm.answer(arm.shop.serving, {"history": [[]]}, 1)
 
@@ -106,11 +108,6 @@ class Experiment:
         for arm in self._arms.values():
             if arm.own:
                 arm.shop.stop()
-
-    def erase(self) -> bool:
-        """Take whom the store has forgotten out of the variants' own artefacts; whether that is done."""
-        done = [arm.shop.erase() for arm in self._arms.values() if arm.own]
-        return all(done)
 
     def variant_of(self, user: str) -> str:
         """The variant a user belongs to, by a hash under a key of the event store's."""

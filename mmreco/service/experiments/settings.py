@@ -124,17 +124,12 @@ def _variant(name: str, given: Any, beside: Path, interleave: bool) -> Variant:
         raise DataError(f"variant {name!r}: share={share!r}, explore={explore!r}; expected numbers")
     if not isinstance(artefact, (str, type(None))) or not isinstance(rerank, (dict, type(None))):
         raise DataError(f"variant {name!r}: expected artefact as a path, and rerank as a table")
-    options = None
     if rerank is not None:
         _require_known(f"variant {name!r}: rerank", rerank, _RERANK)
-        try:
-            options = RerankOptions(**rerank)
-        except (TypeError, AttributeError) as error:
-            raise DataError(f"variant {name!r}: rerank {rerank!r} holds a value of another type ({error})") from error
     return Variant(
         share=float(share),  # type: ignore[arg-type]  # a number, by the look above
         artefact=None if artefact is None else beside / artefact,
-        rerank=options,
+        rerank=None if rerank is None else RerankOptions(**rerank),
         explore=float(explore),
     )
 

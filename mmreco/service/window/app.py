@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 
 from mmreco.errors import MMRecoError, UnknownIdError
 from mmreco.service.access import Access
-from mmreco.service.experiments.running import Experiment
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.pictures import Pictures
 from mmreco.service.problems import problem
@@ -26,7 +25,7 @@ _API = "/v1/"  # what is asked there and is not there comes here, and is asked b
 _log = logging.getLogger(__name__)
 
 
-def shop_window(shop: LiveShop, pictures: Pictures, access: Access, experiment: Experiment | None = None) -> FastAPI:
+def shop_window(shop: LiveShop, pictures: Pictures, access: Access) -> FastAPI:
     """A web shop over what `shop` answers, without a line of script. It needs no key: it is what customers see.
 
     Parameters
@@ -34,13 +33,11 @@ def shop_window(shop: LiveShop, pictures: Pictures, access: Access, experiment: 
     shop : what answers, and takes in what visitors do
     pictures : of the items
     access : how often may be asked, and by which name where there are no keys
-    experiment : optional
-        Its files are erased as well where a visitor is forgotten; the window itself shows one variant, `shop`.
     """
     front = Storefront(shop, pictures)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(access.visit)])
     app.include_router(looking(front))
-    app.include_router(doing(front, experiment))
+    app.include_router(doing(front))
 
     def failed(request: Request, error: Exception) -> Response:
         status = _status(error)

@@ -11,7 +11,6 @@ from mmreco.data.answer import Answer
 from mmreco.encoders.image.decoding import Picture, open_picture
 from mmreco.errors import DataError
 from mmreco.service.audit import record
-from mmreco.service.experiments.running import Experiment
 from mmreco.service.limits import ID, QUERY
 from mmreco.service.pictures import jpeg
 from mmreco.service.window.my_data import MyData
@@ -37,7 +36,7 @@ _BASE64 = 1 << 20
 ItemId = Annotated[str, Form(min_length=1, max_length=ID)]
 
 
-def doing(front: Storefront, experiment: Experiment | None) -> APIRouter:
+def doing(front: Storefront) -> APIRouter:
     """The routes of these acts. Forms of other sites' pages are refused."""
     router = APIRouter()
     own_form = [Depends(require_own_form)]
@@ -111,14 +110,14 @@ def doing(front: Storefront, experiment: Experiment | None) -> APIRouter:
     @router.get("/my-data.json")
     def export(request: Request) -> Response:
         saved = {"Content-Disposition": 'attachment; filename="my-data.json"', "Cache-Control": "no-store"}
-        return Response(data.exported(Visitor.of(request)), 200, saved, media_type="application/json")
+        exported = data.exported(Visitor.of(request))
+        record(front.shop.store, "a visitor", "export", 1)
+        return Response(exported, 200, saved, media_type="application/json")
 
     @router.post("/forget", dependencies=own_form)
     def forget(request: Request) -> Response:
         visitor = Visitor.of(request)
         erased = front.shop.forget(front.known_as(visitor))
-        if experiment is not None:
-            experiment.erase()
         record(front.shop.store, "a visitor", "forget", erased)
         nobody = Visitor(visitor.token, True, (), visitor.language)
         response = front.page("my_data.html", request, nobody, data=None, erased=erased)

@@ -62,7 +62,7 @@ rerank = { diversity = 0.4, caps = { brand = 2 } }
         ({"name": "x", "variants": {"a": {"share": 0.5}, "b": {"share": "x"}}}, "expected numbers"),
         ({"name": "x", "variants": {"a": {"share": 0.5}, "b": {"share": 0.5, "explore": 1}}}, "explore=1"),
         ({"name": "x", "variants": {"a": {"share": 0.5}, "b": {"share": 0.5, "rerank": {"k": 3}}}}, "'k'"),
-        ({"name": "x", "variants": {"a": {"share": 0.5}, "b": {"share": 0.5, "rerank": {"caps": 3}}}}, "another type"),
+        ({"name": "x", "variants": {"a": {"share": 0.5}, "b": {"share": 0.5, "rerank": {"caps": 3}}}}, "caps=3"),
         ({"name": "x", "interleave": True, "variants": {"a": {}, "b": {}, "c": {}}}, "together"),
         ({"name": 3, "variants": {"a": {}}}, 'name = "..."'),
         ({"name": "x", "variants": {"a": 3, "b": 4}}, "a table"),

@@ -14,7 +14,8 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic import SyntheticShop
-from mmreco.models import EASE, Popular
+from mmreco.models import EASE, MultVAE, Popular
+from mmreco.models.training import Training
 from mmreco.recommender import Recommender
 from mmreco.service.app import create_app
 from mmreco.service.events import EventStore
@@ -212,3 +213,19 @@ def test_a_log_without_times_is_left(tmp_path: Path) -> None:
     recommender = Recommender.fit(Dataset.from_interactions(log), model=Popular())
     assert recommender.expire("2100-01-01") == 0
     assert recommender.dataset.interactions.n_events == 2
+
+
+# ---- what was learnt
+
+
+def test_a_refit_from_scratch_is_a_fit_without_them(shop: Dataset) -> None:
+    training = Training(epochs=3, patience=None, seed=4, device="cpu")
+    recommender = Recommender.fit(shop, model=MultVAE(dim=4, hidden=8, training=training), image=[], text=[])
+    recommender.forget(users=[USER])
+    weights = {name: value.clone() for name, value in recommender.model.network_.state_dict().items()}
+    recommender.refit(from_scratch=True)
+    anew = MultVAE(dim=4, hidden=8, training=training).fit(recommender.dataset)
+    found = recommender.model.network_.state_dict()
+    assert any((found[name] != value).any() for name, value in weights.items())
+    for name, value in anew.network_.state_dict().items():
+        assert (found[name] == value).all(), "nothing is left of what was learnt before"
