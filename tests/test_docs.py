@@ -152,6 +152,7 @@ def slugs(page: Path) -> set[str]:
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert {b.kind for b in blocks(text)} <= KINDS
+    assert not re.search(r"^(<<<<<<<|>>>>>>>) ", text, flags=re.MULTILINE), f"{page.name}: an unfinished merge"
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(text)):
         if re.match(r"https?://", target):
             continue
