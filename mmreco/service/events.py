@@ -31,6 +31,17 @@ __all__ = ["Entry", "EventStore", "NewEvent"]
 
 _PAGE = 10_000  # entries read together
 _DAY = 86_400_000  # milliseconds
+_BLANK = dict.fromkeys(column.name for column in _entries.columns)
+
+# Made once, as every event needs them.
+_FURTHER = sql.update(_head).values(newest=_head.c.newest + sql.bindparam("more")).returning(_head.c.newest)
+_INSERT = sql.insert(_entries)
+_AFTER = (
+    sql.select(_entries)
+    .where(_entries.c.sequence > sql.bindparam("since"))
+    .order_by(_entries.c.sequence)
+    .limit(sql.bindparam("most"))
+)
 
 Kind = Literal["event", "item", "removed", "forgotten", "refit"]
 
@@ -162,9 +173,8 @@ class EventStore:
 
     def after(self, sequence: int, *, most: int = _PAGE) -> list[Entry]:
         """The entries with a larger number, in their order, the first `most` of them."""
-        asked = sql.select(_entries).where(_entries.c.sequence > sequence).order_by(_entries.c.sequence).limit(most)
         with self.engine.connect() as connection:
-            return [Entry(*row) for row in connection.execute(asked)]
+            return [Entry(*row) for row in connection.execute(_AFTER, {"since": sequence, "most": most})]
 
     def pages(self, sequence: int) -> Iterator[list[Entry]]:
         """The entries with a larger number, in their order, some together."""
@@ -209,12 +219,10 @@ class EventStore:
             return self._insert(connection, entries)
 
     def _insert(self, connection: Connection, entries: list[dict[str, Any]]) -> int:
-        further = sql.update(_head).values(newest=_head.c.newest + len(entries))  # the row is held until the commit
-        newest = int(connection.execute(further.returning(_head.c.newest)).scalar_one())
+        newest = int(connection.execute(_FURTHER, {"more": len(entries)}).scalar_one())  # held until the commit
         first, received = newest - len(entries) + 1, _now()
-        blank = dict.fromkeys(column.name for column in _entries.columns)
-        rows = [{**blank, **one, "sequence": first + n, "received": received} for n, one in enumerate(entries)]
-        connection.execute(sql.insert(_entries), rows)
+        rows = [{**_BLANK, **one, "sequence": first + n, "received": received} for n, one in enumerate(entries)]
+        connection.execute(_INSERT, rows)
         return newest
 
 
