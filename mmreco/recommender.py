@@ -244,15 +244,11 @@ class Recommender:
             rows = state.items.rows(flat, missing="mark")
             unknown = tuple(item for item, row in zip(flat, rows, strict=True) if row < 0)
         chosen = state.among(candidates(state.catalogue, len(questions), where=where, allow=allow, refuse=refuse))
-        facts = None
-        if users is not None and state.users is not None and (histories.lengths == 0).any():
-            facts = state.users.aligned(histories.users)
         if chosen is not None and chosen.ndim == 2 and len(histories) < len(questions):
-            facts = None  # a user is asked about twice
             histories, place = _one_each(state, questions), np.arange(len(questions))
         seen_out = not state.repeats if exclude_seen is None else exclude_seen
         moment = None if at is None else np.full(len(histories), moment_ms(at), dtype=np.int64)
-        request = Request(histories, k=width, exclude_seen=seen_out, candidates=chosen, at=moment, facts=facts)
+        request = Request(histories, k=width, exclude_seen=seen_out, candidates=chosen, at=moment)
         ranking, popular = recommended(state, request)
         notes: tuple[str, ...] = (_NO_EVENTS,) if not state.log.base.n_events and not state.log.until else ()
         notes += (_FEW_PEOPLE,) if popular.any() and not state.popularity.has_popular(len(state.items)) else ()

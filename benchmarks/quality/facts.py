@@ -61,7 +61,7 @@ def main() -> None:
         found[name] = {who: round(float(score.mean()), 4) for who, score in scores.items()}
         found[name]["gain"] = round(float(gain.mean()), 4)
         found[name]["gain, standard error"] = round(float(gain.std() / np.sqrt(len(gain))), 4)
-    about = {"question": "facts", "set": "ml1m", "seed": given.seed, "validation": given.validation}
+    about = {"asked": "facts", "set": "ml1m", "seed": given.seed, "validation": given.validation}
     said = json.dumps(line(**about, strangers=len(strangers), **found, seconds=round(perf_counter() - start, 1)))
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)

@@ -35,8 +35,6 @@ def recommended(state: State, request: Request) -> tuple[Ranking, Bool]:
     items = state.model_items if state.space is None else state.space.index.ids
     narrowed = _narrowed(request, items)
     silent = narrowed.histories.lengths == 0
-    if request.facts is not None and state.space is not None:
-        silent &= ~state.space.model.placed_by_facts(request.facts)
     if not silent.any():
         return _asked_of_model(state, narrowed), silent
     rows = np.full((len(request), request.k), -1, dtype=np.int64)

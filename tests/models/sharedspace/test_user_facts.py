@@ -12,7 +12,6 @@ from mmreco.data.users import Users
 from mmreco.errors import IncompatibleError
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.sharedspace.user_facts import UserFacts
-from mmreco.recommender import Recommender
 
 N = 200
 
@@ -109,14 +108,3 @@ def _table(users: Users):  # type: ignore[no-untyped-def]
 def test_facts_of_other_users_are_refused(space: SharedSpace) -> None:
     with pytest.raises(IncompatibleError, match="facts: expected Users of the histories' users"):
         strangers(space, people(4, 0))
-
-
-def test_the_front_door_places_by_facts_whom_it_has_not_seen_do_anything() -> None:
-    recommender = Recommender.fit(
-        shop(), model=SharedSpace(dim=16, training=Training(epochs=15, learning_rate=0.01)), text=[], image=[]
-    )
-    answer = recommender.recommend([f"u{N}", f"u{N + 1}", "nobody"], k=5)
-    assert answer.popular.tolist() == [False, False, True]
-    assert answer.unknown == ("nobody",)
-    rows = np.array([[int(item[1:]) for item in line] for line in answer.ids()[:2]])
-    assert shares(rows) == [0, 1]
