@@ -12,7 +12,7 @@ from mmreco.text.folding import fold
 from mmreco.text.segmentation import Segmenter, is_chinese
 from mmreco.text.stemming import stem
 
-__all__ = ["PIECE", "codes", "compact", "joined", "key", "pieces", "trigrams", "words"]
+__all__ = ["PIECE", "codes", "compact", "joined", "key", "marked", "pieces", "trigrams", "words"]
 
 PIECE = 0.2  # weight of a piece of a Chinese word, or of a code's joined writing, against 1 for the word
 
@@ -90,5 +90,15 @@ def trigrams(text: str) -> frozenset[str]:
     >>> sorted(trigrams("Red hat"))
     ['^ha', '^re', 'at$', 'ed$', 'hat', 'red']
     """
-    marked = (f"^{word}$" for word in _NOT_ALNUM.split(fold(text)) if word)
-    return frozenset(word[at : at + 3] for word in marked for at in range(len(word) - 2))
+    return frozenset(word[at : at + 3] for word in marked(text).split() for at in range(len(word) - 2))
+
+
+def marked(text: str) -> str:
+    """The words of a text, folded, with marked edges: what holds each of its `trigrams`, and no other three letters.
+
+    Examples
+    --------
+    >>> marked("Red hat")
+    '^red$ ^hat$'
+    """
+    return " ".join(f"^{word}$" for word in _NOT_ALNUM.split(fold(text)) if word)
