@@ -1,7 +1,7 @@
 """IdMap: the only wall between a shop's ids (`str`) and our rows (`int64`)."""
 
 import hashlib
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Collection, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmreco.arguments import row_numbers
+from mmreco.arguments import listed, row_numbers
 from mmreco.arrays import I64, frozen
 from mmreco.errors import DataError, UnknownIdError
 from mmreco.tables.columns import encodable
@@ -50,6 +50,8 @@ class IdMap:
         array = self.array
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
+        if not isinstance(array, pa.Array):
+            raise DataError(f"ids: given a {type(array).__name__}; expected an Arrow array, or say IdMap.of(ids)")
         if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
             raise DataError(f"ids: expected strings, given {array.type}; convert the column to text first")
         array = array.cast(pa.large_string())
@@ -78,7 +80,7 @@ class IdMap:
         """
         if isinstance(ids, str):
             raise DataError(f"ids: the string {ids!r}; expected a list of ids")
-        texts = ids if isinstance(ids, list) else list(ids)
+        texts = ids if isinstance(ids, list) else listed("ids", ids)  # type: ignore[arg-type]  # any iterable
         try:
             return cls(pa.array(texts, type=pa.large_string()))
         except UnicodeEncodeError as error:
@@ -183,6 +185,12 @@ class IdMap:
         except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
             # an id no map can hold is merely unknown
             return pa.array([i if isinstance(i, str) and encodable(i) else None for i in ids], type=pa.large_string())
+
+
+def _require_list(ids: object) -> None:
+    if isinstance(ids, str) or not isinstance(ids, (Collection, pa.Array, pa.ChunkedArray)):
+        given = f"the string {ids!r:.80}" if isinstance(ids, str) else repr(ids)[:80]
+        raise DataError(f"ids: {given}; expected a list of ids")
 
 
 def _first_repeat(array: pa.Array) -> int:
