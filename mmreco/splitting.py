@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from mmreco.arguments import listed, require_share, require_whole, row_numbers
+from mmreco.arguments import listed, require_share, require_whole
 from mmreco.arrays import I64, Bool, frozen
 from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings

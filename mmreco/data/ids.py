@@ -1,7 +1,7 @@
 """IdMap: the only wall between a shop's ids (`str`) and our rows (`int64`)."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -185,12 +185,6 @@ class IdMap:
         except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError, TypeError):
             # an id no map can hold is merely unknown
             return pa.array([i if isinstance(i, str) and encodable(i) else None for i in ids], type=pa.large_string())
-
-
-def _require_list(ids: object) -> None:
-    if isinstance(ids, str) or not isinstance(ids, (Collection, pa.Array, pa.ChunkedArray)):
-        given = f"the string {ids!r:.80}" if isinstance(ids, str) else repr(ids)[:80]
-        raise DataError(f"ids: {given}; expected a list of ids")
 
 
 def _first_repeat(array: pa.Array) -> int:
