@@ -1,6 +1,7 @@
 """Checks of what a caller gives: lists of strings, a width, row numbers. Done once, at the door."""
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from mmreco.errors import DataError
 __all__ = [
     "id_strings",
     "listed",
+    "path_of",
     "require_kind",
     "require_mapping",
     "require_mask",
@@ -23,6 +25,7 @@ __all__ = [
     "require_width",
     "row_numbers",
     "strings",
+    "text_of",
     "whole_numbers",
 ]
 
@@ -32,18 +35,44 @@ _WIDEST = 1_000_000
 
 
 def listed(what: str, given: Sequence[Any]) -> list[Any]:
-    """`given` as a list; a single string or path is not one.
+    """`given` as a list; a single string or path is not one, and neither is a mapping.
 
     Raises
     ------
     DataError
-        `given` is a string, a path or no list at all.
+        `given` is a string or a path, or nothing that can be listed.
     """
     if isinstance(given, (str, Path)):
         raise DataError(f"{what}: {str(given)!r} is one; give a list of them, e.g. [{str(given)!r}]")
-    if not isinstance(given, Iterable):
-        raise DataError(f"{what}: given a {type(given).__name__}; expected a list")
+    if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
+        raise DataError(f"{what}: {given!r:.80}; expected a list")
     return list(given)
+
+
+def text_of(what: str, given: object) -> str:
+    """`given`, which is one string.
+
+    Raises
+    ------
+    DataError
+        It is something else.
+    """
+    if not isinstance(given, str):
+        raise DataError(f"{what}: {given!r:.80}; expected one string")
+    return given
+
+
+def path_of(what: str, given: object) -> Path:
+    """`given` as a path.
+
+    Raises
+    ------
+    DataError
+        It is none.
+    """
+    if not isinstance(given, (str, os.PathLike)):
+        raise DataError(f"{what}={given!r:.80}: expected a path")
+    return Path(given)
 
 
 def strings(what: str, given: Sequence[str]) -> list[str]:

@@ -18,8 +18,17 @@ _CHUNK = 1 << 22  # values looked at together, so that a memory-mapped array is 
 
 
 def frozen(array: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """`array` as a read-only, C-contiguous array of `dtype`; a view where nothing need change."""
-    view = np.ascontiguousarray(array, dtype=dtype).view()
+    """`array` as a read-only, C-contiguous array of `dtype`; a view where nothing need change.
+
+    Raises
+    ------
+    DataError
+        It holds something that is no such number, or lines of several lengths.
+    """
+    try:
+        view = np.ascontiguousarray(array, dtype=dtype).view()
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{array!r:.80}: expected an array of {np.dtype(dtype)} ({error})") from error
     view.flags.writeable = False
     return view
 

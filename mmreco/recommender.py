@@ -10,7 +10,15 @@ from typing import Any, Literal, Self
 import numpy as np
 import pyarrow as pa
 
-from mmreco.arguments import listed, require_whole, require_width, strings
+from mmreco.arguments import (
+    listed,
+    path_of,
+    require_kind,
+    require_whole,
+    require_width,
+    strings,
+    text_of,
+)
 from mmreco.arrays import I64, Bool
 from mmreco.data.answer import Answer, SimilarUsers
 from mmreco.data.boxes import Box
@@ -121,6 +129,11 @@ class Recommender:
             raise DataError(
                 f"Recommender.fit: given a {type(dataset).__name__}; expected a Dataset, e.g. "
                 "Dataset.read(items=..., events=...)"
+            )
+        if index is not None and not callable(index):
+            raise DataError(
+                f"index: {index!r:.80}; expected a function of a name and Embeddings, e.g. "
+                "lambda name, vectors: MilvusIndex.build(vectors, uri, name)"
             )
         if not len(dataset):
             raise DataError("Recommender.fit: the dataset has no items; expected one at least")
@@ -353,7 +366,7 @@ class Recommender:
         if text is not None:
             queries["text"] = strings("text", text)
         if image is not None:
-            queries["image"] = [p if isinstance(p, bytes) else Path(p) for p in listed("image", image)]
+            queries["image"] = [p if isinstance(p, bytes) else path_of("image", p) for p in listed("image", image)]
         if boxes is not None and image is None:
             raise DataError("search: boxes without pictures; give image=[...]")
         if match not in ("both", "words", "meaning"):
@@ -368,6 +381,8 @@ class Recommender:
             who = None if users is None else strings("users", users)
             ranking, known = search_words(state, queries["text"], width, match, who, chosen)
         else:
+            if users is not None:
+                raise DataError("search: users= moves what words find; leave it out with pictures or match='meaning'")
             ranking, known = search_content(state.searched, queries, width, candidates=chosen)
         unknown = tuple(q for q, understood in zip(questions, known, strict=True) if not understood)
         popular = np.zeros(len(questions), dtype=bool)
@@ -414,6 +429,7 @@ class Recommender:
         DataError
             The shop has no reviews, `question` is not a string, or `k` is below 1.
         """
+        item, question, k = text_of("item", item), text_of("question", question), require_width(k)
         reviews = self.reviews
         if reviews is None:
             raise DataError("ask: this shop has no reviews; give Dataset.read(reviews=...)")
@@ -457,20 +473,25 @@ class Recommender:
             `item` or something in `cart` is not in the catalogue.
         """
         state = self._state
+        if options is not None:
+            require_kind("options", options, PageOptions)
+        if user is not None and len(listed("history", history)):
+            raise DataError("page: a user and a history; give one of them")
+        require_whole("seed", seed, least=0)
         composer = self._pages(state, options)
-        who = [user] if user is not None else []
+        who = [] if user is None else [text_of("user", user)]
         histories = state.log.histories(who, state.items) if who else _stranger(history, state.items)
         if name == "home":
             return composer.home(histories, carts=_stranger(cart, state.items) if cart else None, seed=seed)[0]
         if name == "new_arrivals":
             return composer.new_arrivals(histories, seed=seed)[0]
         if name == "detail" and item is not None:
-            return composer.detail(state.items.rows([item]), histories=histories, seed=seed)[0]
+            return composer.detail(state.items.rows([text_of("item", item)]), histories=histories, seed=seed)[0]
         if name == "cart" and cart:
             state.items.rows(strings("cart", cart))
             return composer.cart(_stranger(cart, state.items), histories=histories, seed=seed)[0]
         if name == "search" and query is not None:
-            return composer.search([query], histories=histories, seed=seed)[0]
+            return composer.search([text_of("query", query)], histories=histories, seed=seed)[0]
         raise DataError(
             f"page {name!r}: expected home, new_arrivals, detail with item=, cart with cart=, or search with query="
         )

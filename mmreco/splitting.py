@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from mmreco.arguments import require_share, require_whole
+from mmreco.arguments import listed, require_share, require_whole
 from mmreco.arrays import I64, Bool, frozen
 from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
@@ -81,6 +81,7 @@ class Holdout:
         DataError
             There are not as many lists of targets as histories, or a list is a string.
         """
+        histories, targets = listed("histories", histories), listed("targets", targets)
         if len(histories) != len(targets):
             raise DataError(f"holdout: {len(targets)} lists of targets for {len(histories)} histories")
         return cls(*(Interactions.from_histories(lists, items=items) for lists in (histories, targets)))
@@ -236,6 +237,10 @@ def rolling(dataset: Dataset, *, folds: int = 3, share: float = 0.1) -> Iterator
     folds = require_whole("folds", folds)
     if not 0 < require_share("share", share) * folds < 1:
         raise DataError(f"rolling: folds={folds}, share={share}; expected folds of 1 or more, folds * share below 1")
+    return _rolled(dataset, events, times, folds, share)
+
+
+def _rolled(dataset: Dataset, events: Interactions, times: I64, folds: int, share: float) -> Iterator[Split]:
     for fold in range(folds):
         begin = _moment(times, 1 - share * (folds - fold))
         end = None if fold == folds - 1 else _moment(times, 1 - share * (folds - fold - 1))

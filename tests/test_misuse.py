@@ -3,12 +3,14 @@
 And what is right in another form, numpy's numbers above all, is taken.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mmreco import MODELS, Embeddings, IdMap, Recommender, Split, VectorIndex, evaluate, leave_last_out, models
@@ -17,12 +19,16 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
+from mmreco.data.reviews import Reviews
 from mmreco.errors import DataError, MMRecoError, UnknownIdError
 from mmreco.evaluation import Range, compare, tune
 from mmreco.filters import mask
 from mmreco.models import EASE, ItemKNN, Popular, Switching, Training, Weighted
 from mmreco.models.base import Model
-from mmreco.splitting import by_time
+from mmreco.rerank import Calibration, Exploration, RerankOptions, rerank
+from mmreco.retrieval.lexical import LexicalIndex
+from mmreco.service.limits import Limits
+from mmreco.splitting import Holdout, by_time, rolling
 from mmreco.testing.models import checkerboard
 
 ITEMS = IdMap.of(["hat", "cap", "shoe", "sock"])
@@ -81,6 +87,149 @@ RECOMMENDER = Recommender.fit(DATASET, model=EASE(l2=1.0))
 )
 def test_a_misuse_is_told_what_was_expected(misuse: Callable[[], Any], expected: str) -> None:
     with pytest.raises(MMRecoError, match=expected):
+        misuse()
+
+
+# ---- what stands behind: a shop with words and reviews, open for business
+
+NEW = Catalogue.from_frame(pa.table({"item_id": ["n1"], "title": ["new"]}))
+RANKING = Ranking.from_scores(np.array([[3.0, 2.0, 1.0, 0.0]]), k=4)
+
+
+def _shop() -> Dataset:
+    titles = ["Red hat", "Blue cap", "Red shoe", "Wool sock"]
+    catalogue = Catalogue(ITEMS, pa.table({"title": titles, "category": ["head", "head", "feet", "feet"]}))
+    written = {"item_id": ["hat"] * 3, "text": ["warm and soft", "it is warm", "fits well"], "rating": [5, 4, 5]}
+    return Dataset(catalogue, LOG, Reviews.from_frame(pa.table(written), catalogue=catalogue))
+
+
+SHOP = _shop()
+OPEN = Recommender.fit(SHOP, model=EASE(l2=1.0), image=[])
+LEXICAL = LexicalIndex.build(SHOP.catalogue)
+
+
+@pytest.mark.parametrize(
+    ("misuse", "expected"),
+    [
+        (lambda: OPEN.recommend(5), "users: 5; expected a list"),
+        (lambda: OPEN.recommend({"users": ["0"]}), "users: {'users': ['0']}; expected a list"),
+        (lambda: OPEN.recommend(["0"], allow=5), "allow: 5; expected a list"),
+        (lambda: OPEN.recommend(["0"], where={"price": 3}), "where: object of shape (); expected an"),
+        (lambda: OPEN.recommend(["0"], exclude_seen="no"), "exclude_seen='no': expected True or False"),
+        (lambda: OPEN.recommend(history=[None]), "history: None; expected a list"),
+        (lambda: OPEN.recommend(history=5), "history: 5; expected a list"),
+        (lambda: OPEN.recommend(["0"], at="noon"), "at='noon': expected ISO 8601 text, e.g."),
+        (lambda: OPEN.similar(5), "items: 5; expected a list"),
+        (lambda: OPEN.similar_users("0"), "users: '0' is one; give a list of them, e.g."),
+        (lambda: OPEN.similar_users(["0"], k="3"), "k='3': expected a whole number of 1 or more"),
+        (lambda: OPEN.search(text=5), "text: 5; expected a list"),
+        (lambda: OPEN.search(text=["red"], match="fuzzy"), "match='fuzzy': expected 'both', 'words' or"),
+        (
+            lambda: OPEN.search(text=["red"], match="meaning", users=["0"]),
+            "search: users= moves what words find; leave it",
+        ),
+        (lambda: OPEN.search(text=["red"], users=["0", "1"]), "search: 2 users for 1 queries; expected as many"),
+        (lambda: OPEN.search(image=[None]), "image=None: expected a path"),
+        (lambda: OPEN.search(image=["nothing.jpg"]), "image: no image encoder was fitted, as no item"),
+        (lambda: OPEN.explain(["0"], "hat"), "user: ['0'] at place 0 is no string; give"),
+        (lambda: OPEN.explain("nobody", "hat"), "user 'nobody': nothing is known of them; give"),
+        (lambda: OPEN.explain("0", "nothing"), "1 of 1 ids unknown, first 'nothing'; pass ids"),
+        (lambda: OPEN.explain("0", "hat", k="3"), "k='3': expected a whole number of 1 or more"),
+        (lambda: OPEN.ask("hat", 5), "question: 5; expected one string"),
+        (lambda: OPEN.ask(["hat"], "warm?"), "item: ['hat']; expected one string"),
+        (lambda: OPEN.ask("hat", "warm?", k="2"), "k='2': expected a whole number of 1 or more"),
+        (lambda: OPEN.page("homepage"), "page 'homepage': expected home, new_arrivals,"),
+        (lambda: OPEN.page("home", user=["0"]), "user: ['0']; expected one string"),
+        (lambda: OPEN.page("home", history=5), "history: 5; expected a list"),
+        (lambda: OPEN.page("home", seed="x"), "seed='x': expected a whole number of 0 or more"),
+        (lambda: OPEN.page("home", options={"shelves": 3}), "options: given a dict; expected PageOptions"),
+        (lambda: OPEN.page("home", user="0", history=["hat"]), "page: a user and a history; give one of them"),
+        (lambda: OPEN.page("search", query=["hat"]), "query: ['hat']; expected one string"),
+        (lambda: OPEN.observe(None), "table: given a NoneType; expected a pandas,"),
+        (lambda: OPEN.observe([("0", "hat")]), "observe: ('0', 'hat') at place 0; expected a"),
+        (
+            lambda: OPEN.observe([{"user_id": "0", "item_id": "hat"}, {"user_id": 1, "item_id": "cap"}]),
+            "observe: a key holds values of several types:",
+        ),
+        (
+            lambda: OPEN.observe([{"user_id": "0", "item_id": "hat", "timestamp": "yesterday"}]),
+            "column 'timestamp', row 0: 'yesterday';",
+        ),
+        (lambda: OPEN.add(NEW, reviews="good"), "add: reviews: given a str; expected Reviews"),
+        (lambda: OPEN.add(SHOP.catalogue), "catalogue: 4 of 4 items are known already,"),
+        (lambda: OPEN.update(NEW), "update: 1 of 1 items are not in the catalogue,"),
+        (lambda: OPEN.remove(None), "items: None; expected a list"),
+        (lambda: OPEN.remove(["nothing"]), "remove: 1 of 1 items are not in the catalogue,"),
+        (lambda: OPEN.forget(users=5), "users: 5; expected a list"),
+        (lambda: OPEN.save(None), "folder=None: expected a path"),
+        (lambda: Recommender.load(5), "folder=5: expected a path"),
+        (lambda: Recommender.fit(SHOP, model=MODEL, text=["bert"]), "text: 'bert' does not encode; expected dim,"),
+        (
+            lambda: Recommender.fit(SHOP, model=Popular(), image=[], index="milvus"),
+            "index: 'milvus'; expected a function of a name",
+        ),
+        (
+            lambda: Recommender.fit(SHOP, model=Popular(), image=[], index=lambda n, v: None),
+            "index: made a NoneType; expected something with",
+        ),
+        (lambda: Dataset(SHOP.catalogue, LOG, content=VECTORS), "dataset: content must be Embeddings by name,"),
+        (lambda: Dataset.read(items=5), "table=5: expected a path"),
+        (
+            lambda: Dataset.from_frames(events=pa.table({"user_id": ["u"], "item_id": ["a"]}), columns=["user"]),
+            "columns: ['user']; expected a mapping, e.g.",
+        ),
+        (lambda: SHOP.with_interactions([["hat"]]), "dataset: interactions is a list; expected"),
+        (lambda: Split(SHOP, SPLIT.test, candidates=[0, 1]), "candidates: int64 of shape (2,); expected bool"),
+        (lambda: Holdout.of([["hat"]], [["cap"]], items=["hat", "cap"]), "items: given a list; expected IdMap"),
+        (lambda: Holdout.of(5, 5, items=ITEMS), "histories: 5; expected a list"),
+        (lambda: SPLIT.test.take("all"), "others of <U3; expected whole numbers"),
+        (lambda: rolling(LOG), "rolling: given a Interactions; expected a"),
+        (lambda: LEXICAL.search("red", 3), "queries: 'red' is one; give a list of them,"),
+        (lambda: LEXICAL.search(["red"], None), "k=None: expected a whole number of 1 or more"),
+        (lambda: LEXICAL.search(["red"], 3, where="price<3"), "where: the text 'price<3'; say"),
+        (lambda: LEXICAL.matching("red", where=[True]), "where: bool of shape (1,); expected bool of"),
+        (lambda: LEXICAL.add([{"item_id": "a"}]), "LexicalIndex.add: given a list; expected"),
+        (lambda: LEXICAL.update(5), "LexicalIndex.update: given a int; expected"),
+        (lambda: LEXICAL.remove(5), "remove: 5; expected a list"),
+        (lambda: LexicalIndex.build(SHOP), "LexicalIndex.build: given a Dataset; expected"),
+        (lambda: LexicalIndex.build(SHOP.catalogue, words="hat"), "words: 'hat' is one; give a list of them, e.g."),
+        (lambda: LexicalIndex.build(SHOP.catalogue, synonyms=["hat"]), "synonyms: ['hat']; expected a mapping, e.g."),
+        (
+            lambda: LexicalIndex.build(SHOP.catalogue, synonyms={"hat": "cap"}),
+            "synonyms of 'hat': 'cap' is one; give a list of",
+        ),
+        (lambda: rerank(RANKING, {"k": 3}), "rerank: options: given a dict; expected"),
+        (lambda: rerank(RANKING, RerankOptions(k=2, diversity="high")), "diversity='high': expected 0 to 1"),
+        (
+            lambda: rerank(RANKING, RerankOptions(k=2, diversity=0.5), embeddings=np.eye(4)),
+            "rerank: embeddings: given a ndarray; expected",
+        ),
+        (
+            lambda: rerank(RANKING, RerankOptions(k=2, caps=["category"]), catalogue=SHOP.catalogue),
+            "caps=['category']: expected a mapping",
+        ),
+        (
+            lambda: rerank(RANKING, RerankOptions(k=2, diversity=0), seed="x"),
+            "seed='x': expected a whole number of 0 or more",
+        ),
+        (lambda: Calibration(weight="x"), "calibration weight='x': expected 0 to 1"),
+        (lambda: Exploration(places=3), "exploration places 3: expected a list"),
+        (lambda: Limits(body="1MB"), "body='1MB': expected a whole number of 1 or more"),
+        (lambda: Limits(waiting=0), "waiting=0: expected a whole number of 1 or more"),
+        (lambda: Embeddings(["a"], np.eye(1)), "embeddings: ids: given a list; expected IdMap"),
+        (lambda: Embeddings(ITEMS, "vectors"), "'vectors': expected an array of float32 (could"),
+        (lambda: IdMap.of(5), "ids: 5; expected a list"),
+        (lambda: IdMap(["a"]), "ids: given a list; expected an Arrow array, or"),
+        (lambda: ITEMS.rows(5), "ids: given a int; expected a list of ids"),
+        (lambda: Interactions.from_histories([["hat"]], items=["hat"]), "items: given a list; expected IdMap"),
+        (lambda: LOG.last("2"), "n='2': expected a whole number of 0 or more"),
+        (lambda: Catalogue.read(5), "table=5: expected a path"),
+        (lambda: SHOP.catalogue.add(5), "add: given a int; expected Catalogue"),
+        (lambda: Request(LOG, page=5), "page: 5; expected one string"),
+    ],
+)
+def test_a_misuse_of_an_open_shop_is_told_what_was_expected(misuse: Callable[[], Any], expected: str) -> None:
+    with pytest.raises(MMRecoError, match=re.escape(expected)):
         misuse()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmreco.arguments import row_numbers
+from mmreco.arguments import require_kind, row_numbers
 from mmreco.arrays import I64
 from mmreco.data.extended_ids import extend_ids
 from mmreco.data.ids import IdMap
@@ -150,6 +150,7 @@ class Catalogue:
         DataError
             An item is in both, or a column holds another type there than here.
         """
+        require_kind("add", more, Catalogue)
         try:
             items = extend_ids(self.items, more.items)
         except DataError as error:

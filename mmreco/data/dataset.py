@@ -218,6 +218,8 @@ def _catalogue_and_log(catalogue: Catalogue | None, log: Interactions | None) ->
 
 
 def _columns_checked(columns: Mapping[str, Mapping[str, str]] | None) -> dict[str, Mapping[str, str] | None]:
+    if columns is not None and not isinstance(columns, Mapping):
+        raise DataError(f'columns: {columns!r:.80}; expected a mapping, e.g. {{"events": {{"user_id": "customer"}}}}')
     own = dict(columns or {})
     for table, names in own.items():
         if table not in _TABLES or not isinstance(names, Mapping):

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmreco.arguments import row_numbers
+from mmreco.arguments import require_kind, row_numbers
 from mmreco.arrays import F32, I64, Bool, frozen, require_finite
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError, IncompatibleError
@@ -62,6 +62,7 @@ class Embeddings:
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
+        require_kind("embeddings: ids", self.ids, IdMap)
         vectors = frozen(self.vectors, np.float32)
         if vectors.ndim != 2 or len(vectors) != len(self.ids) or vectors.shape[1] < 1:
             raise DataError(f"embeddings: vectors of shape {vectors.shape} for {len(self.ids)} ids; expected (n, dim)")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmreco.arguments import row_numbers
+from mmreco.arguments import listed, row_numbers
 from mmreco.arrays import I64, frozen
 from mmreco.errors import DataError, UnknownIdError
 from mmreco.tables.columns import encodable
@@ -50,6 +50,8 @@ class IdMap:
         array = self.array
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
+        if not isinstance(array, pa.Array):
+            raise DataError(f"ids: given a {type(array).__name__}; expected an Arrow array, or say IdMap.of(ids)")
         if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
             raise DataError(f"ids: expected strings, given {array.type}; convert the column to text first")
         array = array.cast(pa.large_string())
@@ -78,7 +80,7 @@ class IdMap:
         """
         if isinstance(ids, str):
             raise DataError(f"ids: the string {ids!r}; expected a list of ids")
-        texts = ids if isinstance(ids, list) else list(ids)
+        texts = ids if isinstance(ids, list) else listed("ids", ids)  # type: ignore[arg-type]  # any iterable
         try:
             return cls(pa.array(texts, type=pa.large_string()))
         except UnicodeEncodeError as error:

@@ -1,6 +1,6 @@
 """Interactions: who did what with which item, in time order. Training set, test set and requests alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from mmreco.arguments import id_strings, require_mask, row_numbers, whole_numbers
+from mmreco.arguments import (
+    id_strings,
+    listed,
+    require_kind,
+    require_mask,
+    require_whole,
+    row_numbers,
+    whole_numbers,
+)
 from mmreco.arrays import F32, F64, I64, Bool, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
@@ -184,8 +192,10 @@ class Interactions:
             A history is a string (wrap it in a list) or None, or holds what is neither text nor a whole number, or
             `users` has another length.
         """
+        require_kind("items", items, IdMap)
+        histories = listed("histories", histories)
         for row, history in enumerate(histories):
-            if history is None or isinstance(history, str):
+            if isinstance(history, str) or not isinstance(history, Collection):
                 raise DataError(f"history {row} is {history!r}; expected a list of item ids")
         if users is not None and len(users) != len(histories):
             raise DataError(f"{len(users)} users for {len(histories)} histories; expected as many")
@@ -376,7 +386,14 @@ class Interactions:
         return replace(self, users=users, starts=starts)
 
     def last(self, n: int) -> "Interactions":
-        """The same users with only their `n` latest events."""
+        """The same users with only their `n` latest events.
+
+        Raises
+        ------
+        DataError
+            `n` is no whole number of 0 or more.
+        """
+        n = require_whole("n", n, least=0)
         from_end = np.repeat(self.starts[1:], self.lengths) - np.arange(self.n_events)
         return self.keep(from_end <= n)
 

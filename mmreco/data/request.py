@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mmreco.arguments import require_width
+from mmreco.arguments import require_width, text_of
 from mmreco.arrays import I64, Bool, frozen
 from mmreco.data.interactions import Interactions
 from mmreco.data.users import Users
@@ -82,6 +82,8 @@ class Request:
             object.__setattr__(self, "candidates", frozen(given, np.bool_))
         if self.facts is not None and (not isinstance(self.facts, Users) or self.facts.ids != self.histories.users):
             raise IncompatibleError("facts: expected Users of the histories' users in the same order; Users.aligned")
+        if self.page is not None:
+            text_of("page", self.page)
         if self.at is not None:
             object.__setattr__(self, "at", self._moments(self.at))
 

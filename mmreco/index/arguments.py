@@ -1,6 +1,5 @@
 """Checks of what an index is given: queries, filters and exclusions. Done once, at the door."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.query import Excluded
 
-__all__ = ["array", "excluded_pairs", "folder_path", "id_list", "mask_over", "query_vectors", "require_embeddings"]
+__all__ = ["array", "excluded_pairs", "id_list", "mask_over", "query_vectors", "require_embeddings"]
 
 _LARGEST = 1e37  # scores beyond it may overflow
 
@@ -142,19 +141,6 @@ def require_embeddings(what: str, given: object) -> Embeddings:
     if not isinstance(given, Embeddings):
         raise DataError(f"{what}: {_called(given)}; expected Embeddings, as in Embeddings(IdMap.of(ids), vectors)")
     return given
-
-
-def folder_path(folder: object) -> Path:
-    """`folder` as a path.
-
-    Raises
-    ------
-    DataError
-        It is none.
-    """
-    if not isinstance(folder, (str, os.PathLike)):
-        raise DataError(f"folder={folder!r}: expected a path")
-    return Path(folder)
 
 
 def _called(given: object) -> str:

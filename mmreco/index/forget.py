@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic, sleep
 
+from mmreco.arguments import path_of
 from mmreco.errors import DataError
-from mmreco.index.arguments import folder_path, id_list
+from mmreco.index.arguments import id_list
 from mmreco.index.vector import VectorIndex
 from mmreco.storage.artefact import settled
 from mmreco.storage.lock import hold
@@ -34,7 +35,7 @@ def forget(folder: str | Path, ids: Iterable[str], *, patience: float = 30.0) ->
     UnknownIdError
         An id is not in the index.
     """
-    names, top = id_list("forget", ids), folder_path(folder)
+    names, top = id_list("forget", ids), path_of("folder", folder)
     if not top.is_dir():
         VectorIndex.load(top)  # says what is missing
     with hold(top):

@@ -16,7 +16,6 @@ from mmreco.errors import DataError
 from mmreco.index.arguments import (
     array,
     excluded_pairs,
-    folder_path,
     id_list,
     mask_over,
     query_vectors,
@@ -301,7 +300,7 @@ class VectorIndex:
         DataError
             `folder` is no path, it holds something else, or another process is writing to it.
         """
-        with publish(folder_path(folder), "VectorIndex", {"n": len(self), "dim": self.dim}) as path:
+        with publish(folder, "VectorIndex", {"n": len(self), "dim": self.dim}) as path:
             self._write(path)
 
     @classmethod
@@ -315,7 +314,7 @@ class VectorIndex:
         IncompatibleError
             It holds something else.
         """
-        return read_artefact(folder_path(folder), "VectorIndex", lambda found: cls._read(found.path, device=device))
+        return read_artefact(folder, "VectorIndex", lambda found: cls._read(found.path, device=device))
 
     def __getstate__(self) -> dict[str, Any]:
         return self._state.packed()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmreco.arguments import require_kind
 from mmreco.arrays import I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
@@ -48,6 +49,8 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
         back = update(_revived(state, rows[removed]), catalogue.take(np.flatnonzero(removed)))
         rest = np.flatnonzero(~removed)
         return add(back, catalogue.take(rest), None if reviews is None else reviews) if len(rest) else back
+    if reviews is not None:
+        require_kind("add: reviews", reviews, Reviews)
     state.catalogue.add(catalogue)  # refuses what is known, before any work
     encoders = {name: index.encoder for name, index in state.content.items()}
     own_reviews = None if reviews is None else reviews.over(catalogue.items)
@@ -221,7 +224,7 @@ def _events(state: State, frame: Any) -> tuple[list[str], list[Event], int]:
         if isinstance(frame, Mapping):
             raise DataError("observe: one mapping; expected a table, or a list of mappings, one an event")
         if isinstance(frame, (list, tuple)):
-            frame = pa.Table.from_pylist(list(frame)) if frame else pa.table({"user_id": [], "item_id": []})
+            frame = _table(list(frame))
         columns = event_columns(frame)
         few = len(columns.item_ids) <= _FEW  # a look-up an id, in place of a pass over the catalogue
         rows = state.items.rows(columns.item_ids.to_pylist() if few else columns.item_ids, missing="mark")
@@ -234,6 +237,16 @@ def _events(state: State, frame: Any) -> tuple[list[str], list[Event], int]:
     parts = zip(ids, rows.tolist(), kinds, weights, moments, strict=True)
     chosen = [(user, Event(0, row, kind, weight, moment)) for user, row, kind, weight, moment in parts if row >= 0]
     return [user for user, _ in chosen], [event for _, event in chosen], len(ids) - len(chosen)
+
+
+def _table(events: list[Any]) -> pa.Table:
+    for place, event in enumerate(events):
+        if not isinstance(event, Mapping):
+            raise DataError(f"observe: {event!r:.80} at place {place}; expected a mapping with user_id and item_id")
+    try:
+        return pa.Table.from_pylist(events) if events else pa.table({"user_id": [], "item_id": []})
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"observe: a key holds values of several types: {error}; expected one type a key") from error
 
 
 def _known_rows(state: State, ids: list[str], verb: str) -> I64:

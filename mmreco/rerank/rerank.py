@@ -67,6 +67,8 @@ def rerank(
     """
     options = RerankOptions() if options is None else require_kind("rerank: options", options, RerankOptions)
     require_kind("rerank", ranking, Ranking)
+    if embeddings is not None:
+        require_kind("rerank: embeddings", embeddings, Embeddings)
     _require_parts(ranking, options, catalogue, embeddings, histories)
     seed = require_whole("seed", seed, least=0)
     n, m = ranking.rows.shape

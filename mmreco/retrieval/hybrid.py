@@ -17,7 +17,8 @@ from mmreco.errors import DataError, IncompatibleError
 from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.fusion import Candidates, Fusion
 from mmreco.retrieval.lexical import LexicalIndex
-from mmreco.retrieval.terms import trigrams
+from mmreco.retrieval.matches import Matches, best
+from mmreco.retrieval.terms import marked, trigrams
 
 __all__ = ["HybridSearch", "Reader"]
 
@@ -114,13 +115,14 @@ class HybridSearch:
             As `search`.
         """
         vectors = [meaning.encode(list(queries)) for meaning in self.meanings]
-        sides = [self.lexical.search(queries, depth, where=where).rows]
+        matches = self._matches(queries)
+        sides = [best(matches, depth, where=where).rows]
         sides += [
             meaning.search(asked, depth, candidates=where).rows
             for meaning, asked in zip(self.meanings, vectors, strict=True)
         ]
         rows = _distinct(np.concatenate(sides, axis=1))
-        return self._described(queries, rows, vectors)
+        return self._described(queries, rows, vectors, matches)
 
     def describe(self, queries: Sequence[str], rows: I64) -> Candidates:
         """Given items with what speaks for each, e.g. to learn a `Fusion` from judgements.
@@ -139,7 +141,7 @@ class HybridSearch:
         if rows.ndim != 2 or len(rows) != len(queries):
             raise DataError(f"rows of shape {rows.shape} for {len(queries)} queries; expected a line a query")
         vectors = [meaning.encode(list(queries)) for meaning in self.meanings]
-        return self._described(queries, np.asarray(rows, dtype=np.int64), vectors)
+        return self._described(queries, np.asarray(rows, dtype=np.int64), vectors, self._matches(queries))
 
     def read(self, queries: Sequence[str], candidates: Candidates) -> Candidates:
         """The candidates with what the reader says of each; as they are where there is no reader."""
@@ -155,8 +157,15 @@ class HybridSearch:
         """The same search with other weights."""
         return replace(self, fusion=fusion)
 
-    def _described(self, queries: Sequence[str], rows: I64, vectors: Sequence[F32]) -> Candidates:
-        lexical = self.lexical.score(queries, rows)
+    def _matches(self, queries: Sequence[str]) -> list[Matches]:
+        return [self.lexical.matches(query) for query in queries]
+
+    def _described(
+        self, queries: Sequence[str], rows: I64, vectors: Sequence[F32], matches: Sequence[Matches]
+    ) -> Candidates:
+        lexical = np.zeros(rows.shape, dtype=np.float32)
+        for line, found in enumerate(matches):
+            lexical[line] = found.at(rows[line])
         share = self.lexical.vocabulary_coverage(queries)[:, None]
         signs = {
             "exact": (lexical >= 2).astype(np.float32),
@@ -181,12 +190,14 @@ class HybridSearch:
     def _letters(self, queries: Sequence[str], rows: I64) -> F32:
         """The share of each query's three-letter pieces that an item's title holds, shape `(n, c)`."""
         out = np.zeros(rows.shape, dtype=np.float32)
+        titles: dict[int, str] = {}
         for line, query in enumerate(queries):
             asked = trigrams(query)
-            if asked:
-                for place, row in enumerate(rows[line].tolist()):
-                    if row >= 0:
-                        out[line, place] = len(asked & trigrams(self._written("title", row))) / len(asked)
+            for place, row in enumerate(rows[line].tolist() if asked else ()):
+                if row >= 0:
+                    if row not in titles:
+                        titles[row] = marked(self._written("title", row))
+                    out[line, place] = sum(piece in titles[row] for piece in asked) / len(asked)
         return out
 
     def _read(self, row: int) -> str:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
-from mmreco.arguments import strings
+from mmreco.arguments import listed, require_kind, require_width, strings, whole_numbers
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.extended_ids import extend_ids
@@ -25,6 +25,7 @@ from mmreco.data.ids import IdMap
 from mmreco.data.ranking import Ranking
 from mmreco.data.storage import read_ids, write_ids
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.index.arguments import mask_over
 from mmreco.retrieval.lexicon import Lexicon
 from mmreco.retrieval.matches import Matches, best, summed
 from mmreco.retrieval.names import Names, names_of
@@ -99,12 +100,16 @@ class LexicalIndex:
             What else a word may be called, e.g. `{"sofa": ["couch", "settee"]}`; a word each. Chinese and English names
             of common things are known anyway (`mmreco.text.glossary`).
         """
-        segmenter = Segmenter((*_own_words(catalogue), *words))
+        require_kind("LexicalIndex.build", catalogue, Catalogue)
+        if synonyms is not None and not isinstance(synonyms, Mapping):
+            raise DataError(f"synonyms: {synonyms!r:.80}; expected a mapping, e.g. {{'sofa': ['couch']}}")
+        segmenter = Segmenter((*_own_words(catalogue), *strings("words", words)))
         bags = _bags(catalogue, segmenter)
         fields = [([own[number] for own in bags], weight) for number, weight in enumerate(FIELDS.values())]
         lexicon = Lexicon(Postings.of(fields, len(catalogue)), tuple(FIELDS.values()), len(catalogue))
         same = {
-            stem(fold(word)): tuple(stem(fold(other)) for other in others) for word, others in (synonyms or {}).items()
+            stem(fold(word)): tuple(stem(fold(other)) for other in strings(f"synonyms of {word!r}", others))
+            for word, others in (synonyms or {}).items()
         }
         return cls(catalogue.items, lexicon, Names.of(names_of(catalogue)), segmenter, same)
 
@@ -121,6 +126,7 @@ class LexicalIndex:
         DataError
             An item is in the index already.
         """
+        require_kind("LexicalIndex.add", catalogue, Catalogue)
         try:
             items = extend_ids(self.items, catalogue.items)
         except DataError as error:
@@ -135,6 +141,7 @@ class LexicalIndex:
         UnknownIdError
             An item is not in the index.
         """
+        require_kind("LexicalIndex.update", catalogue, Catalogue)
         rows = self.items.rows(catalogue.items.ids(range(len(catalogue))))
         return self._with_written(self.items, rows, catalogue)
 
@@ -181,14 +188,9 @@ class LexicalIndex:
         DataError
             A query is not a string, `k` is below 1, or `where` is no mask over the items.
         """
-        if k < 1:
-            raise DataError(f"k={k}: expected 1 or more")
-        shapes = ((len(self),), (len(queries), len(self)))
-        if where is not None and (where.shape not in shapes or where.dtype != np.bool_):
-            raise DataError(
-                f"where: {where.dtype} of shape {where.shape}; expected bool of shape {shapes[0]} or {shapes[1]}"
-            )
-        return best([self.matches(query) for query in queries], k, where=where)
+        asked, k = listed("queries", queries), require_width(k, len(self))
+        where = mask_over(len(self), len(asked), where)
+        return best([self.matches(query) for query in asked], k, where=where)
 
     def score(self, queries: Sequence[str], rows: I64) -> F32:
         """The score of given items for each query, shape `(n, m)`; 0 where nothing is shared or the row is -1.
@@ -204,10 +206,11 @@ class LexicalIndex:
         DataError
             A query is not a string, or `rows` has not `n` lines.
         """
-        if rows.ndim != 2 or len(rows) != len(queries):
-            raise DataError(f"rows of shape {rows.shape} for {len(queries)} queries; expected a line a query")
+        asked, rows = listed("queries", queries), whole_numbers("rows", rows)
+        if rows.ndim != 2 or len(rows) != len(asked):
+            raise DataError(f"rows of shape {rows.shape} for {len(asked)} queries; expected a line a query")
         scores = np.zeros(rows.shape, dtype=np.float32)
-        for line, query in enumerate(queries):
+        for line, query in enumerate(asked):
             scores[line] = self.matches(query).at(rows[line])
         return scores
 
@@ -240,7 +243,7 @@ class LexicalIndex:
         DataError
             A query is not a string.
         """
-        shares = np.zeros(len(queries), dtype=np.float32)
+        shares = np.zeros(len(listed("queries", queries)), dtype=np.float32)
         for line, query in enumerate(queries):
             asked = self._words(query)
             if asked:
@@ -255,7 +258,7 @@ class LexicalIndex:
         DataError
             A query is not a string.
         """
-        return np.array([len(self.names.called(query)) > 0 for query in queries], dtype=bool)
+        return np.array([len(self.names.called(query)) > 0 for query in listed("queries", queries)], dtype=bool)
 
     def count(self, word: str) -> int:
         """How many items hold a word, in the form the index writes it."""
@@ -271,7 +274,7 @@ class LexicalIndex:
         DataError
             The query is not a string.
         """
-        found = self.matches(query).among(where)
+        found = self.matches(query).among(mask_over(len(self), 1, where))
         full = found.scores >= _ALL_WORDS
         if full.any():
             found = Matches(found.rows[full], found.scores[full])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mmreco.arrays import I64, frozen
 from mmreco.data.catalogue import Catalogue
-from mmreco.retrieval.terms import codes, key
+from mmreco.retrieval.terms import codes, compact, key
 
 __all__ = ["Name", "Names", "names_of"]
 
@@ -38,12 +38,12 @@ def names_of(catalogue: Catalogue) -> list[frozenset[Name]]:
     numbers = [_column(catalogue, name) for name in _NUMBERS if name in catalogue.table.column_names]
     found = []
     for row, item in enumerate(catalogue.items.ids(range(len(catalogue)))):
-        own = {Name(key([item])), Name(key([titles[row]]))}
-        makers = _makers(titles[row], brands[row])
-        own |= {Name(key([name])) for of in numbers if of[row] for name in _written(of[row], makers)}
-        for code in codes(titles[row]):
-            itself = key([code])
-            own |= {Name(key([name]), itself) for name in _written(code, makers)}
+        own = {Name(key(compact(item))), Name(key(compact(titles[row])))}
+        held = codes(titles[row])
+        models = [compact(of[row]) for of in numbers if of[row]]
+        makers = _makers(titles[row], brands[row]) if held or models else []
+        own |= {Name(key(name)) for model in models for name in _written(model, makers)}
+        own |= {Name(key(name), key(code)) for code in held for name in _written(code, makers)}
         found.append(frozenset(name for name in own if name.key))
     return found
 
@@ -105,7 +105,7 @@ class Names:
 
     def called(self, query: str) -> I64:
         """The rows of the items that are called exactly so, increasing."""
-        asked = key([query])
+        asked = key(compact(query))
         if not asked:
             return np.zeros(0, dtype=np.int64)
         entries = self._entries(asked)
@@ -133,8 +133,9 @@ class Names:
 
 
 def _makers(title: str, brand: str) -> list[str]:
+    """Who may have made it: the brand, and the title's first word; letters and digits alone."""
     first = title.split(maxsplit=1)[0] if title.strip() else ""
-    return [maker for maker in dict.fromkeys((brand, first)) if maker]
+    return [maker for maker in dict.fromkeys((compact(brand), compact(first))) if maker]
 
 
 def _written(model: str, makers: list[str]) -> Iterator[str]:

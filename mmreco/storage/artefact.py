@@ -32,6 +32,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from safetensors import SafetensorError
 
+from mmreco.arguments import path_of
 from mmreco.errors import DataError, MMRecoError
 from mmreco.storage.generation import (
     FORMAT,
@@ -104,7 +105,7 @@ def publish(
         `folder` exists and holds something that is not an artefact, another writer is at work on it, or it cannot be
         written: the disk is full, say, or the right to is missing. What was published before still counts.
     """
-    top = Path(folder)
+    top = path_of("folder", folder)
     try:
         _require_artefact(top, beside)
         top.mkdir(parents=True, exist_ok=True)
@@ -171,7 +172,7 @@ def read_artefact(folder: str | Path, kind: str | None, read: Callable[[Artefact
     IncompatibleError
         As `open_artefact`, and whatever else of mmreco's `read` raises.
     """
-    top = Path(folder)
+    top = path_of("folder", folder)
     for attempt in range(_ATTEMPTS):
         path, digest = read_pointer(top)
         try:

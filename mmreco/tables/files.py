@@ -14,6 +14,7 @@ import pyarrow.csv as pacsv
 import pyarrow.json as pajson
 import pyarrow.parquet as pq
 
+from mmreco.arguments import path_of
 from mmreco.errors import DataError
 from mmreco.tables.inference import inferred
 from mmreco.tables.nesting import Shallow
@@ -45,7 +46,7 @@ def read_table(path: str | Path, *, text: Sequence[str] = ()) -> pa.Table:
         The file is missing, empty, damaged, of another kind, not UTF-8, holds far more than its size can, or has two
         columns of one name.
     """
-    path = Path(path)
+    path = path_of("table", path)
     kind = path.suffix.lower()
     if kind not in (".parquet", *_SEPARATORS, *_LINES):
         raise DataError(f"{path}: kind {kind!r}; expected .parquet, .csv, .tsv, .jsonl or .ndjson")

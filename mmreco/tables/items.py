@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmreco.arguments import path_of
 from mmreco.tables.columns import Column, columns_of
 from mmreco.tables.markup import without_markup
 from mmreco.tables.pictures import picture_paths
@@ -61,7 +62,7 @@ def item_columns(
     ids = ids_of(id_column)
     table = {name: _without_nan(_typed(name, column)) for name, column in given.items()}
     if images is not None:
-        paths = picture_paths(ids, given.get("image"), table.get("image"), Path(images))
+        paths = picture_paths(ids, given.get("image"), table.get("image"), path_of("images", images))
         table["image"] = pa.array(paths, pa.large_string())
     if not table:  # an Arrow table without columns has no rows
         table = {"title": pa.nulls(len(ids), pa.large_string())}

@@ -29,6 +29,8 @@ def fold(text: str) -> str:
     >>> fold("紅色連衣裙 Ｔ－Shirt")
     '红色连衣裙 t-shirt'
     """
+    if text.isascii():
+        return bounded(text).lower()
     return to_simplified(unicodedata.normalize("NFKC", bounded(text)).casefold())
 
 

@@ -71,7 +71,7 @@ def test_histories_of_strangers() -> None:
     ("histories", "users", "said"),
     [
         (["ab"], None, "history 0 is 'ab'; expected a list"),
-        ("ab", None, "expected a list"),
+        ("ab", None, "give a list of them"),
         ([["a"], None], None, "history 1 is None"),
         ([["a"]], ["u", "v"], "2 users for 1 histories"),
         ([["a"], []], ["u", "u"], "repeats"),

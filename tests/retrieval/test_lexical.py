@@ -181,7 +181,7 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     index = LexicalIndex.build(shop())
-    with pytest.raises(DataError, match="k=0: expected 1 or more"):
+    with pytest.raises(DataError, match="k=0: expected 1 to"):
         index.search(["red"], 0)
     with pytest.raises(DataError, match=r"where: bool of shape \(3,\)"):
         index.search(["red"], 1, where=np.ones(3, dtype=bool))
