@@ -15,6 +15,7 @@ from mmreco.data.answer import Answer
 from mmreco.data.catalogue import Catalogue
 from mmreco.datasets.synthetic.facts import CATEGORIES, COLOURS, STYLES, Kind, Tastes
 from mmreco.datasets.synthetic.shop import SyntheticShop
+from mmreco.demo.pages import page_blocks
 from mmreco.evaluation import Report
 from mmreco.recommender import Recommender
 from mmreco.report import Card, Gallery, chips, curves, heading, metrics_table, mosaic, page, prose, row, tiles
@@ -25,6 +26,7 @@ __all__ = ["Findings", "report"]
 
 _SHOWN = 8  # items a row
 _SHOPPERS = 5
+_PAGES = 2  # shoppers whose page is shown
 _ASKED = 3  # items, and pictures, that are asked about
 _MOSAIC = 42
 
@@ -58,6 +60,7 @@ def report(found: Findings, path: Path) -> Path:
         *_opening(found, gallery),
         *_figures(found),
         *_shoppers(found, gallery),
+        *page_blocks(found.recommender, _some(found, _PAGES), gallery),
         *_arrivals(found, gallery),
         *_alike(found, gallery),
         *_words(found, gallery),
@@ -112,6 +115,11 @@ def _figures(found: Findings) -> Iterator[str]:
         passes = list(enumerate(found.recommender.model.scores_, start=1))
         yield prose("Training stops when the validation split has nothing more to gain.")
         yield curves({"SharedSpace": passes}, x="pass", y="NDCG@10 on validation")
+
+
+def _some(found: Findings, n: int) -> list[str]:
+    """The ids of `n` shoppers at even distances."""
+    return found.test.histories.users.ids(_spread(np.arange(len(found.test)), n))
 
 
 def _shoppers(found: Findings, gallery: Gallery) -> Iterator[str]:

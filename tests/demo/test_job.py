@@ -1,6 +1,8 @@
 """The demo's job, on a shop small enough for a test: its figures have the promised form and its page shows them."""
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from mmreco.demo import job, run
 from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.models.training import Training
+from mmreco.pages import PageOptions
 from mmreco.recommender import Recommender
 
 
@@ -56,6 +59,25 @@ def test_the_page_shows_it(done: tuple[Path, dict[str, Any]]) -> None:
     assert f"{figures['cold']['recall@20']:.1%}" in text
     assert text.count('class="badge">next') == 5  # the event held out of each shopper shown
     assert path.stat().st_size < 2_000_000
+
+
+def test_the_page_shows_pages_with_reasons(done: tuple[Path, dict[str, Any]]) -> None:
+    out, figures = done
+    text = Path(figures["report"]).read_text(encoding="utf-8")
+    recommender = Recommender.load(out / "recommender")
+    assert "A page for each" in text
+    assert "Picked for you · Chosen from what you looked at and bought." in text
+    asked = re.findall(r"<h3[^>]*>(user-\d+)", text.split("A page for each")[1].split("New products")[0])
+    assert len(asked) == 2
+    for user in asked:
+        page = recommender.page("home", user=user, options=PageOptions(shelves=5, width=8, caps={"brand": 2}))
+        first = page.catalogue.items.ids(page.shelves[0].rows[:1])[0]
+        told = recommender.explain(user, first)
+        for language in ("en", "zh"):
+            for sentence in told.sentences(language):
+                assert html.escape(sentence) in text
+        rows = [row for shelf in page.shelves for row in shelf.rows.tolist()]
+        assert len(rows) == len(set(rows)) > 8
 
 
 def test_the_recommender_is_kept(done: tuple[Path, dict[str, Any]]) -> None:
