@@ -1,16 +1,17 @@
 """Photos to products: taught by the shop's own pairs, by what is written, and with a detector that finds the product.
 
-    MMRECO_DATA=../shared/data python benchmarks/photos.py [--only grocery,new,words,types,detector]
+    MMRECO_DATA=../shared/data python benchmarks/photos.py [--only grocery,new,words,drawn,types,detector]
 
 - grocery: `grocery/`, phone photos of 81 products and one studio picture of each. Is the photo's product the first, or
   among the first five, of all 81 by the cosine? SqueezeNet as it is, and with a layer learnt from the training photos
   (`projected`); asked on the validation photos.
 - new: the same, but every fourth product (seed 0) has no photo to learn from; asked with all photos of these, against
   all 81. Intervals by bootstrap over products, 95 %.
-- words: `fashion2k/` and a synthetic shop, of 30 % of whose items (seed 0) nothing is written. Queries are a colour
-  with a kind of product; fashion2k is also asked for each title that was taken away. Among the items without words: how
-  many of the first ten are of that colour and kind; is the item among the first ten? By `WordedImageEncoder`, by
-  chance, and without any tuning: through the picture of the item whose title suits the query best.
+- words, drawn: `fashion2k/`, and a synthetic shop, of 30 % of whose items (seed 0) nothing is written. Queries are a
+  colour with a kind of product; fashion2k is also asked for each title that was taken away. Among the items without
+  words: how many of the first ten are of that colour and kind; is the item among the first ten? By
+  `WordedImageEncoder`, by chance, and without any tuning: through the picture of the item whose title suits the query
+  best.
 - types: `fashion2k/`, tuned by the titles, or by the article types, of 70 % (seed 0). Photos of the others ask all
   photos but themselves: is the nearest of the same article type? SqueezeNet as it is, the layer's vectors, and both
   side by side.
@@ -139,9 +140,12 @@ def by_words(
 ) -> dict[str, float]:
     """How well queries find items without words, `right[q, i]` of those."""
     worded = WordedImageEncoder.fit(plain, text, shop)
-    base = plain.encode([path or "" for path in shop.images()])
+    paths = shop.images()
+    seen = np.array([path is not None for path in paths])
+    base = np.zeros((len(paths), plain.dim), dtype=np.float32)
+    base[seen] = plain.encode([path for path in paths if path is not None])
     asked = worded.encode_words(queries)
-    known = np.flatnonzero(~silent)
+    known = np.flatnonzero(~silent & seen)
     titles = text.encode([shop.texts()[row] or "" for row in known])
     nearest = known[(asked @ titles.T).argmax(axis=1)]
     return {
@@ -175,13 +179,18 @@ def words(data: Path) -> dict[str, Any]:
     ):
         found[f"fashion2k, colour and kind, {name}"] = by_words(plain, text, shop, silent, queries, right)
         found[f"fashion2k, own title, {name}"] = by_words(plain, text, shop, silent, list(titles[silent]), itself)
+    return found
+
+
+def drawn(data: Path) -> dict[str, Any]:
+    plain, found = squeezenet(data), {}
     planted = synthetic_shop(600, 100)
     with tempfile.TemporaryDirectory() as folder:
-        drawn = draw(planted, folder)
+        pictured = draw(planted, folder)
         facts = planted.truth.facts
         mute = (np.random.default_rng(0).permutation(600) < 180) & planted.truth.pictured
-        texts = pa.array([None if m else t for m, t in zip(mute, drawn.texts(), strict=True)], pa.string())
-        table = {"item_id": drawn.items.array, "title": texts, "image": drawn.table["image"]}
+        texts = pa.array([None if m else t for m, t in zip(mute, pictured.texts(), strict=True)], pa.string())
+        table = {"item_id": pictured.items.array, "title": texts, "image": pictured.table["image"]}
         own = Catalogue.from_frame(pa.table(table))
         pairs = sorted(set(zip(facts.category[mute].tolist(), facts.colour[mute].tolist(), strict=True)))
         right = np.array([(facts.category[mute] == c) & (facts.colour[mute] == h) for c, h in pairs])
@@ -260,6 +269,7 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "grocery": grocery,
     "new": new,
     "words": words,
+    "drawn": drawn,
     "types": types,
     "detector": detector,
 }

@@ -78,7 +78,7 @@ class Detector:
         pictures: Catalogue | Sequence[PictureContent],
         *,
         grounds: Sequence[PictureContent] = (),
-        n_scenes: int = 12_000,
+        n_scenes: int = 10_000,
         seed: int = 0,
         device: str = "auto",
         progress: bool = False,
