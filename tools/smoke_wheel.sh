@@ -8,6 +8,7 @@
 set -eu
 clone=$(cd "$(dirname "$0")/.." && pwd)
 python=${1:-$clone/.venv/bin/python}
+case $python in /*) ;; *) python=$PWD/$python ;; esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

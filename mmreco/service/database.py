@@ -48,8 +48,16 @@ def open_engine(url: str | Path) -> Engine:
 
 
 def create(engine: Engine, tables: Sequence[sql.Table]) -> None:
-    """Make the tables that are not there yet; several processes may begin at once."""
+    """Make the tables that are not there yet; several processes may begin at once.
+
+    Raises
+    ------
+    DataError
+        The SQLite file holds tables of something else, and none of these.
+    """
     with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            _require_own(engine, set(sql.inspect(connection).get_table_names()), {table.name for table in tables})
         if engine.dialect.name == "postgresql":  # IF NOT EXISTS is no help there against another's transaction
             connection.execute(sql.select(sql.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
         for table in tables:
@@ -74,6 +82,13 @@ def vacuum(engine: Engine, tables: Sequence[sql.Table]) -> None:
         if engine.dialect.name == "sqlite":
             for words in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
                 connection.execute(sql.text(words)).close()
+
+
+def _require_own(engine: Engine, present: set[str], own: set[str]) -> None:
+    if present and not present & own:
+        raise DataError(
+            f"events: {engine.url.database} holds tables of something else ({sorted(present)[0]!r}); give another path"
+        )
 
 
 def _sqlite(where: URL) -> Engine:

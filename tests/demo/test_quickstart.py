@@ -79,7 +79,7 @@ def test_the_two_lines_to_copy_show_that_a_click_counts(tmp_path: Path) -> None:
             [*COMMAND, "shop", "--port", str(port), *SMALL], cwd=tmp_path, stdout=said, stderr=subprocess.STDOUT
         )
     try:
-        _await(f"http://localhost:{port}/healthz", server)
+        _await(f"http://localhost:{port}/readyz", server)
         words = (tmp_path / "said").read_text(encoding="utf-8")
         ask, tell = re.findall(r"curl .*", words)
         before, taken, after = (_run(line) for line in (ask, tell, ask))

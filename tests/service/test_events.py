@@ -213,6 +213,15 @@ def test_unusable_urls_say_so(url: str, word: str) -> None:
         EventStore.open(url)
 
 
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    with sql.create_engine(f"sqlite:///{tmp_path / 'till.db'}").begin() as connection:
+        connection.execute(sql.text("CREATE TABLE receipts (number INTEGER)"))
+    with pytest.raises(DataError, match=r"something else \(.receipts.\)"):
+        EventStore.open(tmp_path / "till.db")
+    with sql.create_engine(f"sqlite:///{tmp_path / 'till.db'}").begin() as connection:
+        assert sql.inspect(connection).get_table_names() == ["receipts"]
+
+
 def test_a_password_is_not_said() -> None:
     with pytest.raises(DataError) as caught:
         EventStore.open("nosuch://me:secret@host/db")

@@ -120,16 +120,8 @@ def _before(log: Interactions, rows: I64, moments: Sequence[int]) -> Interaction
         places.append(own)
         lengths.append(len(own))
     flat = np.concatenate(places)
-    return Interactions(
-        users=IdMap.of([str(line) for line in range(len(rows))]),
-        items=log.items,
-        starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        items_flat=log.items_flat[flat],
-        event_types=log.event_types[flat],
-        event_names=log.event_names,
-        weights=log.weights[flat],
-        times=None if log.times is None else log.times[flat],
-    )
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return log.regrouped(IdMap.of([str(line) for line in range(len(rows))]), starts, flat)
 
 
 def value_of(joined: Outcomes, lists: Sequence[Sequence[str]], kind: str, *, learnt: int = 0) -> PolicyValue:
