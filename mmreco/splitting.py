@@ -413,7 +413,7 @@ def last_baskets(events: Interactions, n: int) -> tuple[Bool, Bool]:
     baskets = np.zeros(len(events), dtype=np.int64)
     np.maximum.at(baskets, events.users_flat, left)
     held: Bool = wanted & (left <= n) & (baskets > n)[events.users_flat]
-    moments = np.arange(events.n_events) if events.times is None else events.times
+    moments = np.cumsum(events.begins_moment)
     first = np.full(len(events), np.iinfo(np.int64).max)
     np.minimum.at(first, events.users_flat[held], moments[held])
     after: Bool = ~held & (moments >= first[events.users_flat])

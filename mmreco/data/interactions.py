@@ -130,7 +130,10 @@ class Interactions:
         weights: F32 | F64 | None = None,
         dropped: int = 0,
     ) -> "Interactions":
-        """The interactions of a flat log, shape `(e,)` each; sorted by user, then time, then order given.
+        """The interactions of a flat log, shape `(e,)` each; sorted by user, then time.
+
+        Events of one user at one time are a set: they are kept by item, kind and weight, so that nothing depends on the
+        order of the rows. Without times the order given is that of the events.
 
         Times are milliseconds since 1970 UTC, or two arrays, these and the nanoseconds below them, or `datetime64` of
         any unit, read down to the nanosecond.
@@ -152,7 +155,7 @@ class Interactions:
             if values is not None and len(values) != len(user_rows):
                 raise DataError(f"interactions: {len(values)} {name} for {len(user_rows)} user rows; expected as many")
         _inside("user row", user_rows, len(users))
-        keys = [key for key in (below, moments, user_rows) if key is not None]
+        keys = [key for key in (weights, event_types, item_rows, below, moments, user_rows) if key is not None]
         order = np.argsort(user_rows, kind="stable") if moments is None else np.lexsort(keys)
         starts = np.zeros(len(users) + 1, dtype=np.int64)
         np.cumsum(np.bincount(user_rows, minlength=len(users)), out=starts[1:])

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mmreco.arrays import I64, Bool
 from mmreco.data.ids import IdMap
@@ -40,7 +41,7 @@ class MatchedItems(NamedTuple):
 
 
 def match_items(ids: pa.Array, column: str, items: IdMap | None) -> MatchedItems:
-    """Which rows are of items in `items`; without it, of all items, by id, so that the order of the rows says nothing.
+    """Which rows are of items in `items`; without it, of all items, by id.
 
     Raises
     ------
@@ -64,6 +65,9 @@ def match_items(ids: pa.Array, column: str, items: IdMap | None) -> MatchedItems
 
 
 def numbered(ids: pa.Array) -> tuple[IdMap, I64]:
-    """The distinct ids in order of appearance, and which of them each is, shape `(n,)`."""
+    """The distinct ids, sorted, so that the order of the rows says nothing; and which of them each is, shape `(n,)`."""
     encoded = ids.dictionary_encode()
-    return IdMap(encoded.dictionary), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    order = pc.sort_indices(encoded.dictionary)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order.to_numpy(zero_copy_only=False)] = np.arange(len(order))
+    return IdMap(encoded.dictionary.take(order)), rank[encoded.indices.to_numpy(zero_copy_only=False)]

@@ -49,7 +49,9 @@ def s3rec_interactions(path: str | Path, *, items: IdMap | None = None) -> Inter
     rows = ids.rows(pa.array(flat, pa.large_string()), missing="mark")
     owner = np.repeat(np.arange(len(users)), np.asarray(lengths, dtype=np.int64))
     in_map = rows >= 0
-    return Interactions.from_events(IdMap.of(users), ids, owner[in_map], rows[in_map], dropped=int((~in_map).sum()))
+    return Interactions.from_events(
+        IdMap.of(list(users)), ids, owner[in_map], rows[in_map], dropped=int((~in_map).sum())
+    )
 
 
 def s3rec_attributes(path: str | Path, items: IdMap) -> Attributes:

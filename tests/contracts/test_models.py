@@ -47,6 +47,7 @@ WEIGHTLESS = {
     "ContentKNN",  # learns nothing from events
     "ItemKNN",  # a cosine, which an item's own scale does not change
     "LogisticProfile",  # reads weights as facts of a user, not of an event
+    "PrivateSVD",  # what a user had, as a row of ones
     "Random",
     "Repeat",
     "SequenceGAN",  # taught by a judge of whole histories

@@ -1,8 +1,10 @@
 """Who did what, in time order."""
 
+import random
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,9 +28,9 @@ def made(rows: list[tuple[int, int, int, int]]) -> Interactions:
 
 
 def plain(rows: list[tuple[int, int, int, int]]) -> list[list[tuple[int, int, int, float]]]:
-    """For each user, (item, time, kind, weight), sorted by time and then by place."""
+    """For each user, (item, time, kind, weight), sorted by time; those of one time by item, kind and weight."""
     numbered = [(*row, float(place)) for place, row in enumerate(rows)]
-    return [sorted([r[1:] for r in numbered if r[0] == u], key=lambda r: (r[1], r[3])) for u in range(3)]
+    return [sorted([r[1:] for r in numbered if r[0] == u], key=lambda r: (r[1], r[0], r[2], r[3])) for u in range(3)]
 
 
 def told(events: Interactions) -> list[list[tuple[int, int, int, float]]]:
@@ -140,3 +142,17 @@ def test_rows_and_lengths_that_do_not_fit_are_refused() -> None:
         Interactions.from_events(USERS, ITEMS, np.array([7]), np.array([0]))
     with pytest.raises(DataError, match="2 times for 1 user rows"):
         Interactions.from_events(USERS, ITEMS, np.array([0]), np.array([0]), times=np.array([1, 2]))
+
+
+@given(log, st.randoms())
+def test_a_table_s_rows_may_stand_in_any_order(rows: list[tuple[int, int, int, int]], luck: random.Random) -> None:
+    def read(some: list[tuple[int, int, int, int]]) -> Interactions:
+        table = {"user_id": [f"u{u}" for u, *_ in some], "item_id": [f"i{i}" for _, i, *_ in some]}
+        times = pa.array([1_700_000_000_000 + t for _, _, t, _ in some], pa.timestamp("ms"))
+        return Interactions.from_frame(pa.table({**table, "timestamp": times, "weight": [1.0 + w for *_, w in some]}))
+
+    if rows:
+        one, other = read(rows), read(luck.sample(rows, len(rows)))
+        assert (one.users, one.items) == (other.users, other.items)
+        for name in ("starts", "items_flat", "times", "weights"):
+            assert getattr(one, name).tolist() == getattr(other, name).tolist()

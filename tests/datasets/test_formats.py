@@ -186,7 +186,7 @@ class TestMovieLens:
         (tmp_path / "posters" / "2.jpg").write_bytes(b"a picture")
         shop = movielens.movielens(tmp_path, at_least=1)
         films, events = shop.catalogue, shop.interactions
-        assert [events.items.ids(events.history(u)) for u in range(3)] == [["1", "2", "3", "2"], ["1", "2"], ["1"]]
+        assert [events.items.ids(events.history(u)) for u in range(3)] == [["1", "2", "2", "3"], ["1", "2"], ["1"]]
         assert events.times is not None
         assert events.times.tolist() == [30_000] * 4 + [70_000] * 3  # of the one after, the one before, a neighbour
         assert films.images() == [None, tmp_path / "posters" / "2.jpg", None]
