@@ -28,6 +28,7 @@ COMMANDS = (
     "verify",
     "sign",
     "serve",
+    "refit",
     "pseudonymise",
     "audit",
     "quickstart",

@@ -115,7 +115,7 @@ def choose(
     Examples
     --------
     >>> from mmreco.datasets.synthetic import synthetic_shop
-    >>> shop = synthetic_shop(n_items=60, n_users=120).dataset
+    >>> shop = synthetic_shop(n_items=64, n_users=120).dataset
     >>> choose(shop, training=Training(epochs=1)).parts  # doctest: +SKIP
     ('EASE',)
     """

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,9 +35,8 @@ class Server:
             one.bind(("127.0.0.1", 0))
             self.port = one.getsockname()[1]
         words = [sys.executable, "-m", "mmreco", "serve", str(artefact), "--port", str(self.port), *options]
-        self.process = subprocess.Popen(
-            words, env={**os.environ, "MMRECO_EVENTS": url}, stderr=subprocess.PIPE, text=True
-        )
+        self.errors = tempfile.NamedTemporaryFile("w")  # noqa: SIM115  # as long as the server
+        self.process = subprocess.Popen(words, env={**os.environ, "MMRECO_EVENTS": url}, stderr=self.errors)
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -54,14 +54,21 @@ class Server:
         except OSError:
             return 0
 
+    def said(self) -> str:
+        """What it said on the standard error so far."""
+        return Path(self.errors.name).read_text(encoding="utf-8")
+
     def end(self) -> str:
         """What it said on the standard error, once it was told to end."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.communicate(timeout=60)[1]
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        said = self.said()
+        self.errors.close()
+        return said
 
 
 @contextmanager
@@ -76,12 +83,13 @@ def started(*servers: Server) -> Iterator[tuple[Server, ...]]:
     try:
         for one in servers:
             until(lambda one=one: one.process.poll() is not None or one.status("GET", "/readyz") == 200, 120)
-            assert one.process.poll() is None, one.process.communicate()[1]
+            assert one.process.poll() is None, one.said()
         yield servers
     finally:
         for one in servers:
             if one.process.poll() is None:
                 one.end()
+            one.errors.close()
 
 
 def until(done: Callable[[], bool], seconds: float) -> float:
@@ -203,7 +211,7 @@ def test_a_database_that_is_away(plant: SyntheticShop, artefact: Path, postgres:
         until(lambda: server.status("GET", "/readyz") == 200, 30)
         status, taken = server.ask("POST", "/v1/events", event)
         assert (status, taken["sequence"]) == (200, 2)
-        assert "the event store is back" in server.end()
+        until(lambda: "the event store is back" in server.said(), 30)
 
 
 def test_a_service_waits_for_its_database(artefact: Path, postgres: Postgres) -> None:
