@@ -6,11 +6,11 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mmreco.arrays import I64, Bool
 from mmreco.data.ids import IdMap
 from mmreco.errors import DataError
+from mmreco.tables.values import sorted_codes
 
 __all__ = ["MatchedItems", "match_items", "numbered"]
 
@@ -66,8 +66,5 @@ def match_items(ids: pa.Array, column: str, items: IdMap | None) -> MatchedItems
 
 def numbered(ids: pa.Array) -> tuple[IdMap, I64]:
     """The distinct ids, sorted, so that the order of the rows says nothing; and which of them each is, shape `(n,)`."""
-    encoded = ids.dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order.to_numpy(zero_copy_only=False)] = np.arange(len(order))
-    return IdMap(encoded.dictionary.take(order)), rank[encoded.indices.to_numpy(zero_copy_only=False)]
+    rows, distinct = sorted_codes(ids)
+    return IdMap(distinct), rows

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from mmreco.arrays import I64
 from mmreco.tables.columns import Column, bad_value, is_number, is_text, shortened
 
-__all__ = ["UNKNOWN", "ids_of", "labels_of", "names_of", "numbers_of", "texts_of", "widened"]
+__all__ = ["UNKNOWN", "ids_of", "labels_of", "names_of", "numbers_of", "sorted_codes", "texts_of", "widened"]
 
 UNKNOWN = "unknown"
 """The name of a kind of event that the table does not give."""
@@ -95,12 +95,17 @@ def names_of(column: Column) -> tuple[I64, tuple[str, ...]]:
     DataError
         A name is empty, or the column is neither text nor whole numbers.
     """
-    encoded = ids_of(Column(column.name, texts_of(column).fill_null(UNKNOWN))).dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    order = sorted(range(len(names)), key=names.__getitem__)
-    place = np.argsort(np.asarray(order, dtype=np.int64))
-    rows = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return place[rows], tuple(names[o] for o in order) or ("event",)
+    rows, names = sorted_codes(ids_of(Column(column.name, texts_of(column).fill_null(UNKNOWN))))
+    return rows, tuple(names.to_pylist()) or ("event",)
+
+
+def sorted_codes(texts: pa.Array) -> tuple[I64, pa.Array]:
+    """Which of the distinct texts each one is, shape `(n,)`, and these in alphabetical order, not that of the rows."""
+    encoded = texts.dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary)
+    place = np.argsort(order.to_numpy(zero_copy_only=False)).astype(np.int64)
+    rows: I64 = place[encoded.indices.to_numpy(zero_copy_only=False)]
+    return rows, encoded.dictionary.take(order)
 
 
 def numbers_of(
