@@ -1,12 +1,10 @@
 """How well items are liked in words."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.reviews import Reviews
 from mmreco.encoders.text.lexical import LexicalEncoder
@@ -15,41 +13,6 @@ from mmreco.errors import DataError, NotFittedError
 
 DAY = 86_400_000
 NOW = 1_767_571_200_000
-
-
-class Axes:
-    """An encoder of one direction a word; "" is 0."""
-
-    dim = 4
-    fingerprint = "axes"
-    words = ("red", "warm", "large", "cheap")
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def encode(self, contents: Any, *, batch_size: int = 64) -> Any:
-        self.asked += contents
-        out = np.array([[word in text.split() for word in self.words] for text in contents], dtype=np.float32)
-        out = out.reshape(-1, 4)
-        return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
-
-
-ITEMS = IdMap.of(["hat", "coat", "scarf", "glove", "sock"])
-DOCUMENTS = Embeddings(IdMap.of(["scarf", "hat", "coat"]), np.eye(4, dtype=np.float32)[[0, 0, 1]], "axes")
-
-
-def _reviews(**changes: Any) -> Reviews:
-    given: dict[str, Any] = {
-        "ratings": [5, 1, 4, 3],
-        "times": [NOW, NOW - 360 * DAY, NOW, NOW - 7 * DAY],
-        "helpful": [0, 0, 0, 9],
-    }
-    texts = ["warm", "large", "cheap", ""]
-    return Reviews.from_rows(ITEMS, [0, 0, 3, 4], texts, **(given | changes))
-
-
-def _unit(*numbers: float) -> Any:
-    return np.array(numbers) / np.linalg.norm(numbers)
 
 
 GOOD = ["质量很好 很喜欢", "love it great quality", "非常满意 推荐", "great fit, love the colour", "很好 推荐"]
@@ -133,4 +96,4 @@ def test_bad_calls(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"expected \(1, 2\)"):
         fitted.score(np.zeros((1, 3), dtype=np.float32))
     with pytest.raises(DataError, match="doubt=-1"):
-        fitted.item_sentiment(Reviews.from_rows(ITEMS, [0], ["a"]), vectors[:1], doubt=-1)
+        fitted.item_sentiment(Reviews.from_rows(IdMap.of(["hat"]), [0], ["a"]), vectors[:1], doubt=-1)
