@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from random_bert import save_bert
+
 from mmreco.encoders.text.encoder import TextEncoder
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.encoders.text.static import StaticEncoder
@@ -12,18 +14,9 @@ TEXTS = ["red dress", "a blue cotton shirt for men", "红色连衣裙", "shirt",
 
 def bert(folder: Path) -> TextEncoder:
     """A small network that knows a dozen words."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words = [*special, "red", "dress", "a", "blue", "cotton", "shirt", "for", "men", "long", "红", "色", "裙"]
-    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
-    BertTokenizer(str(folder / "vocab.txt"), model_max_length=32).save_pretrained(folder)
-    torch.manual_seed(0)
-    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    config = BertConfig(vocab_size=len(words), max_position_embeddings=32, initializer_range=0.5, **shape)
-    BertModel(config).eval().save_pretrained(folder)
-    return TextEncoder(folder, device="cpu")
+    words = ["red", "dress", "a", "blue", "cotton", "shirt", "for", "men", "long", "红", "色", "裙"]
+    save_bert(folder / "bert", words, longest=32, layers=1, hidden_size=16, intermediate_size=16)
+    return TextEncoder(folder / "bert", device="cpu")
 
 
 class TestLexicalEncoder(EncoderContract):

@@ -1,98 +1,25 @@
 """embed(): every item's vector, whatever breaks on the way."""
 
-import hashlib
 import logging
 import os
 import random
 import threading
 import tracemalloc
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hashing_encoders import DIM, HashedPictures, HashedTexts, assert_each_has_its_own, names, texts
 
 from mmreco.data import embeddings as embeddings_module
 from mmreco.data.embeddings import Embeddings
-from mmreco.data.ids import IdMap
 from mmreco.embedding import contents as contents_module
-from mmreco.embedding.embed import EmbedResult, embed, folder_pictures
+from mmreco.embedding.embed import embed, folder_pictures
 from mmreco.errors import DataError
 from mmreco.storage.artefact import verify
-
-DIM = 8
-
-
-def hashed(content: str | bytes) -> np.ndarray:
-    """A unit vector that only this content has."""
-    data = content.encode() if isinstance(content, str) else content
-    raw = np.frombuffer(hashlib.blake2b(data, digest_size=2 * DIM).digest(), dtype=np.int16).astype(np.float32)
-    return raw / np.linalg.norm(raw)
-
-
-@dataclass
-class Fake:
-    """Text in, its hash out. A text with BAD in it is refused, one with NAN gets a vector of NaN."""
-
-    fingerprint: str = "fake"
-    dim: int = DIM
-    seen: list[str] = field(default_factory=list)
-    calls: int = 0
-
-    def encode(self, contents: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
-        self.calls += 1
-        bad = [c for c in contents if "BAD" in c]
-        if bad:
-            raise DataError(f"cannot read {bad[0]!r}")
-        self.seen += contents
-        vectors = np.stack([hashed(c) for c in contents])
-        vectors[["NAN" in c for c in contents]] = np.nan
-        return vectors
-
-
-@dataclass
-class FakePictures:
-    """Bytes in, their hash out, in two steps, of which the first notes its threads."""
-
-    fingerprint: str = "pictures"
-    dim: int = DIM
-    batches: list[int] = field(default_factory=list)
-    threads: set[str] = field(default_factory=set)
-
-    def encode(self, contents: Sequence[Any], *, batch_size: int = 64) -> np.ndarray:
-        raise AssertionError("the prepared way is to be taken")
-
-    def prepare(self, content: bytes) -> bytes:
-        self.threads.add(threading.current_thread().name)
-        if b"BAD" in content:
-            raise DataError("no picture")
-        return content
-
-    def encode_prepared(self, batch: Sequence[bytes]) -> np.ndarray:
-        self.batches.append(len(batch))
-        if any(b"ODD" in content for content in batch):
-            raise DataError("odd")
-        return np.stack([hashed(content) for content in batch])
-
-
-def names(n: int) -> IdMap:
-    return IdMap.of([f"sku-{row}" for row in range(n)])
-
-
-def texts(n: int) -> list[str]:
-    return [f"title {row}" for row in range(n)]
-
-
-def right(done: EmbedResult, ids: IdMap, contents: Sequence[Any]) -> None:
-    """Every vector is that of its own item's content, and the order is the input's."""
-    of = dict(zip(ids.array.to_pylist(), contents, strict=True))
-    got = done.embeddings.ids.array.to_pylist()
-    assert got == [name for name in of if name in set(got)]
-    if got:
-        np.testing.assert_array_equal(done.embeddings.vectors, np.stack([hashed(of[name]) for name in got]))
 
 
 @pytest.fixture(params=[False, True], ids=["memory", "store"])
@@ -107,12 +34,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
 @pytest.mark.parametrize(("shard_size", "batch_size"), [(1, 1), (10, 3), (1024, 64)])
 def test_vectors_are_the_encoder_s(store: Path | None, n: int, shard_size: int, batch_size: int) -> None:
     contents = texts(n)
-    done = embed(Fake(), names(n), contents, store=store, shard_size=shard_size, batch_size=batch_size)
+    done = embed(HashedTexts(), names(n), contents, store=store, shard_size=shard_size, batch_size=batch_size)
     assert (len(done.embeddings), done.embedded, done.skipped, done.refused.num_rows) == (n, n, 0, 0)
-    assert done.embeddings.fingerprint == "fake"
+    assert done.embeddings.fingerprint == "texts"
     assert done.seconds > 0
     if n:
-        np.testing.assert_array_equal(done.embeddings.vectors, Fake().encode(contents))
+        np.testing.assert_array_equal(done.embeddings.vectors, HashedTexts().encode(contents))
     if store:
         assert Embeddings.load(store).ids == names(n)
 
@@ -126,8 +53,8 @@ def test_refusals_keep_their_ids_and_everyone_else_their_vectors(store: Path | N
         contents[row] = kind.format(row)
     for row in set(range(0, n, 97)) - set(bad):
         contents[row] = None
-    done = embed(Fake(), names(n), contents, store=store, shard_size=300, batch_size=16, workers=workers)
-    right(done, names(n), contents)
+    done = embed(HashedTexts(), names(n), contents, store=store, shard_size=300, batch_size=16, workers=workers)
+    assert_each_has_its_own(done, names(n), contents)
     assert done.refused["id"].to_pylist() == [f"sku-{row}" for row in bad]
     assert len(done.embeddings) == done.embedded == n - 20 - sum(c is None for c in contents)
     reasons = done.refused["reason"].to_pylist()
@@ -146,9 +73,9 @@ def test_pictures_are_prepared_ahead_and_encoded_in_batches(store: Path | None, 
         (tmp_path / "pictures" / f"{row:03d}.jpg").write_bytes(content)
     ids, paths = folder_pictures(tmp_path / "pictures")
     assert ids.ids([0, 199]) == ["000", "199"]
-    encoder = FakePictures()
+    encoder = HashedPictures()
     done = embed(encoder, ids, paths, store=store, shard_size=64, batch_size=16, workers=workers)
-    right(done, ids, contents)
+    assert_each_has_its_own(done, ids, contents)
     assert done.refused.to_pydict() == {
         "id": [f"{row:03d}" for row in range(200) if row % 50 in (7, 9)],
         "reason": ["no picture", "odd"] * 4,
@@ -173,7 +100,7 @@ def test_pictures_are_prepared_ahead_and_encoded_in_batches(store: Path | None, 
     ],
 )
 def test_absurd_contents_are_refused_by_name(content: Any, said: str) -> None:
-    encoder = Fake()
+    encoder = HashedTexts()
     done = embed(encoder, names(3), ["first", content, "last"])
     assert done.refused["id"].to_pylist() == ["sku-1"]
     assert any(done.refused["reason"][0].as_py().startswith(reason) for reason in said.split("|"))
@@ -187,7 +114,7 @@ def test_unreadable_files_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "round").symlink_to(tmp_path / "round")
     ids, paths = folder_pictures(tmp_path)
-    done = embed(FakePictures(), ids, paths)
+    done = embed(HashedPictures(), ids, paths)
     assert done.embeddings.ids.ids([0]) == ["good"]
     assert dict(zip(done.refused["id"].to_pylist(), done.refused["reason"].to_pylist(), strict=True)) == {
         "empty": "empty file",
@@ -200,7 +127,7 @@ def test_unreadable_files_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_one_bad_content_among_many_costs_few_calls() -> None:
     contents = texts(512)
     contents[300] = "BAD"
-    encoder = Fake()
+    encoder = HashedTexts()
     done = embed(encoder, names(512), contents, batch_size=64)
     assert done.refused.num_rows == 1
     assert encoder.calls <= 2 * 9 + 1  # by halving
@@ -209,22 +136,22 @@ def test_one_bad_content_among_many_costs_few_calls() -> None:
 
 def test_equal_contents_are_encoded_once(store: Path | None) -> None:
     contents = ["same", "other", "same", "BAD", "same", "BAD"] * 10
-    encoder = Fake()
+    encoder = HashedTexts()
     done = embed(encoder, names(60), contents, store=store)
     assert sorted(encoder.seen) == ["other", "same"]
     assert (done.embedded, done.refused.num_rows) == (40, 20)
-    right(done, names(60), contents)
+    assert_each_has_its_own(done, names(60), contents)
 
 
 def test_no_content_is_neither_vector_nor_refusal(store: Path | None) -> None:
-    done = embed(Fake(), names(3), [None, "a", None], store=store)
+    done = embed(HashedTexts(), names(3), [None, "a", None], store=store)
     assert done.embeddings.ids.ids([0]) == ["sku-1"]
     assert (done.embedded, done.skipped, done.refused.num_rows) == (1, 0, 0)
     assert repr(done) == "EmbedResult(1 embedded, 0 skipped, 0 refused)"
 
 
 def test_everything_refused_is_an_answer_too(store: Path | None) -> None:
-    done = embed(Fake(), names(2), ["BAD", " "], store=store)
+    done = embed(HashedTexts(), names(2), ["BAD", " "], store=store)
     assert done.embeddings.vectors.shape == (0, DIM)
     assert done.refused["reason"].to_pylist() == ["cannot read 'BAD'", "empty text"]
 
@@ -236,20 +163,20 @@ def test_everything_refused_is_an_answer_too(store: Path | None) -> None:
 @pytest.mark.parametrize(("n", "given"), [(5, 4), (5, 6), (0, 1)])
 def test_as_many_contents_as_ids(store: Path | None, n: int, given: int, workers: int) -> None:
     with pytest.raises(DataError, match=f"{given} contents for {n} ids"):
-        embed(Fake(), names(n), texts(given), store=store)
+        embed(HashedTexts(), names(n), texts(given), store=store)
     with pytest.raises(DataError, match=f"more contents than the {n} ids|{given} contents for {n} ids"):
-        embed(Fake(), names(n), (t for t in texts(given)), store=store, workers=workers)
+        embed(HashedTexts(), names(n), (t for t in texts(given)), store=store, workers=workers)
 
 
 @pytest.mark.parametrize("option", [{"shard_size": 0}, {"batch_size": -1}, {"workers": -1}])
 def test_options_out_of_range(option: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=f"{next(iter(option))}="):
-        embed(Fake(), names(1), texts(1), **option)
+        embed(HashedTexts(), names(1), texts(1), **option)
 
 
 def test_an_encoder_that_breaks_its_promise_stops_the_job() -> None:
     with pytest.raises(DataError, match=r"shape \(2, 8\) for 2 contents; expected \(2, 9\)"):
-        embed(Fake(dim=9), names(2), texts(2))
+        embed(HashedTexts(dim=9), names(2), texts(2))
 
 
 def test_being_short_of_files_is_no_fault_of_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +186,7 @@ def test_being_short_of_files_is_no_fault_of_the_picture(tmp_path: Path, monkeyp
     (tmp_path / "a.jpg").write_bytes(b"a")
     monkeypatch.setattr(contents_module.os, "open", short)
     with pytest.raises(OSError, match="Too many open files"):
-        embed(FakePictures(), names(1), [tmp_path / "a.jpg"])
+        embed(HashedPictures(), names(1), [tmp_path / "a.jpg"])
 
 
 # ---- memory, words
@@ -288,17 +215,17 @@ def test_memory_does_not_grow_with_the_catalogue(tmp_path: Path, monkeypatch: py
 
 def test_the_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "mmreco"):
-        embed(Fake(), names(3), ["a", "b", None])
-        embed(Fake(), names(3), ["a", " ", None])
+        embed(HashedTexts(), names(3), ["a", "b", None])
+        embed(HashedTexts(), names(3), ["a", " ", None])
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
     assert "3 items: 2 embedded, 0 skipped, 0 refused," in caplog.messages[0]
     assert "1 refused (first 'sku-1': empty text)" in caplog.messages[1]
 
 
 def test_a_bar_is_shown_only_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    embed(Fake(), names(3), texts(3))
+    embed(HashedTexts(), names(3), texts(3))
     assert capsys.readouterr() == ("", "")
-    embed(Fake(), names(3), texts(3), progress=True)
+    embed(HashedTexts(), names(3), texts(3), progress=True)
     out, err = capsys.readouterr()
     assert out == ""
     assert "embedding" in err
@@ -323,7 +250,7 @@ def test_unusable_folders_are_said_by_name(tmp_path: Path) -> None:
         folder_pictures(tmp_path)
 
 
-class Lengths(Fake):
+class Lengths(HashedTexts):
     def encode(self, contents: Sequence[Any], *, batch_size: int = 64) -> np.ndarray:
         return np.ones((len(contents), self.dim), dtype=np.float32)
 

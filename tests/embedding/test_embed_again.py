@@ -1,18 +1,17 @@
 """embed() run again: after a change, an interruption, or a fault at any write."""
 
 import contextlib
-import hashlib
 import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hashing_encoders import HashedPictures, HashedTexts, assert_each_has_its_own, names, texts
 
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
@@ -21,71 +20,11 @@ from mmreco.embedding.embed import EmbedResult, embed, folder_pictures
 from mmreco.errors import DataError
 from mmreco.storage.artefact import verify
 
-DIM = 8
-
-
-def hashed(content: bytes) -> np.ndarray:
-    raw = np.frombuffer(hashlib.blake2b(content, digest_size=2 * DIM).digest(), dtype=np.int16).astype(np.float32)
-    return raw / np.linalg.norm(raw)
-
-
-@dataclass
-class Fake:
-    """Text in, its hash out. A text with BAD in it is refused."""
-
-    fingerprint: str = "fake"
-    dim: int = DIM
-    seen: list[str] = field(default_factory=list)
-
-    def encode(self, contents: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
-        if any("BAD" in content for content in contents):
-            raise DataError("bad")
-        self.seen += contents
-        return np.stack([hashed(content.encode()) for content in contents])
-
-
-@dataclass
-class FakePictures:
-    """The same for files, in two steps."""
-
-    fingerprint: str = "pictures"
-    dim: int = DIM
-    seen: list[bytes] = field(default_factory=list)
-
-    def encode(self, contents: Sequence[Any], *, batch_size: int = 64) -> np.ndarray:
-        return self.encode_prepared([self.prepare(content) for content in contents])
-
-    def prepare(self, content: bytes) -> bytes:
-        if b"BAD" in content:
-            raise DataError("no picture")
-        return content
-
-    def encode_prepared(self, batch: Sequence[bytes]) -> np.ndarray:
-        self.seen += batch
-        return np.stack([hashed(content) for content in batch])
-
-
-def names(n: int) -> IdMap:
-    return IdMap.of([f"sku-{row}" for row in range(n)])
-
-
-def texts(n: int) -> list[str]:
-    return [f"title {row}" for row in range(n)]
-
-
-def right(done: EmbedResult, ids: IdMap, contents: Sequence[Any]) -> None:
-    """Every vector is that of its own item's content, and the order is the input's."""
-    of = dict(zip(ids.array.to_pylist(), contents, strict=True))
-    got = done.embeddings.ids.array.to_pylist()
-    assert got == [name for name in of if name in set(got)]
-    wanted = [of[name].encode() if isinstance(of[name], str) else of[name] for name in got]
-    np.testing.assert_array_equal(done.embeddings.vectors, np.stack([hashed(content) for content in wanted]))
-
 
 def run(
-    store: Path, ids: Sequence[str], contents: Sequence[Any], fingerprint: str = "fake"
+    store: Path, ids: Sequence[str], contents: Sequence[Any], fingerprint: str = "texts"
 ) -> tuple[EmbedResult, list]:
-    encoder = Fake(fingerprint)
+    encoder = HashedTexts(fingerprint)
     done = embed(encoder, IdMap.of(ids), contents, store=store, shard_size=10, batch_size=4)
     return done, encoder.seen
 
@@ -105,37 +44,37 @@ def test_only_new_and_changed_content_is_embedded(tmp_path: Path) -> None:
     done, seen = run(store, ids, contents)
     assert sorted(seen) == ["brand new", "changed"]
     assert (done.embedded, done.skipped, done.refused.num_rows) == (2, 47, 0)
-    right(done, IdMap.of(ids), contents)
+    assert_each_has_its_own(done, IdMap.of(ids), contents)
     assert Embeddings.load(store).ids == done.embeddings.ids
 
     done, seen = run(store, [f"renamed-{name}" for name in ids], contents)
     assert seen == []
     assert len(done.embeddings) == 49
-    right(done, IdMap.of([f"renamed-{name}" for name in ids]), contents)
+    assert_each_has_its_own(done, IdMap.of([f"renamed-{name}" for name in ids]), contents)
 
 
 def test_a_picture_that_was_mended_or_renamed_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     for name, content in {"a": b"a", "b": b"BAD", "c": b"c"}.items():
         (tmp_path / "p" / f"{name}.jpg").write_bytes(content)
-    done = embed(FakePictures(), *folder_pictures(tmp_path / "p"), store=tmp_path / "store")
+    done = embed(HashedPictures(), *folder_pictures(tmp_path / "p"), store=tmp_path / "store")
     assert done.refused["id"].to_pylist() == ["b"]
     (tmp_path / "p" / "b.jpg").write_bytes(b"good now")
     (tmp_path / "p" / "c.jpg").rename(tmp_path / "p" / "z.webp")
-    encoder = FakePictures()
+    encoder = HashedPictures()
     done = embed(encoder, *folder_pictures(tmp_path / "p"), store=tmp_path / "store")
     assert (done.embedded, done.skipped, done.refused.num_rows) == (1, 2, 0)
     assert encoder.seen == [b"good now"]
-    right(done, IdMap.of(["a", "b", "z"]), [b"a", b"good now", b"c"])
+    assert_each_has_its_own(done, IdMap.of(["a", "b", "z"]), [b"a", b"good now", b"c"])
 
 
 def test_a_path_given_as_text_is_a_path_to_an_encoder_of_files(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"a")
-    done = embed(FakePictures(), names(1), [str(tmp_path / "a.jpg")], store=tmp_path / "store")
-    right(done, names(1), [b"a"])
+    done = embed(HashedPictures(), names(1), [str(tmp_path / "a.jpg")], store=tmp_path / "store")
+    assert_each_has_its_own(done, names(1), [b"a"])
     (tmp_path / "a.jpg").write_bytes(b"another")
-    done = embed(FakePictures(), names(1), [str(tmp_path / "a.jpg")], store=tmp_path / "store")
-    right(done, names(1), [b"another"])
+    done = embed(HashedPictures(), names(1), [str(tmp_path / "a.jpg")], store=tmp_path / "store")
+    assert_each_has_its_own(done, names(1), [b"another"])
 
 
 def test_another_encoder_embeds_all_again(tmp_path: Path) -> None:
@@ -171,17 +110,17 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, error: type[Bas
         yield from texts(100)[:47]
         raise error
 
-    store, encoder, threads = tmp_path / "store", Fake(), threading.active_count()
+    store, encoder, threads = tmp_path / "store", HashedTexts(), threading.active_count()
     with pytest.raises(error):
         embed(encoder, names(100), feed(), store=store, shard_size=10, batch_size=2, workers=workers)
     assert threading.active_count() == threads
     with pytest.raises(DataError, match="unfinished, 4 shards"):
         Embeddings.load(store)
-    again = Fake()
+    again = HashedTexts()
     done = embed(again, names(100), texts(100), store=store, shard_size=10, batch_size=2, workers=workers)
     assert (done.skipped, done.embedded) == (40, 60)
     assert again.seen == texts(100)[40:]
-    right(done, names(100), texts(100))
+    assert_each_has_its_own(done, names(100), texts(100))
 
 
 # ---- a fault at each write
@@ -223,8 +162,8 @@ def test_a_fault_at_each_write_loses_nothing(
     for at in range(1, 1000):
         store = tmp_path / f"store-{at}"
         if before:
-            run_small(Fake(), store, old)
-        encoder = Fake()
+            run_small(HashedTexts(), store, old)
+        encoder = HashedTexts()
         with pytest.MonkeyPatch.context() as patch:
             calls = faults(patch, at, error)
             with contextlib.suppress(DataError, Stop):
@@ -234,9 +173,9 @@ def test_a_fault_at_each_write_loses_nothing(
             break  # a run without a fault
         if before:  # some complete run answers, and nothing in between
             assert len(Embeddings.load(store)) in (3, 6)
-        again = Fake()
+        again = HashedTexts()
         done = run_small(again, store, contents)
-        right(done, names(6), contents)
+        assert_each_has_its_own(done, names(6), contents)
         assert len(done.embeddings) == 6
         assert len(again.seen) <= (3 if before else 6)
         assert len(set(encoder.seen) & set(again.seen)) <= 4  # one shard
@@ -246,5 +185,5 @@ def test_a_fault_at_each_write_loses_nothing(
     assert seen >= {"fsync", "replace", "mkdir", "write_table", "vectors", "write_text"}
 
 
-def run_small(encoder: Fake, store: Path, contents: list[str]) -> EmbedResult:
+def run_small(encoder: HashedTexts, store: Path, contents: list[str]) -> EmbedResult:
     return embed(encoder, names(len(contents)), contents, store=store, shard_size=4, batch_size=2)

@@ -1,15 +1,14 @@
 """The fetcher of addresses: nothing is connected to that is not on the list, whatever the address looks like."""
 
-import hashlib
 import http.server
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import numpy as np
 import pytest
+from hashing_encoders import HashedPictures
 
 from mmreco.data.ids import IdMap
 from mmreco.embedding import fetching as fetch
@@ -17,29 +16,6 @@ from mmreco.embedding.embed import embed
 from mmreco.embedding.fetching import Fetcher, WebFile
 from mmreco.embedding.public_addresses import is_public
 from mmreco.errors import DataError
-
-
-class Pictures:
-    """Bytes in, their hash out; those that say so are broken."""
-
-    dim = 16
-
-    def __init__(self, fingerprint: str = "pictures") -> None:
-        self.fingerprint = fingerprint
-
-    def encode(self, contents: Sequence[bytes], *, batch_size: int = 64) -> np.ndarray:
-        return self.encode_prepared([self.prepare(content) for content in contents])
-
-    def prepare(self, content: bytes) -> bytes:
-        if content.startswith(b"broken"):
-            raise DataError("broken")
-        return content
-
-    def encode_prepared(self, batch: Sequence[bytes]) -> np.ndarray:
-        raw = b"".join(hashlib.blake2b(content, digest_size=2 * self.dim).digest() for content in batch)
-        vectors = np.frombuffer(raw, dtype=np.int16).reshape(len(batch), self.dim).astype(np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
 
 FORGED = [
     "http://127.0.0.1/",
@@ -227,7 +203,7 @@ def test_what_comes_back(served: Fetcher) -> None:
 def test_a_batch_of_addresses(served: Fetcher) -> None:
     addresses = ["http://img.shop.example/good", "http://img.shop.example/gone", "http://localhost/x"]
     contents = [WebFile(served, address) for address in addresses]
-    done = embed(Pictures(), IdMap.of(["a", "b", "c"]), contents, workers=2)
+    done = embed(HashedPictures(), IdMap.of(["a", "b", "c"]), contents, workers=2)
     assert done.embeddings.ids.array.to_pylist() == ["a"]
     assert [r["id"] for r in done.refused.to_pylist()] == ["b", "c"]
 

@@ -1,14 +1,14 @@
 """Where contents come from: tar streams, object stores, parts of a catalogue and their stores put together."""
 
-import hashlib
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hashing_encoders import HashedPictures
 
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
@@ -16,28 +16,6 @@ from mmreco.embedding.embed import embed, embed_stream
 from mmreco.embedding.partition import merge, part_of, stream_part
 from mmreco.embedding.sources import stored_contents, tar_contents
 from mmreco.errors import DataError, IncompatibleError
-
-
-class Pictures:
-    """Bytes in, their hash out; those that say so are broken."""
-
-    dim = 16
-
-    def __init__(self, fingerprint: str = "pictures") -> None:
-        self.fingerprint = fingerprint
-
-    def encode(self, contents: Sequence[bytes], *, batch_size: int = 64) -> np.ndarray:
-        return self.encode_prepared([self.prepare(content) for content in contents])
-
-    def prepare(self, content: bytes) -> bytes:
-        if content.startswith(b"broken"):
-            raise DataError("broken")
-        return content
-
-    def encode_prepared(self, batch: Sequence[bytes]) -> np.ndarray:
-        raw = b"".join(hashlib.blake2b(content, digest_size=2 * self.dim).digest() for content in batch)
-        vectors = np.frombuffer(raw, dtype=np.int16).reshape(len(batch), self.dim).astype(np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def archive(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
@@ -103,25 +81,25 @@ def test_a_long_archive_takes_no_memory(tmp_path: Path) -> None:
 
 
 def test_a_stream_is_embedded_resumed_and_its_doubles_are_refused(tmp_path: Path) -> None:
-    members = {f"{row}.jpg": b"picture %d" % row for row in range(30)} | {"7.png": b"other", "13.gif": b"broken 1"}
+    members = {f"{row}.jpg": b"picture %d" % row for row in range(30)} | {"7.png": b"other", "13.gif": b"BAD 1"}
     tar = archive(tmp_path / "0.tar", members)
-    done = embed_stream(Pictures(), tar_contents([tar]), store=tmp_path / "store", shard_size=8, workers=2)
+    done = embed_stream(HashedPictures(), tar_contents([tar]), store=tmp_path / "store", shard_size=8, workers=2)
     assert done.embeddings.ids.array.to_pylist() == [str(row) for row in range(30)]
     reasons = dict(zip(done.refused["id"].to_pylist(), done.refused["reason"].to_pylist(), strict=True))
     assert reasons == {"7": "the id '7' came before in the stream", "13": "the id '13' came before in the stream"}
-    whole = embed(Pictures(), IdMap.of([str(r) for r in range(30)]), list(members.values())[:30])
+    whole = embed(HashedPictures(), IdMap.of([str(r) for r in range(30)]), list(members.values())[:30])
     np.testing.assert_array_equal(done.embeddings.vectors, whole.embeddings.vectors)
-    again = embed_stream(Pictures(), tar_contents([tar]), store=tmp_path / "store")
+    again = embed_stream(HashedPictures(), tar_contents([tar]), store=tmp_path / "store")
     assert (again.embedded, again.skipped, again.refused.num_rows) == (0, 30, 2)
 
 
 def test_ids_of_a_stream_that_cannot_be_ids() -> None:
-    done = embed_stream(Pictures(), [("a", b"1"), ("\udcff", b"2"), ("", b"3"), ("b", b"4")])
+    done = embed_stream(HashedPictures(), [("a", b"1"), ("\udcff", b"2"), ("", b"3"), ("b", b"4")])
     assert done.embeddings.ids.array.to_pylist() == ["a", "b"]
     assert done.refused["id"].to_pylist() == ["\\udcff", ""]
     assert done.refused["reason"].to_pylist() == ["the id '\\udcff' is not Unicode", "the id '' is empty"]
     with pytest.raises(DataError, match="id 7 is a int"):
-        embed_stream(Pictures(), [(7, b"1")])  # type: ignore[list-item]
+        embed_stream(HashedPictures(), [(7, b"1")])  # type: ignore[list-item]
 
 
 # ---- object stores
@@ -141,12 +119,12 @@ def test_an_object_store_is_embedded(bucket: Any, tmp_path: Path) -> None:
     ids, contents = stored_contents("memory://photos")
     assert ids.array.to_pylist() == [f"{row:02d}" for row in range(12)]
     bucket.rm("/photos/sub/03.jpg")  # gone between listing and reading
-    done = embed(Pictures(), ids, contents, store=tmp_path / "store", workers=2)
+    done = embed(HashedPictures(), ids, contents, store=tmp_path / "store", workers=2)
     reasons = dict(zip(done.refused["id"].to_pylist(), done.refused["reason"].to_pylist(), strict=True))
     assert reasons.keys() == {"03", "05"}
     assert "FileNotFoundError" in reasons["03"]
     assert reasons["05"] == "empty file"
-    right = embed(Pictures(), IdMap.of(["11"]), [b"picture 11"]).embeddings.vectors[0]
+    right = embed(HashedPictures(), IdMap.of(["11"]), [b"picture 11"]).embeddings.vectors[0]
     np.testing.assert_array_equal(done.embeddings.vectors[-1], right)
 
 
@@ -188,15 +166,15 @@ def test_a_part_that_is_none(part: str) -> None:
 
 def test_the_stores_of_parts_become_one_that_is_gone_on_with(tmp_path: Path) -> None:
     ids = IdMap.of([f"sku-{row}" for row in range(60)])
-    contents = [b"broken %d" % row if row == 13 else b"picture %d" % row for row in range(60)]
+    contents = [b"BAD %d" % row if row == 13 else b"picture %d" % row for row in range(60)]
     for i in (1, 2, 3):
-        embed(Pictures(), *part_of(ids, contents, f"{i}/3"), store=tmp_path / f"part-{i}")
+        embed(HashedPictures(), *part_of(ids, contents, f"{i}/3"), store=tmp_path / f"part-{i}")
     stores = [tmp_path / f"part-{i}" for i in (1, 2, 3)]
     merged = merge(stores, tmp_path / "whole")
     assert len(merged) == 59
-    alone = embed(Pictures(), ids, contents).embeddings
+    alone = embed(HashedPictures(), ids, contents).embeddings
     np.testing.assert_array_equal(merged.aligned(alone.ids)[0], alone.vectors)
-    done = embed(Pictures(), ids, contents, store=tmp_path / "whole")
+    done = embed(HashedPictures(), ids, contents, store=tmp_path / "whole")
     assert (done.embedded, done.skipped, done.refused.num_rows) == (0, 59, 1)
     np.testing.assert_array_equal(Embeddings.load(tmp_path / "whole").vectors, alone.vectors)
     with pytest.raises(DataError, match="both hold 'sku-"):
@@ -204,7 +182,7 @@ def test_the_stores_of_parts_become_one_that_is_gone_on_with(tmp_path: Path) -> 
 
 
 def test_stores_of_two_encoders_are_not_merged(tmp_path: Path) -> None:
-    one, other = Pictures(), Pictures("other")
+    one, other = HashedPictures(), HashedPictures("other")
     embed(one, IdMap.of(["a"]), [b"1"], store=tmp_path / "a")
     embed(other, IdMap.of(["b"]), [b"2"], store=tmp_path / "b")
     with pytest.raises(IncompatibleError, match="another encoder"):
@@ -219,17 +197,17 @@ def test_stores_of_two_encoders_are_not_merged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("dtype", "least", "bytes_a_number"), [("float16", 0.999999, 2), ("int8", 0.9999, 1)])
 def test_vectors_kept_in_fewer_bytes(tmp_path: Path, dtype: str, least: float, bytes_a_number: int) -> None:
     ids, contents = IdMap.of([str(row) for row in range(200)]), [b"picture %d" % row for row in range(200)]
-    exact = embed(Pictures(), ids, contents).embeddings.vectors
-    done = embed(Pictures(), ids, contents, store=tmp_path / "store", shard_size=50, dtype=dtype)
+    exact = embed(HashedPictures(), ids, contents).embeddings.vectors
+    done = embed(HashedPictures(), ids, contents, store=tmp_path / "store", shard_size=50, dtype=dtype)
     assert done.embeddings.vectors.dtype == np.float32
     cosines = (done.embeddings.vectors * exact).sum(axis=1) / np.linalg.norm(done.embeddings.vectors, axis=1)
     assert least < cosines.min() < 1
     [file] = (tmp_path / "store").rglob("vectors.npy")
     assert file.stat().st_size == 128 + exact.size * bytes_a_number
-    again = embed(Pictures(), ids, contents, store=tmp_path / "store", dtype=dtype)
+    again = embed(HashedPictures(), ids, contents, store=tmp_path / "store", dtype=dtype)
     assert again.skipped == 200
     np.testing.assert_array_equal(again.embeddings.vectors, done.embeddings.vectors)
-    wide = embed(Pictures(), ids, contents, store=tmp_path / "store")  # another dtype: all again
+    wide = embed(HashedPictures(), ids, contents, store=tmp_path / "store")  # another dtype: all again
     assert wide.embedded == 200
     with pytest.raises(DataError, match="dtype='int4'"):
-        embed(Pictures(), ids, contents, dtype="int4")
+        embed(HashedPictures(), ids, contents, dtype="int4")

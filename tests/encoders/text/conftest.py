@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-_WORDS = "red blue green dress shirt shoe long short for women men cotton silk a the 红 色 裙 query : 1 2 3"
+from random_bert import WORDS, save_bert
 
 
 @pytest.fixture(scope="session")
@@ -14,23 +13,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     import torch
     from safetensors.torch import save_file
-    from transformers import BertConfig, BertModel, BertTokenizer
+    from transformers import BertModel
 
-    path = tmp_path_factory.mktemp("models") / "bert"
-    path.mkdir()
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_WORDS.split()]
-    (path / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizer(str(path / "vocab.txt"), model_max_length=64).save_pretrained(path)
+    path = save_bert(tmp_path_factory.mktemp("models") / "bert", WORDS)
     generator = torch.Generator().manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=48,
-        max_position_embeddings=64,
-    )
-    model = BertModel(config).eval()
+    model = BertModel.from_pretrained(path).eval()
     for weight in model.parameters():
         weight.data = torch.randn(weight.shape, generator=generator) * 0.3
     model.save_pretrained(path)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_bert import save_bert
 
 from mmreco.encoders.text.cross_encoder import CrossEncoder
 from mmreco.errors import DataError
@@ -14,27 +15,7 @@ WORDS = ["red", "blue", "dress", "shirt", "for", "women"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
-
-    path = tmp_path_factory.mktemp("models") / "reader"
-    path.mkdir()
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    (path / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizer(str(path / "vocab.txt"), model_max_length=64).save_pretrained(path)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=48,
-        max_position_embeddings=64,
-        initializer_range=0.5,
-        num_labels=1,
-    )
-    BertForSequenceClassification(config).eval().save_pretrained(path)
-    return path
+    return save_bert(tmp_path_factory.mktemp("models") / "reader", WORDS, scores=True)
 
 
 def test_pairs_are_scored_whatever_is_beside_them(folder: Path) -> None:

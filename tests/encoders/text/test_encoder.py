@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_bert import WORDS, save_bert
 
 from mmreco.encoders.text import offline
 from mmreco.encoders.text.encoder import TextEncoder
@@ -19,8 +20,6 @@ from mmreco.encoders.text.safety import require_harmless
 from mmreco.errors import DataError, IncompatibleError, MissingExtraError
 from mmreco.protocols import Encoder
 
-_SAID = "red blue green dress shirt shoe long short for women men cotton silk a the 红 色 裙 query : 1 2 3"
-WORDS = _SAID.split()
 TEXTS = [
     "red dress",
     "a long blue cotton shirt for men " * 3,
@@ -35,27 +34,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random BERT of a few thousand weights, as transformers saves it."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    path = tmp_path_factory.mktemp("models") / "bert"
-    path.mkdir()
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    (path / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizer(str(path / "vocab.txt"), model_max_length=64).save_pretrained(path)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=48,
-        max_position_embeddings=64,
-        initializer_range=0.5,
-    )
-    BertModel(config).eval().save_pretrained(path)
-    return path
+    return save_bert(tmp_path_factory.mktemp("models") / "bert", WORDS)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from random_bert import save_bert
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
@@ -21,26 +22,8 @@ OTHER = [f"b{n}" for n in range(12)]
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    path = tmp_path_factory.mktemp("models") / "bert"
-    path.mkdir()
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *ONE, *OTHER]
-    (path / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizer(str(path / "vocab.txt"), model_max_length=16).save_pretrained(path)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=16,
-        hidden_dropout_prob=0.0,
-        initializer_range=0.2,
-    )
-    BertModel(config).eval().save_pretrained(path)
+    shape = {"intermediate_size": 32, "hidden_dropout_prob": 0.0, "initializer_range": 0.2}
+    path = save_bert(tmp_path_factory.mktemp("models") / "bert", [*ONE, *OTHER], longest=16, layers=1, **shape)
     return TextEncoder(path, device="cpu")
 
 
