@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmreco.arrays import I64
 from mmreco.errors import DataError
+from mmreco.nn.threads import MeasuredThreads
 from mmreco.progress import progress
 
 __all__ = ["checked", "descend", "shuffled"]
@@ -72,15 +73,16 @@ def descend(
     steps = len(batches)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share(step, steps))
     weights = [weight for module in modules for weight in module.parameters()]
-    for rows in progress(batches, total=steps, description="tuning", shown=shown):
-        loss = loss_of(rows)
-        if not loss.isfinite():
-            raise FloatingPointError(f"the loss of {what} became {loss.item()}")
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(weights, _NORM)
-        optimiser.step()
-        schedule.step()
+    with MeasuredThreads(enabled=weights[0].device.type == "cpu") as threads:
+        for rows in threads.over(progress(batches, total=steps, description="tuning", shown=shown)):
+            loss = loss_of(rows)
+            if not loss.isfinite():
+                raise FloatingPointError(f"the loss of {what} became {loss.item()}")
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(weights, _NORM)
+            optimiser.step()
+            schedule.step()
 
 
 def _share(step: int, steps: int) -> float:

@@ -20,6 +20,7 @@ from mmreco.nn.augmentation import COLOUR, FORM, PRODUCT, view
 from mmreco.nn.chance import seeded_globally
 from mmreco.nn.contrastive import alike, pair_contrast, view_contrast
 from mmreco.nn.convolution import PictureCNN, joined
+from mmreco.nn.threads import MeasuredThreads
 from mmreco.progress import progress
 
 __all__ = ["learn"]
@@ -71,18 +72,19 @@ def learn(
     generator = torch.Generator().manual_seed(seed)  # the only chance there is from here on
     batches = _batches(n, batch, epochs, generator)
     learner.train()
-    for rows in progress(batches, total=steps, description="learning from pictures", shown=shown):
-        rows = rows.to(device)
-        views = [view(pictures[rows], size, change, generator=generator) for change in (PRODUCT, FORM, COLOUR)]
-        with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
-            halves = learner.cnn.halves(torch.cat(views).contiguous(memory_format=torch.channels_last))
-        loss = learner(*halves, None if texts is None else texts[rows], None if known is None else known[rows])
-        if not loss.isfinite():
-            raise FloatingPointError(f"the loss of pictures became {loss.item()}")
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
+    with MeasuredThreads(enabled=device.type == "cpu") as threads:
+        for rows in threads.over(progress(batches, total=steps, description="learning from pictures", shown=shown)):
+            rows = rows.to(device)
+            views = [view(pictures[rows], size, change, generator=generator) for change in (PRODUCT, FORM, COLOUR)]
+            with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+                halves = learner.cnn.halves(torch.cat(views).contiguous(memory_format=torch.channels_last))
+            loss = learner(*halves, None if texts is None else texts[rows], None if known is None else known[rows])
+            if not loss.isfinite():
+                raise FloatingPointError(f"the loss of pictures became {loss.item()}")
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
     return f"{OWN}-{dim}-{_WIDTH}", learner.cnn
 
 
