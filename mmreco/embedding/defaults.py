@@ -19,6 +19,7 @@ from mmreco.encoders.image.pictures import read_pictures
 from mmreco.encoders.image.preprocessing import Preprocessing
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError
+from mmreco.nn.threads import probed_threads
 from mmreco.protocols import Encoder
 
 __all__ = ["ShopContent", "encode_shop"]
@@ -117,7 +118,8 @@ def _own_pictures(catalogue: Catalogue, text: Embeddings | None, seed: int, prog
     if text is not None and not text.aligned(catalogue.items)[1][pictures.rows].any():
         text = None
     encoder = ImageEncoder.fit_pictures(pictures, catalogue.items, text=text, seed=seed, progress=progress)
-    blocks = [encoder.encode_prepared(list(block)) for block in torch.split(pictures.whole, _BATCH)]
+    with probed_threads():
+        blocks = [encoder.encode_prepared(list(block)) for block in torch.split(pictures.whole, _BATCH)]
     vectors = Embeddings(catalogue.items.take(pictures.rows), np.concatenate(blocks), encoder.fingerprint)
     seen = {*pictures.rows.tolist(), *pictures.refused}
     rest = [row for row, path in enumerate(catalogue.images()) if path is not None and row not in seen]

@@ -16,6 +16,7 @@ from mmreco.data.ids import IdMap
 from mmreco.embedding.contents import read
 from mmreco.embedding.store import Ledger, Refusal, ShardStore, packed
 from mmreco.errors import DataError
+from mmreco.nn.threads import probed_threads
 from mmreco.prefetch import prefetch
 from mmreco.protocols import Encoder, QueryEncoder
 
@@ -169,7 +170,8 @@ class Run:
     def _flush(self) -> None:
         """Encode what is pending."""
         rows = [row for row, _ in self._pending]
-        vectors, reasons = self._vectors([loaded.prepared for _, loaded in self._pending])
+        with probed_threads():
+            vectors, reasons = self._vectors([loaded.prepared for _, loaded in self._pending])
         for at, reason in sorted(reasons.items()):
             self._refused.append(Refusal(self._id(rows[at]), self._pending[at][1].digest, reason))
         good = [at for at in range(len(rows)) if at not in reasons]

@@ -2,20 +2,22 @@
 
 A step of a small network is as fast on one thread as on several, and on a busy machine torch's threads wait for each
 other in a loop: a step then takes 15 to 60 times as long. One thread never waits. A large step gains from more. So
-both are tried for a few steps, and one thread is kept unless several are clearly faster.
+both are tried for a few steps, and one thread is kept unless several are clearly faster. Work that has no steps of one
+size (texts of any length) goes by a probe instead.
 """
 
 import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from statistics import median
 from types import TracebackType
 from typing import Self, TypeVar
 
 import torch
 
-__all__ = ["MeasuredThreads"]
+__all__ = ["MeasuredThreads", "probed_threads"]
 
 Item = TypeVar("Item")
 
@@ -24,6 +26,8 @@ _TRIED = 4  # steps measured with each number of threads
 _GAIN = 1.25  # how much faster several threads must be
 _SLOW = 2.5  # times the measured step from which the choice is made again
 _WATCHED = 24  # the latest steps, whose median is compared
+_LASTS = 20.0  # seconds for which what a probe said holds
+_PROBE = (256, 384)  # a matrix to multiply: a millisecond or so
 
 
 class MeasuredThreads:
@@ -91,3 +95,53 @@ class MeasuredThreads:
         self._usual = medians[chosen]
         self._latest.clear()
         torch.set_num_threads(chosen)
+
+
+@contextmanager
+def probed_threads(*, enabled: bool = True) -> Iterator[None]:
+    """Torch's number of threads for the work inside, on the CPU: all where a probe gains by them, one otherwise.
+
+    The probe takes some milliseconds and holds for 20 seconds. `OMP_NUM_THREADS`, where it is set, is obeyed.
+
+    Parameters
+    ----------
+    enabled : optional
+        Whether to probe; False on a GPU.
+    """
+    most = torch.get_num_threads()
+    if not enabled or most == 1 or "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    try:
+        torch.set_num_threads(_Probe.chosen(most))
+        yield
+    finally:
+        torch.set_num_threads(most)
+
+
+class _Probe:
+    """What the last probe of this process said, and when."""
+
+    _said: tuple[float, int] | None = None
+
+    @classmethod
+    def chosen(cls, most: int) -> int:
+        """The number of threads: 1 or `most`."""
+        said = cls._said
+        if said is None or time.perf_counter() - said[0] > _LASTS:
+            one = _probed(1)
+            said = cls._said = (time.perf_counter(), most if one > _GAIN * _probed(most) else 1)
+        return said[1]
+
+
+def _probed(number: int) -> float:
+    """Seconds of a multiplication on so many threads."""
+    torch.set_num_threads(number)
+    rows, square = torch.ones(_PROBE), torch.ones(_PROBE[1], _PROBE[1])
+    seconds = []
+    for _ in range(_WARM_UP + _TRIED):
+        begun = time.perf_counter()
+        for _ in range(4):
+            rows = torch.tanh(rows @ square)
+        seconds.append(time.perf_counter() - begun)
+    return median(seconds[_WARM_UP:])

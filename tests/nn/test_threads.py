@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmreco.nn import threads
-from mmreco.nn.threads import MeasuredThreads
+from mmreco.nn.threads import MeasuredThreads, probed_threads
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads.time, "perf_counter", tick)
+    monkeypatch.setattr(threads._Probe, "_said", None)
     monkeypatch.setattr(torch, "get_num_threads", lambda: state["threads"])
     monkeypatch.setattr(torch, "set_num_threads", lambda n: state.update(threads=n))
     return seconds
@@ -56,3 +57,34 @@ def test_a_fixed_number_is_obeyed(clock: dict[int, float], monkeypatch: pytest.M
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     with MeasuredThreads() as measured:
         assert set(run(measured, 40)) == {4}
+
+
+@pytest.mark.parametrize(("alone", "together", "chosen"), [(1.0, 0.9, 1), (1.0, 0.5, 4), (1.0, 30.0, 1)])
+def test_a_probe_says_how_many_threads(clock: dict[int, float], alone: float, together: float, chosen: int) -> None:
+    clock.update({1: alone, 4: together})
+    with probed_threads():
+        assert torch.get_num_threads() == chosen
+    assert torch.get_num_threads() == 4
+
+
+def test_a_probe_holds_for_some_seconds(clock: dict[int, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    probes: list[int] = []
+    monkeypatch.setattr(threads, "_probed", lambda number: probes.append(number) or 1.0)
+    for _ in range(3):
+        with probed_threads():
+            pass
+    assert probes == [1, 4]
+    clock.update({4: 100.0})
+    threads.time.perf_counter()  # a minute later
+    with probed_threads():
+        pass
+    assert probes == [1, 4, 1, 4]
+
+
+def test_no_probe_on_a_gpu_or_of_a_fixed_number(clock: dict[int, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_probed", lambda number: pytest.fail("probed"))
+    with probed_threads(enabled=False):
+        assert torch.get_num_threads() == 4
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    with probed_threads():
+        assert torch.get_num_threads() == 4
