@@ -1,9 +1,9 @@
-"""The plots of docs/plots, light and dark: recall against queries a second, and quality beside published figures.
+"""The plots of docs/plots, light and dark: quality, cost, and recall against queries a second.
 
-    python benchmarks/plot.py                             # quality, from benchmarks/quality/results
+    python benchmarks/plot.py                             # quality and cost, from what benchmarks/figures.py reads
     python benchmarks/plot.py .benchmarks/*/0001_*.json   # recall, from what `make bench` saved
 
-An SVG follows the reader's colour scheme. `tests/test_figures.py` compares quality-beauty.svg with the result files.
+An SVG follows the reader's colour scheme. `tests/test_figures.py` compares the first two with the result files.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def standing_alone(drawn: str) -> str:
     return named.replace(">", f"><style>{STYLE}</style>", 1)
 
 
-def bars(title: str, rows: Sequence[tuple[str, float, bool]]) -> str:
+def bars(title: str, rows: Sequence[tuple[str, float, bool]], form: str = ".4f") -> str:
     """Horizontal bars, a row each: its name, its value, and whether it is ours."""
     most, height = max(value for _, value, _ in rows), 24
     parts = [f'<text x="0" y="14" font-weight="bold">{escape(title)}</text>']
@@ -59,9 +59,9 @@ def bars(title: str, rows: Sequence[tuple[str, float, bool]]) -> str:
         parts.append(f'<text x="222" y="{y + 14}" text-anchor="end">{escape(name)}</text>')
         kind = "ours" if ours else "grey"
         parts.append(f'<rect class="{kind}" x="230" y="{y}" width="{width:.1f}" height="18" rx="2"/>')
-        parts.append(f'<text x="{236 + width:.1f}" y="{y + 14}">{value:.4f}</text>')
+        parts.append(f'<text x="{236 + width:.1f}" y="{y + 14}">{value:{form}}</text>')
     end = 30 + len(rows) * height
-    label = escape("; ".join(f"{name} {value:.4f}" for name, value, _ in rows))
+    label = escape("; ".join(f"{name} {value:{form}}" for name, value, _ in rows))
     opening = f'<svg viewBox="0 0 580 {end}" width="580" role="img" aria-label="{escape(title)}: {label}">'
     return f"{opening}{''.join(parts)}</svg>"
 
@@ -83,8 +83,26 @@ def quality() -> str:
     return standing_alone(bars("Amazon Beauty, strict protocol, NDCG@10", rows))
 
 
+def cost() -> str:
+    """How many times as fast as the usual way, the way of the others being 1."""
+    sys.path.insert(0, str(HERE))
+    from figures import FIGURES
+
+    rows = [("the usual way", 1.0, False)]
+    rows += [
+        (label, float(FIGURES[name]().split()[0]), True)
+        for label, name in (
+            ("titles, MiniLM (plain loop)", "titles a second"),
+            ("search, 10⁶ vectors (hnswlib)", "graph, a million"),
+            ("photos, SqueezeNet (plain loop)", "photos a second"),
+            ("training, ids (padded loop)", "training speed"),
+        )
+    ]
+    return standing_alone(bars("Times as fast as the usual way", rows, ".2f"))
+
+
 def main() -> None:
-    """The plot of quality, or one picture for each number of items of a run."""
+    """The plots of quality and cost, or one picture for each number of items of a run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run", type=Path, nargs="?", help="what `make bench` saved")
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "plots")
@@ -92,6 +110,7 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     if asked.run is None:
         (asked.out / "quality-beauty.svg").write_text(quality(), encoding="utf-8")
+        (asked.out / "cost.svg").write_text(cost(), encoding="utf-8")
         return
     for bench in json.loads(asked.run.read_text(encoding="utf-8"))["benchmarks"]:
         noted = bench["extra_info"]

@@ -1,5 +1,6 @@
 """Checks of what a caller gives: lists of strings, a width, row numbers. Done once, at the door."""
 
+import inspect
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ __all__ = [
     "require_width",
     "row_numbers",
     "strings",
+    "takes",
     "text_of",
     "whole_numbers",
 ]
@@ -47,6 +49,19 @@ def listed(what: str, given: Sequence[Any]) -> list[Any]:
     if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
         raise DataError(f"{what}: {given!r:.80}; expected a list")
     return list(given)
+
+
+def takes(function: object, n: int) -> bool:
+    """Whether `function` can be called with `n` values by place; also where its signature cannot be read."""
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(*range(n))
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        return True
+    return True
 
 
 def text_of(what: str, given: object) -> str:

@@ -17,6 +17,7 @@ from mmreco.arguments import (
     require_whole,
     require_width,
     strings,
+    takes,
     text_of,
 )
 from mmreco.arrays import I64, Bool
@@ -130,7 +131,7 @@ class Recommender:
                 f"Recommender.fit: given a {type(dataset).__name__}; expected a Dataset, e.g. "
                 "Dataset.read(items=..., events=...)"
             )
-        if index is not None and not callable(index):
+        if index is not None and not takes(index, 2):
             raise DataError(
                 f"index: {index!r:.80}; expected a function of a name and Embeddings, e.g. "
                 "lambda name, vectors: MilvusIndex.build(vectors, uri, name)"

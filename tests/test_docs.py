@@ -27,7 +27,7 @@ DOCS = ROOT / "docs"
 START = DOCS / "start.md"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]  # by hand
-READ_FIRST = [*ROOT.glob("README*.md"), START, *(DOCS / "guides").glob("*.md"), *(DOCS / "zh").rglob("*.md")]
+LOOKED_UP = {ROOT / "CHANGELOG.md", *(DOCS / f"{name}.md" for name in ("log", "search", "serving", "privacy"))}
 TRANSLATED = {page: DOCS / page.relative_to(DOCS / "zh") for page in sorted((DOCS / "zh").rglob("*.md"))} | {
     ROOT / "README.zh.md": ROOT / "README.md"
 }
@@ -225,7 +225,8 @@ def sentences(page: str) -> list[str]:
 
 
 def long_sentences(page: str) -> list[str]:
-    """Sentences of more than 35 words, or of more than 90 Chinese characters."""
+    """Sentences of more than 35 words, or of more than 90 Chinese characters; tables that a program writes aside."""
+    page = re.sub(r"<!-- (.*?): begin -->.*?<!-- \1: end -->", "", page, flags=re.DOTALL)
     return [s for s in sentences(page) if len(s.split()) > 35 or len(re.findall(r"[\u4e00-\u9fff]", s)) > 90]
 
 
@@ -241,7 +242,7 @@ def bare_tables(page: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("page", READ_FIRST, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [p for p in WRITTEN if p not in LOOKED_UP], ids=lambda p: str(p.relative_to(ROOT)))
 def test_sentences_are_short(page: Path) -> None:
     assert long_sentences(page.read_text(encoding="utf-8")) == []
 
@@ -258,6 +259,7 @@ def test_long_sentences_and_bare_tables_are_found() -> None:
     assert long_sentences("word " * 36 + ".") != []
     assert long_sentences("word " * 20 + ". " + "word " * 20 + ".") == []
     assert long_sentences("字" * 91) != []
+    assert long_sentences("<!-- t: begin -->" + "word " * 36 + "<!-- t: end -->") == []
     assert long_sentences("| " + "word " * 20 + " | " + "word " * 20 + " |") == []
     table = "| a |\n|---|\n" + "| 1 |\n" * 13
     assert bare_tables(f"# Heading\n\n{table}") == ["| a |"]

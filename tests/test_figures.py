@@ -51,15 +51,18 @@ def test_both_languages_publish_the_same() -> None:
         assert column(there, "mmreco") == column(here, "mmreco")
 
 
-def test_the_plot_of_quality_is_that_of_the_result_files(tmp_path: Path) -> None:
+def test_the_plots_of_quality_and_cost_are_those_of_the_result_files(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, ROOT / "benchmarks" / "plot.py", "--out", tmp_path], check=False)
     assert done.returncode == 0
-    assert (tmp_path / "quality-beauty.svg").read_bytes() == (ROOT / "docs/plots/quality-beauty.svg").read_bytes()
+    for name in ("quality-beauty.svg", "cost.svg"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "docs/plots" / name).read_bytes()
 
 
 def test_plots_follow_the_readers_colour_scheme() -> None:
     plots = sorted((ROOT / "docs" / "plots").glob("*.svg"))
-    assert len(plots) >= 3
+    shown = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("results.md", "benchmarks.md"))
+    assert [plot.name for plot in plots if f"(plots/{plot.name})" not in shown] == []
+    assert {plot.stem.partition("-")[0] for plot in plots} == {"quality", "cost", "recall"}
     assert [plot.name for plot in plots if "prefers-color-scheme: dark" not in plot.read_text(encoding="utf-8")] == []
 
 

@@ -169,6 +169,10 @@ LEXICAL = LexicalIndex.build(SHOP.catalogue)
             "index: 'milvus'; expected a function of a name",
         ),
         (
+            lambda: Recommender.fit(SHOP, model=Popular(), image=[], index=lambda vectors: vectors),
+            "expected a function of a name and Embeddings, e.g.",
+        ),
+        (
             lambda: Recommender.fit(SHOP, model=Popular(), image=[], index=lambda n, v: None),
             "index: made a NoneType; expected something with",
         ),

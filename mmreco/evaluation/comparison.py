@@ -152,7 +152,7 @@ class Comparison:
             named = [f"{self.names[n]} ({_p(float(self.p_pairs[0, n]))})" for n in alike]
             names = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
             sentences.append(
-                f"{of}, but its lead on {names} is noise: users like these could as well have set them so."
+                f"{of}, but its lead on {names} is noise: other users of the same kind could reverse the order."
             )
         for upper, lower in zip(range(1, len(self.names)), range(2, len(self.names)), strict=False):
             p = float(self.p_pairs[upper, lower])

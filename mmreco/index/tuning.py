@@ -21,6 +21,7 @@ AT = 10  # places over which recall is counted
 _QUERIES = 256
 _FETCHES = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)  # candidates an item of the answer
 _GAIN = 0.002  # recall that more effort must bring to be worth trying
+_EQUAL = 1e-5  # scores of unit vectors that differ by less are equal
 _MUCH = 0.05  # recall that all the effort there is must bring to be worth it
 
 
@@ -37,7 +38,7 @@ class Sample:
 
     def __init__(self, items: ItemVectors, queries: F32 | None = None, *, seed: int = 0) -> None:
         n_items = len(items)
-        itself = np.full(0 if queries is None else len(queries), -1)
+        itself = np.full(0 if queries is None else len(queries), -1)  # row of each query, -1 if no item
         if queries is None:
             itself = np.sort(np.random.default_rng(seed).permutation(n_items)[:_QUERIES])
             queries = np.ascontiguousarray(items.take(itself))
@@ -47,7 +48,7 @@ class Sample:
         fetched = min(n_items, self._width + items.slack)
         candidates = items.best(self._batch, fetched)
         true = ordered(items, self._batch, candidates, self._width, items.precision, fetched)[0]
-        self._true = np.where(true == itself[:, None], -1, true)
+        self._itself, self._true = itself, np.where(true == itself[:, None], -1, true)
 
     @property
     def queries(self) -> F32:
@@ -74,6 +75,20 @@ class Sample:
         if not (self._true >= 0).any():
             return 1.0
         hits = sum(int(np.isin(true[true >= 0], line).sum()) for true, line in zip(self._true, rows, strict=True))
+        return hits / int((self._true >= 0).sum())
+
+    def as_near(self, rows: I64) -> float:
+        """As `of`, but an item as near as the last true answer counts too: of ten equal titles any may be found."""
+        if not (self._true >= 0).any():
+            return 1.0
+        hits = 0
+        for query, own, true, line in zip(self.queries, self._itself, self._true, rows, strict=True):
+            best, answered = true[true >= 0], line[(line >= 0) & (line != own)]
+            if len(best):
+                least = float((self._items.take(best) @ query).min()) - _EQUAL
+                others = answered[~np.isin(answered, best)]
+                tied = int((self._items.take(others) @ query >= least).sum())
+                hits += min(len(best), int(np.isin(best, answered).sum()) + tied)
         return hits / int((self._true >= 0).sum())
 
 

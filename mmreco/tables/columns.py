@@ -56,7 +56,7 @@ def columns_of(
             raise DataError(f"column {theirs!r} is missing; the table has {names_there}")
     for name in needed:
         if own.get(name, name) not in series:
-            mend = f"columns={{{name!r}: ...}} says which column it is"
+            mend = f"say which it is: columns={{{name!r}: ...}}, or --rename in a shell"
             raise DataError(f"column {name!r} is missing; the table has {names_there}; {mend}")
     taken = set(own.values())
     names = {**{n: n for n in series if n not in taken and n not in own}, **own}

@@ -24,6 +24,7 @@ __all__ = ["read_table"]
 _BLOCK = 1 << 20  # bytes; the least a parser looks at together
 _LARGEST_BLOCK = 1 << 30  # bytes; types are told from the first block, so it is the whole file up to this size
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_SEPARATORS_OF_OTHERS = (";", "\t", "|", ",")  # of files that other programs write under the same ending
 _LINES = (".jsonl", ".ndjson")
 _MOST_VALUES = 100_000  # for each byte of a parquet file; a constant column of a real table has fewer
 
@@ -88,6 +89,8 @@ def _parquet(path: Path, size: int) -> pa.Table:
 def _delimited(path: Path, separator: str, size: int, text: Sequence[str]) -> pa.Table:
     names = _header(path, separator)
     _require_distinct(path, names)
+    if len(names) == 1 and any(mark in names[0] for mark in _SEPARATORS_OF_OTHERS):
+        raise DataError(f"{path}: one column, {names[0]!r:.80}; separate fields by {separator!r}")
     table = pacsv.read_csv(
         path,
         read_options=pacsv.ReadOptions(use_threads=False, block_size=_block(size)),  # one thread: errors name the row

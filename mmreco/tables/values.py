@@ -123,7 +123,8 @@ def numbers_of(
         array = pa.nulls(len(array), pa.float64())
     if not is_number(array.type):
         row = _first_unlike_a_number(array)
-        raise bad_value(column, row, f"{shortened(array[row].as_py())} ({array.type})", "a number")
+        bare = " without a currency sign or a separator of thousands" if is_text(array.type) else ""
+        raise bad_value(column, row, f"{shortened(array[row].as_py())} ({array.type})", f"a number{bare}")
     values: npt.NDArray[np.float64] = widened(array).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     unknown = np.isnan(values)
     bad = ~unknown & ((np.abs(values) > np.finfo(np.float32).max) | (values < least) | (values > most))

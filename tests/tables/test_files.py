@@ -81,6 +81,8 @@ def test_types_are_told_from_the_whole_file_and_cells_may_be_large(tmp_path: Pat
         ("a.csv", b"a,a\n1,2\n", "'a' appears 2 times"),
         ("a.csv", "item_id,title\n1,x\n2,红\n".encode("gbk"), "column 'title', row 1 is not UTF-8"),
         ("a.csv", "a,b\n1,2\n".encode("utf-16"), "utf-16|UTF-8|damaged"),
+        ("a.csv", b"a;b\n1;2\n", "one column, 'a;b'; separate fields by ','"),
+        ("a.tsv", b"a,b\n1,2\n", r"one column, 'a,b'; separate fields by '\\t'"),
         ("a.jsonl", b'{"a": 1}\nnonsense\n', "row 1"),
         ("a.jsonl", b'{"a": 1}\n{"a": "x"}\n', "changed from number to string in row 1"),
         ("a.jsonl", b'{"a": "\\ud800"}\n', "surrogate"),

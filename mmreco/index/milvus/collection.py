@@ -128,7 +128,7 @@ def verify(client: Any, name: str, embeddings: Embeddings, least: float) -> None
     sample = Sample(ItemVectors(Scan(embeddings.vectors)))
     rows = np.full((len(sample.queries), sample.width), -1, dtype=np.int64)
     answers(client, name, sample.queries, sample.width, "", rows, np.empty(rows.shape, dtype=np.float32))
-    recall = sample.of(rows)
+    recall = sample.as_near(rows)
     if recall < least:
         raise DataError(f"{name}: recall@10 of {recall:.3f} on a sample, below {least}; the alias stays where it was")
 
