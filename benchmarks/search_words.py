@@ -43,7 +43,7 @@ def online_retail(data: Path) -> Catalogue:
 
 def fashion(data: Path) -> Catalogue:
     with (data / "fashion2k" / "styles.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["productDisplayName"].strip()]  # one item has no title
     return Catalogue.from_frame(
         pa.table({"item_id": [r["id"] for r in rows], "title": [r["productDisplayName"] for r in rows]})
     )

@@ -12,6 +12,7 @@ from mmreco.arrays import F32
 from mmreco.errors import DataError
 from mmreco.index import faiss_import, gpu
 from mmreco.index.device import Place, TorchScan, choose
+from mmreco.index.exact import codes
 from mmreco.index.exact.scan import Scan
 from mmreco.index.item_vectors import ItemVectors
 from mmreco.index.positions import alike
@@ -85,8 +86,11 @@ class Builder:
 
     def items(self, vectors: F32) -> ItemVectors:
         """The vectors, where they are to be searched exactly."""
-        place = self.place
-        return ItemVectors(TorchScan(vectors, place) if place.devices else Scan(vectors, self.faiss))
+        place, (n, dim) = self.place, vectors.shape
+        if place.devices:
+            return ItemVectors(TorchScan(vectors, place))
+        coded = not self.factory(n, dim) and codes.worth(self.faiss, n, dim, self.memory)
+        return ItemVectors(Scan(vectors, self.faiss, codes.Codes(self.faiss, vectors) if coded else None))
 
     def factory(self, n: int, dim: int) -> str:
         """The factory string of the structure for `n` vectors, "" where they are scanned."""

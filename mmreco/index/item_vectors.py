@@ -63,8 +63,8 @@ class ItemVectors:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the base and of the tail."""
-        return int(self._scan.vectors.nbytes + self._tail_scan.vectors.nbytes)
+        """Bytes of the base, with its codes where it has some, and of the tail."""
+        return self._scan.nbytes + self._tail_scan.nbytes
 
     @property
     def longest(self) -> float:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from mmreco.arrays import F32, I64, Bool
 from mmreco.index.exact import faiss_flat
+from mmreco.index.exact.codes import Codes
 from mmreco.index.exact.products import products
 from mmreco.index.query import QueryBatch
 
@@ -33,11 +34,14 @@ class Scan:
     ----------
     faiss : the module, optional
         Its own scan answers the batches for which it is faster; without it all are answered here.
+    codes : of the vectors, optional
+        One query is answered through them where that can be proven right.
     """
 
-    def __init__(self, vectors: F32, faiss: Any = None) -> None:
+    def __init__(self, vectors: F32, faiss: Any = None, codes: Codes | None = None) -> None:
         self.vectors = vectors
         self._faiss = faiss
+        self._codes = codes
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -51,6 +55,11 @@ class Scan:
             for part in [self.vectors[start : start + _ROWS]]
         ]
         return float(np.sqrt(max(squared, default=0.0)))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors and of their codes."""
+        return int(self.vectors.nbytes) + (0 if self._codes is None else self._codes.nbytes)
 
     @property
     def precision(self) -> float:
@@ -69,7 +78,11 @@ class Scan:
         if self._faiss is not None and batch.where is None:
             more = k + int(batch.n_excluded.max())  # FAISS knows of no exclusions
             if faiss_flat.worth(self._faiss, batch.queries, more):
-                rows = faiss_flat.best(self._faiss, self.vectors, batch.queries, more)
+                rows = None
+                if self._codes is not None and len(batch) == 1 and more < len(self):
+                    rows = self._codes.best(batch.queries, more)
+                if rows is None:
+                    rows = faiss_flat.best(self._faiss, self.vectors, batch.queries, more)
                 batch.excluded.strike(rows)
                 return rows
         allowed = None
