@@ -142,7 +142,8 @@ class Fusion:
     def fit(self, candidates: Candidates, relevance: F32) -> "Fusion":
         """The weights that order judged candidates best: a ridge regression on differences inside each query.
 
-        No weight falls below 0. What is called exactly so stays first, and the shopper's taste keeps its weight.
+        Each sign counts in units of its weight so far, so that none is held back more than another. No weight falls
+        below 0. What is called exactly so stays first, and the shopper's taste keeps its weight.
 
         Parameters
         ----------
@@ -160,13 +161,14 @@ class Fusion:
             raise DataError(f"relevance of shape {relevance.shape}; expected {candidates.rows.shape}")
         learnt = [name for name in candidates.names if name not in (*_FIXED, *_APART)]
         columns = [candidates.names.index(name) for name in learnt]
+        units = np.array([abs(self.weight(name)) or 1.0 for name in learnt], dtype=np.float32)
         judged = (candidates.rows >= 0) & np.isfinite(relevance)
         lines, targets = [], []
         for query in range(len(relevance)):
             of = judged[query]
             if of.sum() < 2 or np.ptp(relevance[query, of]) == 0:
                 continue
-            signs = candidates.features[query][of][:, columns]
+            signs = candidates.features[query][of][:, columns] * units
             lines.append(signs - signs.mean(axis=0))
             targets.append(relevance[query, of] - relevance[query, of].mean())
         if not lines:
@@ -174,7 +176,7 @@ class Fusion:
         from sklearn.linear_model import Ridge
 
         rule = Ridge(alpha=_STRENGTH, fit_intercept=False, positive=True)
-        found = rule.fit(np.concatenate(lines), np.concatenate(targets)).coef_
+        found = rule.fit(np.concatenate(lines), np.concatenate(targets)).coef_ * units
         total = float(np.abs(found).sum())
         if total == 0:
             return self
