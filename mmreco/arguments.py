@@ -45,7 +45,7 @@ def listed(what: str, given: Sequence[Any]) -> list[Any]:
         `given` is a string or a path, or nothing that can be listed.
     """
     if isinstance(given, (str, Path)):
-        raise DataError(f"{what}: {str(given)!r} is one; give a list of them, e.g. [{str(given)!r}]")
+        raise DataError(f"{what}: {str(given)!r} is a single value; give a list, e.g. [{str(given)!r}]")
     if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
         raise DataError(f"{what}: {given!r:.80}; expected a list")
     return list(given)
@@ -96,12 +96,12 @@ def strings(what: str, given: Sequence[str]) -> list[str]:
     Raises
     ------
     DataError
-        `given` is a single string, or something in it is no string (the place is named).
+        `given` is a single string, or something in it is not a string (the place is named).
     """
     texts = listed(what, given)
     for place, text in enumerate(texts):
         if not isinstance(text, str):
-            raise DataError(f"{what}: {text!r} at place {place} is no string; give {str(text)!r}")
+            raise DataError(f"{what}: {text!r} at position {place} is not a string; give {str(text)!r}")
     return texts
 
 
@@ -116,7 +116,7 @@ def id_strings(what: str, given: Iterable[Any]) -> list[str]:
     ids = []
     for place, one in enumerate(given):
         if isinstance(one, (bool, np.bool_)) or not isinstance(one, (str, int, np.integer)):
-            raise DataError(f"{what}: {one!r} at place {place} is no id; expected text or whole numbers")
+            raise DataError(f"{what}: {one!r} at position {place} is not an id; expected text or whole numbers")
         ids.append(one if isinstance(one, str) else str(int(one)))
     return ids
 
@@ -150,7 +150,7 @@ def row_numbers(what: str, given: Any, n: int) -> I64:
     """
     rows = whole_numbers(what, given)
     if np.count_nonzero(rows.view(np.uint64) >= n):  # below 0 is very far up
-        raise DataError(f"{what}: {int(rows.min())}..{int(rows.max())} asked of {n}; expected 0..{n - 1}")
+        raise DataError(f"{what}: rows {int(rows.min())}..{int(rows.max())} of {n}; expected 0..{n - 1}")
     return rows
 
 
@@ -191,7 +191,7 @@ def require_whole(name: str, given: object, *, least: int = 1) -> int:
     Raises
     ------
     DataError
-        It is no whole number, or below `least`.
+        It is not a whole number, or below `least`.
     """
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, (int, np.integer)) or given < least:
         raise DataError(f"{name}={given!r}: expected a whole number of {least} or more")
@@ -206,7 +206,7 @@ def require_number(
     Raises
     ------
     DataError
-        It is no number, not finite, or outside.
+        It is not a number, not finite, or outside.
     """
     if isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool):
         number = float(given)
@@ -255,7 +255,7 @@ def require_share(name: str, given: object) -> float:
     Raises
     ------
     DataError
-        It is no number, or not between 0 and 1.
+        It is not a number, or not between 0 and 1.
     """
     number = isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
     if not number or not 0 < given < 1:  # type: ignore[operator]
@@ -269,7 +269,7 @@ def require_width(k: object, n_items: int = 0) -> int:
     Raises
     ------
     DataError
-        `k` is no whole number, below 1, or above a million where there are not even as many items.
+        `k` is not a whole number, below 1, or above a million where there are not even as many items.
     """
     if isinstance(k, (bool, np.bool_)) or not isinstance(k, (int, np.integer)):
         raise DataError(f"k={k!r}: expected a whole number of 1 or more")

@@ -173,12 +173,14 @@ class Recommender:
         Raises
         ------
         DataError
-            There is no model, or it is none of the library's.
+            There is no model, or it is not one of the library's.
         """
         with self._writing:
             before = self._state
             if not isinstance(before.model, Model):
-                raise DataError("refit: the model is none of mmreco.models; fit it where it comes from")
+                raise DataError(
+                    "refit: this model is not one of mmreco.models; train it yourself and pass it to Recommender.fit"
+                )
             dataset = before.dataset()
             if from_scratch:
                 model = replace(before.model).fit(dataset, progress=progress)  # type: ignore[type-var]  # a dataclass
@@ -231,13 +233,13 @@ class Recommender:
         Raises
         ------
         DataError
-            Neither or both of `users` and `history` are given, an id is no string, `k` is no whole number of 1 or
+            Neither or both of `users` and `history` are given, an id is not a string, `k` is not a whole number of 1 or
             more, or `where` or `at` cannot be read.
         """
         state = self._state
         width = require_width(k, len(state.items))
         if (users is None) == (history is None):
-            raise DataError("recommend: give users or history, one of the two")
+            raise DataError("recommend: give either users or history")
         if users is not None:
             questions = tuple(strings("users", users))
             distinct = list(dict.fromkeys(questions))
@@ -293,7 +295,7 @@ class Recommender:
         Raises
         ------
         DataError
-            An id is no string, `by` is none of the three, or `k` or `where` is unusable.
+            An id is not a string, `by` is not one of the three, or `k` or `where` is unusable.
         """
         state = self._state
         width = require_width(k, len(state.items))
@@ -318,7 +320,7 @@ class Recommender:
         Raises
         ------
         DataError
-            An id is no string, or `k` is no whole number of 1 or more.
+            An id is not a string, or `k` is not a whole number of 1 or more.
         """
         return similar_users(self._state, strings("users", users), require_width(k))
 
@@ -383,7 +385,7 @@ class Recommender:
             ranking, known = search_words(state, queries["text"], width, match, who, chosen)
         else:
             if users is not None:
-                raise DataError("search: users= moves what words find; leave it out with pictures or match='meaning'")
+                raise DataError("search: users= re-ranks text results; leave it out with pictures or match='meaning'")
             ranking, known = search_content(state.searched, queries, width, candidates=chosen)
         unknown = tuple(q for q, understood in zip(questions, known, strict=True) if not understood)
         popular = np.zeros(len(questions), dtype=bool)
@@ -403,21 +405,21 @@ class Recommender:
         UnknownIdError
             The item is not in the catalogue, or nothing is known of the user.
         DataError
-            Neither or both of `user` and `history` are given, or nothing was learnt from yet.
+            Neither or both of `user` and `history` are given, or the model was trained on no events.
         """
         state = self._state
         if (user is None) == (history is None):
-            raise DataError("explain: give a user or history=, one of the two")
+            raise DataError("explain: give either a user or history=")
         row = state.items.rows(strings("item", [item]))
         if history is not None:
             histories = Interactions.from_histories([strings("history", history)], items=state.items)
         else:
             name = strings("user", [user or ""])[0]
             if not state.log.knows(name):
-                raise UnknownIdError(f"user {name!r}: nothing is known of them; give history=[...]")
+                raise UnknownIdError(f"user {name!r}: no events; give history=[...]")
             histories = state.log.histories([name], state.items)
         if state.model is None:
-            raise DataError("explain: nothing was learnt from yet; observe events and refit")
+            raise DataError("explain: the model was trained on no events; observe some, then refit")
         return explain(LiveModel(state), state.facts, histories, row, k=k)[0]
 
     def ask(self, item: str, question: str, *, k: int = 3) -> Answered:
@@ -477,7 +479,7 @@ class Recommender:
         if options is not None:
             require_kind("options", options, PageOptions)
         if user is not None and len(listed("history", history)):
-            raise DataError("page: a user and a history; give one of them")
+            raise DataError("page: given a user and a history; give only one")
         require_whole("seed", seed, least=0)
         composer = self._pages(state, options)
         who = [] if user is None else [text_of("user", user)]
@@ -609,7 +611,7 @@ class Recommender:
         Raises
         ------
         DataError
-            An id is no string.
+            An id is not a string.
         """
         with self._writing:
             state = self._state
@@ -661,7 +663,7 @@ class Recommender:
         Raises
         ------
         DataError
-            An id is no string, or is there twice.
+            An id is not a string, or is there twice.
         """
         state = self._state
         return state.log.histories(strings("users", users), state.items)

@@ -120,7 +120,7 @@ class Split:
     IncompatibleError
         `test` is over other items than `train`.
     DataError
-        `candidates` is no mask over the items.
+        `candidates` is not a mask over the items.
     """
 
     train: Dataset
@@ -202,7 +202,7 @@ def by_time(dataset: Dataset, at: datetime | str | float) -> Split:
     Raises
     ------
     DataError
-        The events carry no times, `at` is none of the three, or no event lies before or from `at` on.
+        The events carry no times, `at` is not one of the three, or no event lies before or from `at` on.
     """
     events = _events(dataset, "by_time")
     times = _times(events, "by_time")

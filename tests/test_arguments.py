@@ -1,4 +1,4 @@
-"""The door: what is no list of strings, no width and no filter does not come in."""
+"""Arguments at the public doors: what is not a list of strings, a width or a filter is refused."""
 
 from pathlib import Path
 
@@ -30,13 +30,13 @@ def test_lists_pass() -> None:
 
 @pytest.mark.parametrize("given", ["a", Path("a")])
 def test_one_is_no_list(given: str | Path) -> None:
-    with pytest.raises(DataError, match=r"users: 'a' is one; give a list of them, e.g. \['a'\]"):
+    with pytest.raises(DataError, match=r"users: 'a' is a single value; give a list, e.g. \['a'\]"):
         listed("users", given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("given", [7, None, b"a"])
 def test_what_is_no_string_is_named_with_its_place(given: object) -> None:
-    with pytest.raises(DataError, match=r"users: .* at place 1 is no string"):
+    with pytest.raises(DataError, match=r"users: .* at position 1 is not a string"):
         strings("users", ["a", given])  # type: ignore[list-item]
 
 
@@ -59,7 +59,7 @@ def test_filters() -> None:
 def test_ids_are_text_or_whole_numbers() -> None:
     assert id_strings("items", iter(["a", 7, np.uint8(9)])) == ["a", "7", "9"]
     for odd in (1.0, None, True, np.bool_(False), b"a"):
-        with pytest.raises(DataError, match=r"items: .* at place 1 is no id; expected text or whole numbers"):
+        with pytest.raises(DataError, match=r"items: .* at position 1 is not an id; expected text or whole numbers"):
             id_strings("items", ["a", odd])
 
 

@@ -349,9 +349,9 @@ def test_bad_requests_say_what_is_wrong(shop: SyntheticShop, recommender: Recomm
     for ask, said in [
         (lambda: recommender.recommend(), "users or history"),
         (lambda: recommender.recommend(["u"], history=[[]]), "users or history"),
-        (lambda: recommender.recommend("user-1"), r"give a list of them, e.g. \['user-1'\]"),
-        (lambda: recommender.recommend([7]), "7 at place 0 is no string"),
-        (lambda: recommender.recommend(history=["sku"]), "'sku' is one; give a list"),
+        (lambda: recommender.recommend("user-1"), r"give a list, e.g. \['user-1'\]"),
+        (lambda: recommender.recommend([7]), "7 at position 0 is not a string"),
+        (lambda: recommender.recommend(history=["sku"]), "'sku' is a single value; give a list"),
         (lambda: recommender.recommend(["u"], k=0), "k=0"),
         (lambda: recommender.recommend(["u"], where="nonsense == 1"), "nonsense"),
         (lambda: recommender.recommend(["u"], where=np.ones(3, dtype=bool)), "where"),
@@ -440,7 +440,7 @@ def test_whoever_keeps_the_promise_is_taken(shop: SyntheticShop) -> None:
     assert recommender.recommend(shop.interactions.users.ids([0]), k=3).ids() == [first]
     with pytest.raises(DataError, match="cannot be stored"):
         recommender.save("nowhere")
-    with pytest.raises(DataError, match="fit it where it comes from"):
+    with pytest.raises(DataError, match="train it yourself"):
         recommender.refit()
 
 
@@ -653,7 +653,7 @@ def test_an_answer_is_explained_by_what_carries_it(shop: SyntheticShop, recommen
     assert recommender.explain(None, best, history=history).rank >= 1
     with pytest.raises(UnknownIdError, match="nobody"):
         recommender.explain("nobody", best)
-    with pytest.raises(DataError, match="one of the two"):
+    with pytest.raises(DataError, match="either a user or history="):
         recommender.explain(user, best, history=history)
 
 

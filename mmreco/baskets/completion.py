@@ -101,7 +101,7 @@ class CartCompletion:
         Raises
         ------
         DataError
-            `k` is below 1, `past` has not as many users as there are carts, or `candidates` is no mask of the items.
+            `k` is below 1, `past` has not as many users as there are carts, or `candidates` is not a mask of the items.
         IncompatibleError
             The carts or the past are over other items.
         """

@@ -68,7 +68,7 @@ class ItemPairs:
         Raises
         ------
         DataError
-            A column is missing, or a kind is none of the three.
+            A column is missing, or a kind is not one of the three.
         """
         table = frame if isinstance(frame, pa.Table) else pa.table(frame)
         names = {name: (columns or {}).get(name, name) for name in ("item_id", "other_id", "kind")}

@@ -45,7 +45,7 @@ def extend_ids(ids: IdMap, new: IdMap) -> IdMap:
         return ids
     known = _shared(changed, new)
     if known:
-        raise DataError(f"{len(known)} of {len(new)} ids are there already, first {known[0]!r}")
+        raise DataError(f"{len(known)} of {len(new)} ids already exist, first {known[0]!r}")
     if len(new) > max(_FEW, len(ids)):
         return IdMap(pa.concat_arrays([ids.array, new.array]))
     end, slots = changed._end, changed._slots

@@ -394,7 +394,7 @@ class Interactions:
         Raises
         ------
         DataError
-            `n` is no whole number of 0 or more.
+            `n` is not a whole number of 0 or more.
         """
         n = require_whole("n", n, least=0)
         from_end = np.repeat(self.starts[1:], self.lengths) - np.arange(self.n_events)

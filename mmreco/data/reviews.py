@@ -217,7 +217,7 @@ class Reviews:
         Raises
         ------
         DataError
-            `chosen` is no mask over the reviews.
+            `chosen` is not a mask over the reviews.
         """
         mask = require_mask("keep", chosen, len(self))
         return replace(

@@ -175,7 +175,7 @@ def _votes(row: dict[str, Any]) -> float:
 def _joined(value: Any) -> str | None:
     text = "\n".join(str(v) for v in value if v) if isinstance(value, list) else value
     if text is not None and not isinstance(text, str):
-        raise ValueError(f"{text!r} is no text")
+        raise ValueError(f"{text!r} is not text")
     return text or None
 
 
@@ -202,7 +202,7 @@ def _picture(row: dict[str, Any]) -> str | None:
 
 def _string(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no id")
+        raise ValueError(f"{value!r} is not an id")
     return value
 
 

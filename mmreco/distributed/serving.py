@@ -28,7 +28,7 @@ def deployment(settings: Settings, *, replicas: int = 2, cpus: float = 1.0) -> A
     MissingExtraError
         Ray Serve is not installed.
     DataError
-        `replicas` is no whole number of 1 or more, or `cpus` not above 0.
+        `replicas` is not a whole number of 1 or more, or `cpus` not above 0.
 
     Examples
     --------

@@ -42,7 +42,7 @@ class Fetcher:
     Raises
     ------
     DataError
-        No host is given, a host is no plain name, or an option is out of range.
+        No host is given, a host is not a plain name, or an option is out of range.
 
     Notes
     -----

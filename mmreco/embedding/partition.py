@@ -40,7 +40,7 @@ def part_of(
     Raises
     ------
     DataError
-        `part` or `limit` is no such thing, or there are more or fewer contents than ids.
+        `part` or `limit` is not of that form, or there are more or fewer contents than ids.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def stream_part(
     Raises
     ------
     DataError
-        `part` or `limit` is no such thing.
+        `part` or `limit` is not of that form.
     """
     mine = _chosen(part, limit)
 

@@ -286,7 +286,7 @@ def _require_store(top: Path) -> None:
     if not os.path.lexists(top):
         return
     if not top.is_dir():
-        raise DataError(f"{top} exists and is no store of embeddings; choose a new or empty folder")
+        raise DataError(f"{top} exists and is not a store of embeddings; choose a new or empty folder")
     shards = top / "shards"
     if os.path.lexists(shards):
         odd = shards if shards.is_symlink() or not shards.is_dir() else _first_foreign(shards)
@@ -294,7 +294,7 @@ def _require_store(top: Path) -> None:
             raise DataError(f"{odd}: not mmreco's, or a link, where a store keeps its shards; choose a new folder")
     own = {top / "shards", *generations(top), *leftovers(top, None)}
     if not os.path.lexists(top / "CURRENT") and any(path not in own for path in top.iterdir()):
-        raise DataError(f"{top} exists and is no store of embeddings; choose a new or empty folder")
+        raise DataError(f"{top} exists and is not a store of embeddings; choose a new or empty folder")
 
 
 def _first_foreign(shards: Path) -> Path | None:

@@ -74,7 +74,7 @@ def _header(path: Path) -> Shapes:
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: cannot be loaded, damaged or no safetensors ({type(error).__name__})") from error
     if not isinstance(header, dict) or len(header) > _MOST:
-        raise DataError(f"{path}: cannot be loaded, its header is no list of at most {_MOST:,} tensors")
+        raise DataError(f"{path}: cannot be loaded, its header is not a list of at most {_MOST:,} tensors")
     header.pop("__metadata__", None)
     shapes = {name: _shape(path, name, tensor) for name, tensor in header.items()}
     held = sum(tensor["data_offsets"][1] - tensor["data_offsets"][0] for tensor in header.values())

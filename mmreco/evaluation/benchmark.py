@@ -205,7 +205,7 @@ def _fresh(model: Model | type[Model] | Fit, seed: int) -> Model | Fit:
         return fresh
     if not callable(model):
         raise DataError(
-            f"compare: {model!r} is no model; expected a model, its class, or a function of the training set"
+            f"compare: {model!r} is not a model; expected a model, its class, or a function of the training set"
         )
     return model
 

@@ -36,7 +36,7 @@ def candidates(
     Raises
     ------
     DataError
-        The expression cannot be read, a mask or a list has another shape, or an id is no string.
+        The expression cannot be read, a mask or a list has another shape, or an id is not a string.
     """
     chosen = _where(catalogue, n, where)
     for name, ids in (("allow", allow), ("refuse", refuse)):

@@ -75,7 +75,7 @@ def plain(array: pa.Array) -> pa.Array:
 
 
 def nanoseconds(text: str) -> int | None:
-    """ISO 8601 text as nanoseconds since 1970 UTC; None where it is no time."""
+    """ISO 8601 text as nanoseconds since 1970 UTC; None where it is not a time."""
     scalar = pa.scalar(text, pa.string())
     for unit, factor in _NANOSECONDS.items():
         for zone in ("UTC", None):

@@ -203,7 +203,7 @@ class _Evaluation:
         if kind == "time" and isinstance(value, str):
             moment = nanoseconds(value)
             if moment is None:
-                self.fail(literal.place, f"{value!r} is no time; expected one like '2026-01-31'")
+                self.fail(literal.place, f"{value!r} is not a time; expected one like '2026-01-31'")
             return moment
         matches: tuple[type, ...] = {"truth": (bool,), "number": (int, float), "text": (str,)}.get(kind, ())
         if kind == "null":  # elements of empty lists

@@ -38,7 +38,7 @@ class BatchingIndex:
     Raises
     ------
     DataError
-        `index` does not search, or `most` is no whole number of 1 or more.
+        `index` does not search, or `most` is not a whole number of 1 or more.
 
     Examples
     --------

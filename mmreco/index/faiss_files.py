@@ -25,7 +25,7 @@ def read_index(faiss: Any, path: Path, shape: tuple[int, int]) -> Any:
     Raises
     ------
     DataError
-        The file is no FAISS index, claims more memory than its size allows, or contradicts itself.
+        The file is not a FAISS index, claims more memory than its size allows, or contradicts itself.
     IncompatibleError
         It is an index of another size or width.
     """

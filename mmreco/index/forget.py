@@ -29,7 +29,7 @@ def forget(folder: str | Path, ids: Iterable[str], *, patience: float = 30.0) ->
     Raises
     ------
     DataError
-        `ids` is no list of ids, there is no index, it is damaged, another writer is at work, or readers outlast
+        `ids` is not a list of ids, there is no index, it is damaged, another writer is at work, or readers outlast
         `patience`: the items are out of the index, but not yet off the disk, and the next `forget`, `save` or `load`
         takes them off.
     UnknownIdError

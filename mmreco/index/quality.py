@@ -80,7 +80,7 @@ def chosen(quality: str, n: int, dim: int, memory: int | None) -> str:
     Raises
     ------
     DataError
-        `quality` is no text, or `memory` is no whole number of 0 or more.
+        `quality` is not text, or `memory` is not a whole number of 0 or more.
     """
     if not isinstance(quality, str) or not quality:
         raise DataError(f"quality={quality!r}: expected {', '.join(map(repr, QUALITIES))} or a FAISS factory string")

@@ -218,7 +218,7 @@ class Structure:
         Raises
         ------
         DataError
-            The file is no FAISS index, claims more memory than its size allows, or contradicts itself.
+            The file is not a FAISS index, claims more memory than its size allows, or contradicts itself.
         IncompatibleError
             It is an index of another size or width.
         """

@@ -181,8 +181,8 @@ class VectorIndex:
         Raises
         ------
         DataError
-            `recall` is not above 0 and at most 1, `seed` is no whole number, or `queries` are no finite vectors of this
-            width.
+            `recall` is not above 0 and at most 1, `seed` is not a whole number, or `queries` are not finite vectors
+            of this width.
         """
         if isinstance(recall, bool) or not isinstance(recall, (int, float, np.number)) or not 0 < recall <= 1:
             raise DataError(f"recall={recall!r}: expected a number above 0 and at most 1")
@@ -265,7 +265,7 @@ class VectorIndex:
         Raises
         ------
         DataError
-            `queries` is not `(n, dim)` or holds NaN or infinity, `k` is no whole number of 1 or more, or above a
+            `queries` is not `(n, dim)` or holds NaN or infinity, `k` is not a whole number of 1 or more, or above a
             million and the number of items, `where` is no such mask, or `exclude` has not `n` users.
         IncompatibleError
             `exclude` is over other items than the index.

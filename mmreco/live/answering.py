@@ -51,7 +51,7 @@ def _asked_of_model(state: State, request: Request) -> Ranking:
     if space is not None:
         return space.model.recommend_from(space.index, request, items=space.index if space.grown else None)
     if state.model is None:
-        raise DataError("recommend: nothing was learnt from yet")
+        raise DataError("recommend: the model was trained on no events; observe some, then refit")
     return state.model.recommend(request)
 
 

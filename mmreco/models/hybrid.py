@@ -69,7 +69,7 @@ class Hybrid(Model):
         Raises
         ------
         DataError
-            A part is no model of this library: fit it where it comes from.
+            A part is not a model of this library: fit it where it comes from.
         """
         for number, part in enumerate(self.parts):
             if not isinstance(part, Model):

@@ -95,7 +95,7 @@ class LogisticProfile(ScoreModel):
         ------
         DataError
             There is no event of the kind `target` with another before it, no other item it could have been, or a
-            price or a sentiment is no number.
+            price or a sentiment is not a number.
         """
         train = dataset.interactions
         known = {"catalogue": dataset.catalogue, "reviews": dataset.reviews, "sentiment": _sentiment(dataset.catalogue)}

@@ -222,7 +222,7 @@ class PageComposer:
         Raises
         ------
         DataError
-            The composer was made without `search=`, a query is no string, or there are not as many histories.
+            The composer was made without `search=`, a query is not a string, or there are not as many histories.
         IncompatibleError
             The histories are over other items than the dataset.
         """

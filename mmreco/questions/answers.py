@@ -167,7 +167,7 @@ class ItemQuestions:
             `question` is not a string.
         """
         if not texts:
-            segment(question)  # refuses what is no text
+            segment(question)  # refuses what is not text
             return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
         signs = self.signs(question, texts)
         scores = np.sum([SIGNS[name] * values for name, values in signs.items()], axis=0)

@@ -139,7 +139,7 @@ def require_count(what: str, given: object, *, lowest: int) -> None:
     Raises
     ------
     DataError
-        `given` is no whole number, or below `lowest`.
+        `given` is not a whole number, or below `lowest`.
     """
     if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < lowest:
         raise DataError(f"{what}: {given!r}; expected a whole number of {lowest} or more")

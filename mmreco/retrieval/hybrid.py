@@ -78,7 +78,7 @@ class HybridSearch:
         Raises
         ------
         DataError
-            A query is not a string, `k` is below 1, or `where` is no mask over the items.
+            A query is not a string, `k` is below 1, or `where` is not a mask over the items.
         """
         found = self.retrieve(queries, max(100, k), where=where)
         return self.rank(queries, found, k)

@@ -186,7 +186,7 @@ class LexicalIndex:
         Raises
         ------
         DataError
-            A query is not a string, `k` is below 1, or `where` is no mask over the items.
+            A query is not a string, `k` is below 1, or `where` is not a mask over the items.
         """
         asked, k = listed("queries", queries), require_width(k, len(self))
         where = mask_over(len(self), len(asked), where)

@@ -156,7 +156,7 @@ class EventStore:
         Raises
         ------
         DataError
-            `keep_days` is no whole number of 1 or more.
+            `keep_days` is not a whole number of 1 or more.
         """
         oldest = _now() - require_whole("keep_days", keep_days) * _DAY
         with self._writing, self.engine.begin() as connection:

@@ -21,7 +21,7 @@ class Limits:
     Raises
     ------
     DataError
-        A limit is no whole number of 1 or more.
+        A limit is not a whole number of 1 or more.
     """
 
     body: int = 1 << 20

@@ -57,7 +57,7 @@ class Recommend(_Filters):
     @model_validator(mode="after")
     def _one_of_two(self) -> "Recommend":
         if (self.users is None) == (self.history is None):
-            raise ValueError("give users or history, one of the two")
+            raise ValueError("give either users or history")
         return self
 
 

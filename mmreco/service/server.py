@@ -100,8 +100,8 @@ def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, work
     Raises
     ------
     DataError
-        `host` is reached from other machines and there are no keys, `workers` is no whole number of 1 or more, or the
-        artefact or the event store's URL is unusable.
+        `host` is reached from other machines and there are no keys, `workers` is not a whole number of 1 or more, or
+        the artefact or the event store's URL is unusable.
     """
     require_whole("workers", workers)
     if settings.keys is None and not _is_loopback(host):

@@ -38,11 +38,11 @@ class OutputFolder:
         Raises
         ------
         DataError
-            It is no folder, it cannot be made, or its list of files is a link or not mmreco's.
+            It is not a folder, it cannot be made, or its list of files is a link or not mmreco's.
         """
         top = Path(folder)
         if os.path.lexists(top) and not top.is_dir():
-            raise DataError(f"{top} exists and is no folder; choose another")
+            raise DataError(f"{top} exists and is not a folder; choose another")
         try:
             top.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -85,7 +85,7 @@ def known_times(column: Column, owners: pa.Array) -> Times | None:
     Raises
     ------
     DataError
-        A value is no time, or out of range.
+        A value is not a time, or out of range.
     """
     times = times_of(column)
     unknown = int((~times.known).sum())

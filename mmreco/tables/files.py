@@ -82,7 +82,7 @@ def _parquet(path: Path, size: int) -> pa.Table:
     file = pq.ParquetFile(path)
     values = file.metadata.num_rows * max(1, file.metadata.num_columns)
     if values > _MOST_VALUES * size:
-        raise DataError(f"{path}: says it holds {values} values in {size} bytes; that is no table")
+        raise DataError(f"{path}: says it holds {values} values in {size} bytes; that is not a table")
     return file.read()
 
 

@@ -55,7 +55,7 @@ def moments_of(column: Column) -> pa.Array:
     Raises
     ------
     DataError
-        A value is no time, before 1970 or beyond the year 5138, or seconds and milliseconds are mixed,
+        A value is not a time, before 1970 or beyond the year 5138, or seconds and milliseconds are mixed,
         or times with and without a zone.
     """
     return _read(column)[0]

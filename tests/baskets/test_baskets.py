@@ -65,7 +65,7 @@ def test_rare_pairs_are_not_answered() -> None:
     assert found.support.tolist() == [[2, 0]]
     with pytest.raises(DataError, match="least_support=0"):
         bought_together(carts("tm"), np.array([0]), least_support=0)
-    with pytest.raises(DataError, match=r"rows: 5\.\.5 asked of 5"):
+    with pytest.raises(DataError, match=r"rows: rows 5\.\.5 of 5"):
         bought_together(carts("tm"), np.array([5]))
 
 

@@ -44,11 +44,11 @@ def test_any_course_of_changes_equals_a_list(data: st.DataObject) -> None:
 def test_an_id_comes_once() -> None:
     ids = extend_ids(IdMap.of(["a", "b"]), IdMap.of(["c"]))
     for known in ("a", "c"):
-        with pytest.raises(DataError, match=f"1 of 2 ids are there already, first '{known}'"):
+        with pytest.raises(DataError, match=f"1 of 2 ids already exist, first '{known}'"):
             extend_ids(ids, IdMap.of(["x", known]))
     with pytest.raises(UnknownIdError, match="1 of 2 ids unknown, first 'x'"):
         ids.rows(["c", "x"])
-    with pytest.raises(DataError, match="asked of 3"):
+    with pytest.raises(DataError, match="of 3; expected"):
         ids.ids([3])
 
 
@@ -59,7 +59,7 @@ def test_ids_of_any_length_are_told_apart() -> None:
         ids = extend_ids(IdMap(IdMap.of(["first", *others]).array[1:]), IdMap.of([name]))
         same(ids, [*others, name], ["", "c", "2345678"])
         for known in others:
-            with pytest.raises(DataError, match="1 of 1 ids are there already"):
+            with pytest.raises(DataError, match="1 of 1 ids already exist"):
                 extend_ids(IdMap.of(others), IdMap.of([known]))
 
 

@@ -119,7 +119,7 @@ class TestAmazon:
             ("[1]", "line 2: a list; expected an object"),
             ({k: v for k, v in OLD.items() if k != "asin"}, "line 2: .*no 'asin'"),
             ({**OLD, "overall": "five"}, "line 2: .*'five'"),
-            ({**OLD, "asin": 7}, "line 2: .*7 is no id"),
+            ({**OLD, "asin": 7}, "line 2: .*7 is not an id"),
             ({**OLD, "overall": None}, "line 2: "),
             ({**OLD, "helpful": []}, "line 2: "),
             ({**OLD, "overall": 9.0}, "column 'rating', row 1: 9.0"),

@@ -107,7 +107,7 @@ def test_chooses(expression: str, chosen: str) -> None:
         ("new == 1", "new holds truth", 8),
         ("n == 颜色", "n holds number, 颜色 text", 3),
         ("tags < 'x'", "tags holds lists", 6),
-        ("created < 'soon'", "'soon' is no time", 11),
+        ("created < 'soon'", "'soon' is not a time", 11),
         ("2 == 2", "no column", 3),
         ("'x'", "expected a comparison", 4),
         ("price", "price holds number; expected a comparison", 1),

@@ -170,13 +170,13 @@ def test_all_may_go_and_come_back(quality: str) -> None:
 
 def test_bad_changes_are_refused() -> None:
     index = VectorIndex(some(named("i", 20), fingerprint="a"), device="cpu")
-    with pytest.raises(DataError, match=r"add: 2 of 3 ids are there already, first 'i4'; use update\(\)"):
+    with pytest.raises(DataError, match=r"add: 2 of 3 ids already exist, first 'i4'; use update\(\)"):
         index.add(some(["x", "i4", "i5"]))
     with pytest.raises(UnknownIdError, match="1 of 2 ids unknown, first 'x'"):
         index.update(some(["i1", "x"]))
     with pytest.raises(UnknownIdError, match="first 'x'"):
         index.remove(["x"])
-    with pytest.raises(DataError, match="remove: 'i1' is one; give a list"):
+    with pytest.raises(DataError, match="remove: 'i1' is a single value; give a list"):
         index.remove("i1")  # type: ignore[arg-type]
     with pytest.raises(IncompatibleError, match="vectors of width 8 for an index of width 16"):
         index.add(Embeddings(IdMap.of(["x"]), clustered(1, dim=8)))

@@ -185,7 +185,7 @@ def test_pages_refuse_what_cannot_be(shop: Dataset, model: ItemKNN, shoppers: In
         composer.home(elsewhere)
     with pytest.raises(DataError, match="carts for 6 histories"):
         composer.home(shoppers, carts=shoppers.take([0]))
-    with pytest.raises(DataError, match=r"200\.\.200 asked of 200"):
+    with pytest.raises(DataError, match=r"200\.\.200 of 200"):
         composer.detail([len(shop)])
     with pytest.raises(DataError, match="language='fr'"):
         PageOptions(language="fr")

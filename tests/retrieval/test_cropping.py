@@ -60,7 +60,7 @@ def test_a_detector_chooses_the_best_box_or_the_whole() -> None:
         ([(0, 0, 4, 4)], "boxes: 1 for 2 pictures"),
         ([None, (0, 0, 12, 4)], "picture 1: box .*leaves the picture of 8 x 8 pixels"),
         ([(4, 4, 4, 8), None], "picture 0: box .*is empty"),
-        ("whole", "is one; give a list"),
+        ("whole", "is a single value; give a list"),
     ],
 )
 def test_boxes_that_do_not_fit(boxes: Any, said: str) -> None:

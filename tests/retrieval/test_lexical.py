@@ -165,7 +165,7 @@ def test_added_items_are_found_and_rows_stay() -> None:
     assert index.items == whole.items
     assert titles(index, "红色马克杯", 1) == [TITLES[6]]
     assert titles(index, "white candle", 1) == [TITLES[1]]
-    with pytest.raises(DataError, match="1 of 1 ids are there already, first 'sku-6'"):
+    with pytest.raises(DataError, match="1 of 1 ids already exist, first 'sku-6'"):
         index.add(whole.take([6]))
 
 

@@ -132,7 +132,7 @@ def test_the_index_before_a_change_answers_as_before() -> None:
 
 def test_what_cannot_be_changed_is_said() -> None:
     index = LexicalIndex.build(table([0], [("red hat", None, "")]))
-    with pytest.raises(DataError, match="1 of 1 ids are there already, first 'sku-0'; use update"):
+    with pytest.raises(DataError, match="1 of 1 ids already exist, first 'sku-0'; use update"):
         index.add(table([0], [("red", None, "")]))
     with pytest.raises(UnknownIdError, match="first 'sku-7'"):
         index.update(table([7], [("red", None, "")]))

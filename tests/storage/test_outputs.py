@@ -70,7 +70,7 @@ def test_a_list_that_is_not_ours_and_one_that_a_kill_cut_short(tmp_path: Path) -
     again = OutputFolder.open(tmp_path / "out")
     again.write("b", "2")
     OutputFolder.open(tmp_path / "out").require_free(["a", "b", "c"])
-    with pytest.raises(DataError, match="exists and is no folder"):
+    with pytest.raises(DataError, match="exists and is not a folder"):
         OutputFolder.open(tmp_path / "out" / "a")
 
 

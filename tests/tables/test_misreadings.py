@@ -526,5 +526,5 @@ def test_a_parquet_file_of_more_rows_than_can_be_is_refused(tmp_path: Path) -> N
     (tmp_path / "a.parquet").write_bytes(b"PAR1" * 10)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pq, "ParquetFile", Fake)
-        with pytest.raises(DataError, match="that is no table"):
+        with pytest.raises(DataError, match="that is not a table"):
             read_table(tmp_path / "a.parquet")

@@ -164,7 +164,7 @@ class TextEncoder(StoredByFiles):
         Raises
         ------
         DataError
-            `contents` is no list of Unicode strings, `batch_size` is below 1, or the model gives NaN or infinity.
+            `contents` is not a list of Unicode strings, `batch_size` is below 1, or the model gives NaN or infinity.
         """
         return self._encoded(contents, self._document_prompt, batch_size)
 
@@ -196,7 +196,7 @@ class TextEncoder(StoredByFiles):
         Raises
         ------
         DataError
-            `queries` is no list of Unicode strings.
+            `queries` is not a list of Unicode strings.
         """
         from transformers import PreTrainedTokenizerBase
 

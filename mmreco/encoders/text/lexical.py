@@ -92,7 +92,7 @@ class LexicalEncoder(StoredByFiles):
         Raises
         ------
         DataError
-            `texts` is no list of Unicode strings, or there is no word in any of them.
+            `texts` is not a list of Unicode strings, or there is no word in any of them.
         """
         texts = [bounded(text) for text in require_texts(texts)]
         segments = segment_all(texts)
@@ -127,7 +127,7 @@ class LexicalEncoder(StoredByFiles):
         NotFittedError
             `fit` has not been called.
         DataError
-            `contents` is no list of Unicode strings, or `batch_size` is below 1.
+            `contents` is not a list of Unicode strings, or `batch_size` is below 1.
         """
         idf, components = self._fitted()
         if batch_size < 1:
@@ -172,7 +172,7 @@ class LexicalEncoder(StoredByFiles):
         NotFittedError
             `fit` has not been called.
         DataError
-            `queries` is no list of Unicode strings.
+            `queries` is not a list of Unicode strings.
         """
         self._fitted()
         texts = [bounded(query) for query in require_texts(queries)]

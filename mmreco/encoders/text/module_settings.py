@@ -228,7 +228,7 @@ def module_kinds(path: Path, modules: Any) -> list[tuple[str, str]]:
     Raises
     ------
     DataError
-        It is no list of modules, one is of no kind that is known, or its path is no plain name.
+        It is not a list of modules, one is of no kind that is known, or its path is not a plain name.
     """
     if not isinstance(modules, list) or not 1 <= len(modules) <= 16:
         raise DataError(f"{path}: expected a list of 1 to 16 modules")

@@ -126,7 +126,7 @@ class StaticEncoder(StoredByFiles):
         Raises
         ------
         DataError
-            `contents` is no list of Unicode strings, or `batch_size` is below 1.
+            `contents` is not a list of Unicode strings, or `batch_size` is below 1.
         """
         if batch_size < 1:
             raise DataError(f"batch_size={batch_size}: expected 1 or more")
@@ -165,7 +165,7 @@ class StaticEncoder(StoredByFiles):
         Raises
         ------
         DataError
-            `queries` is no list of Unicode strings.
+            `queries` is not a list of Unicode strings.
         """
         texts = [bounded(query) for query in require_texts(queries)]
         shares = np.zeros(len(texts), dtype=np.float32)

@@ -18,7 +18,7 @@ def require_texts(texts: Any) -> list[str]:
     Raises
     ------
     DataError
-        It is one string, a generator or anything else without order and length, or a text is no string or not
+        It is one string, a generator or anything else without order and length, or a text is not a string or not
         Unicode; the first is named.
     """
     if isinstance(texts, (str, bytes)) or not isinstance(texts, Collection) or isinstance(texts, (Mapping, Set)):

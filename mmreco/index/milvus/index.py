@@ -130,7 +130,7 @@ class MilvusIndex:
         Raises
         ------
         DataError
-            `queries` is not `(n, dim)` or holds NaN or infinity, `k` is no width, `where` is neither such a mask nor
+            `queries` is not `(n, dim)` or holds NaN or infinity, `k` is not a width, `where` is neither such a mask nor
             such an expression, `exclude` has not `n` users, or more than 16,384 answers a query would be needed.
         IncompatibleError
             `exclude` is over other items.
