@@ -47,15 +47,20 @@ class Holdout:
         What the model may know of each user.
     targets : the same `n` users in the same order
         What the user turned to; events of weight 0 or below, e.g. a dislike or a return, are left out.
+    at : shape `(n,)`, milliseconds since 1970 UTC, optional
+        When each is asked; for models that read it (see `Request.at`).
 
     Raises
     ------
     IncompatibleError
         The two do not speak of the same users in the same order, or not of the same items.
+    DataError
+        `at` is not one whole number a user.
     """
 
     histories: Interactions
     targets: Interactions
+    at: I64 | None = None
 
     def __post_init__(self) -> None:
         if self.histories.users != self.targets.users:
@@ -68,6 +73,14 @@ class Holdout:
                 f"holdout: histories over {len(self.histories.items)} items, targets over "
                 f"{len(self.targets.items)}; expected the same items"
             )
+        if self.at is not None:
+            given = np.asarray(self.at)
+            if given.dtype.kind not in "iu" or given.shape != (len(self.histories),):
+                raise DataError(
+                    f"holdout: at is {given.dtype} of shape {given.shape}; expected whole milliseconds since 1970 UTC, "
+                    f"shape ({len(self.histories)},)"
+                )
+            object.__setattr__(self, "at", frozen(given, np.int64))
         wanted = self.targets.weights > 0
         if not wanted.all():
             object.__setattr__(self, "targets", self.targets.keep(wanted))
@@ -84,7 +97,8 @@ class Holdout:
         histories, targets = listed("histories", histories), listed("targets", targets)
         if len(histories) != len(targets):
             raise DataError(f"holdout: {len(targets)} lists of targets for {len(histories)} histories")
-        return cls(*(Interactions.from_histories(lists, items=items) for lists in (histories, targets)))
+        both = [Interactions.from_histories(lists, items=items) for lists in (histories, targets)]
+        return cls(both[0], both[1])
 
     def __len__(self) -> int:
         """The number of users asked about."""
@@ -101,7 +115,8 @@ class Holdout:
         DataError
             `rows` are no whole numbers, e.g. a mask, or one is outside the users.
         """
-        return Holdout(self.histories.take(rows), self.targets.take(rows))
+        at = None if self.at is None else self.at[np.asarray(rows, dtype=np.int64)]
+        return Holdout(self.histories.take(rows), self.targets.take(rows), at)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -174,6 +189,9 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
     "Last" is by time and, where times are unknown, by the order of the log. Training may hold
     events of other users that are later than a target: use `by_time` where that matters.
 
+    Each user is asked when the target came (`Holdout.at`), as in published comparisons of models that read times. A
+    shop knows that moment when a page is opened, but not when a letter is written: `by_time` asks all at one moment.
+
     Examples
     --------
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
@@ -197,7 +215,7 @@ def by_time(dataset: Dataset, at: datetime | str | float) -> Split:
     at : datetime, ISO text, int or float
         The moment: a datetime or ISO 8601 text (without a zone, it is UTC), a whole number of milliseconds since 1970
         UTC, or a share strictly between 0 and 1: the moment before which that share of the events lies (or
-        slightly less, so that events of one moment stay together).
+        slightly less, so that events of one moment stay together). All are asked then (`Holdout.at`).
 
     Raises
     ------
@@ -213,7 +231,7 @@ def by_time(dataset: Dataset, at: datetime | str | float) -> Split:
             f"by_time: at={at!r} leaves {int((~held).sum())} events before and {int(held.sum())} from it on; "
             f"times span {_span(times)}"
         )
-    return _split(dataset, ~held, _test(events, held), before=moment)
+    return _split(dataset, ~held, _test(events, held, at=moment), before=moment)
 
 
 def rolling(dataset: Dataset, *, folds: int = 3, share: float = 0.1) -> Iterator[Split]:
@@ -298,7 +316,8 @@ def cold_items(dataset: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
     since = place - last[events.users_flat]  # (e,), 0 at the target
     before = ~held & (since < 0)
     tested = np.bincount(events.users_flat[before], minlength=len(events)) > 0
-    holdout = Holdout(events.keep(before), events.keep(since == 0)).take(np.flatnonzero(tested))
+    rows = np.flatnonzero(tested)
+    holdout = asked_when_wanted(events.keep(before).take(rows), events.keep(since == 0).take(rows))
     return _split(dataset, before | (~held & ~tested[events.users_flat]), holdout, candidates=cold)
 
 
@@ -351,7 +370,9 @@ def cold_users(dataset: Dataset, *, share: float = 0.1, shown: int = 0, seed: in
     strangers = events.take(drawn)
     place = np.arange(strangers.n_events) - strangers.starts[strangers.users_flat]
     return _split(
-        dataset, ~_among(events, drawn), Holdout(strangers.keep(place < shown), strangers.keep(place == shown))
+        dataset,
+        ~_among(events, drawn),
+        asked_when_wanted(strangers.keep(place < shown), strangers.keep(place == shown)),
     )
 
 
@@ -483,11 +504,20 @@ def _told_before(dataset: Dataset, held: Interactions, before: int | None) -> Bo
     return ~np.isin(pairs, held.users_flat * n_items + held.items_flat)
 
 
-def _test(events: Interactions, held: Bool) -> Holdout:
-    """The users with events on both sides of `held`, shape `(e,)`."""
+def _test(events: Interactions, held: Bool, *, at: int | None = None) -> Holdout:
+    """The users with events on both sides of `held`, shape `(e,)`, asked at that moment, or when their targets came."""
     targets, histories = events.keep(held & (events.weights > 0)), events.keep(~held)
     both = np.flatnonzero((targets.lengths > 0) & (histories.lengths > 0))
-    return Holdout(histories.take(both), targets.take(both))
+    return asked_when_wanted(histories.take(both), targets.take(both), at=at)
+
+
+def asked_when_wanted(histories: Interactions, targets: Interactions, *, at: int | None = None) -> Holdout:
+    """These users asked at one moment, or each when the first of the targets came, where that is known."""
+    if at is not None:
+        return Holdout(histories, targets, np.full(len(targets), at, dtype=np.int64))
+    if targets.times is None or not (targets.lengths > 0).all():
+        return Holdout(histories, targets)
+    return Holdout(histories, targets, targets.times[targets.starts[:-1]])
 
 
 def _among(events: Interactions, users: I64) -> Bool:

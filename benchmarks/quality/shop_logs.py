@@ -6,6 +6,8 @@ before 2011-10-10, asked for the month after).
 tafeng: Ta-Feng; each user's last basket is asked (for validation: the one before it).
 ml_time: MovieLens-1M, the last fifth of the events asked (for validation: the last fifth of the first four fifths).
 ml_last: MovieLens-1M by the order of each user's ratings without times, the last asked, the one before it validation.
+ml_last_times: the same with times, each asked when the last was rated; a rating without a time has that of the one
+before it in its user's order (or after it, at the beginning; a user without any, his neighbour's), the order kept.
 synthetic_last, synthetic_time: the synthetic shop, the last event asked, or the last fifth of all events.
 """
 
@@ -93,6 +95,26 @@ def ml_last(data: Path, *, validation: bool) -> Asked:
     return Asked(inner if validation else Split(inner.train, outer.test), validation=inner.test)
 
 
+def ml_last_times(data: Path, *, validation: bool) -> Asked:
+    """MovieLens-1M, last item, ids and times."""
+    rows = pd.read_parquet(data / "ml1m/ml1m_interactions.parquet")
+    rows = rows[rows.pos >= 0].sort_values(["user", "pos"])
+    times = rows.groupby("user").timestamp.ffill().fillna(rows.groupby("user").timestamp.bfill())
+    rows = rows.assign(time=times.ffill().bfill().astype(np.int64))
+    people, films = rows.user.astype(str), rows.movie.astype(str)
+    users, items = IdMap.of(sorted(people.unique())), IdMap.of(sorted(films.unique()))
+    log = Interactions.from_events(
+        users,
+        items,
+        users.rows(people.tolist()),
+        items.rows(films.tolist()),
+        times=(rows.time.to_numpy() * 1_000, rows.pos.to_numpy()),
+    )
+    outer = leave_last_out(Dataset.from_interactions(log))
+    inner = leave_last_out(outer.train)
+    return Asked(inner if validation else Split(inner.train, outer.test), validation=inner.test)
+
+
 def synthetic_last(data: Path, *, validation: bool) -> Asked:
     """The synthetic shop, last event."""
     split = leave_last_out(synthetic_shop(1_200, 3_000, seed=0).dataset)
@@ -105,7 +127,7 @@ def synthetic_time(data: Path, *, validation: bool) -> Asked:
     return Asked(by_time(split.train, 0.8) if validation else split)
 
 
-LOGS = {one.__name__: one for one in (retail, tafeng, ml_time, ml_last, synthetic_last, synthetic_time)}
+LOGS = {one.__name__: one for one in (retail, tafeng, ml_time, ml_last, ml_last_times, synthetic_last, synthetic_time)}
 
 
 def asked_of(name: str, data: Path, *, validation: bool = False) -> Asked:

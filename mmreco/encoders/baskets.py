@@ -34,6 +34,8 @@ class Steps:
         How much of each step is of each kind of event; all zero in the padding.
     minutes : shape `(b, length)`, float32
         Minutes since the step before in the window; -1 where unknown.
+    waits : shape `(b, length)`, float32
+        Seconds until the step after, or after the last one until the question is asked; -1 where unknown.
     lengths : shape `(b,)`, int64
         Real steps of each window.
     """
@@ -43,11 +45,12 @@ class Steps:
     share: Tensor
     kinds: Tensor
     minutes: Tensor
+    waits: Tensor
     lengths: Tensor
 
     def to(self, device: torch.device) -> "Steps":
         """The same on another device."""
-        given = (self.rows, self.step, self.share, self.kinds, self.minutes, self.lengths)
+        given = (self.rows, self.step, self.share, self.kinds, self.minutes, self.waits, self.lengths)
         return Steps(*(tensor.to(device) for tensor in given))
 
     @property
@@ -135,7 +138,7 @@ class Baskets:
             np.arange(len(baskets)), sizes
         )
 
-    def steps(self, starts: I64, lengths: I64, kinds: I64, n_kinds: int) -> Steps:
+    def steps(self, starts: I64, lengths: I64, kinds: I64, n_kinds: int, *, asked: I64 | None = None) -> Steps:
         """The windows of baskets `starts[w] : starts[w] + lengths[w]`, padded to the longest.
 
         Parameters
@@ -144,14 +147,19 @@ class Baskets:
             Windows of one basket or more that do not cross users.
         kinds : one number an entry of `event_names`
             The tower's number of each kind of event, from 0 to below `n_kinds`.
+        asked : shape `(b,)`, milliseconds, optional
+            When it is asked what comes after each window; at its last basket when omitted.
         """
         width = int(lengths.max())
         inside = np.arange(width) < lengths[:, None]  # (b, width)
         flat = np.where(inside, starts[:, None] + np.arange(width), 0)
-        minutes = np.full(flat.shape, -1.0, dtype=np.float32)
+        minutes, waits = (np.full(flat.shape, -1.0, dtype=np.float32) for _ in range(2))
         if self.times is not None:
             times = self.times[flat]
             minutes[:, 1:] = (times[:, 1:] - times[:, :-1]) / 60_000
+            waits[:, :-1] = (times[:, 1:] - times[:, :-1]) / 1_000
+            last = times[np.arange(len(times)), lengths - 1]
+            waits[np.arange(len(times)), lengths - 1] = 0 if asked is None else np.maximum(asked - last, 0) / 1_000
         chosen = flat[inside]
         events, place = self.events(chosen)
         step = np.flatnonzero(inside)[place]
@@ -163,5 +171,6 @@ class Baskets:
             share=torch.from_numpy(np.where(self.weights[events] < 0, -share, share)),
             kinds=torch.from_numpy(told.reshape(*flat.shape, n_kinds).astype(np.float32)),
             minutes=torch.from_numpy(np.where(inside, minutes, -1.0).astype(np.float32)),
+            waits=torch.from_numpy(np.where(inside, waits, -1.0).astype(np.float32)),
             lengths=torch.from_numpy(lengths),
         )

@@ -52,12 +52,15 @@ class BehaviourEncoder:
             digest.update(name.encode() + weights.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
 
-    def encode(self, contents: Interactions, *, batch_size: int = 1_024) -> F32:
+    def encode(self, contents: Interactions, *, at: I64 | None = None, batch_size: int = 1_024) -> F32:
         """A vector for each history, shape `(n, dim)`, unit length: where what comes next lies.
 
         Parameters
         ----------
         contents : `n` histories over `items.ids`
+        at : shape `(n,)`, milliseconds since 1970 UTC, optional
+            When each is asked about; just after the newest event of each when omitted. It says nothing where events
+            have no times.
         batch_size : optional
             Histories of the longest kind read at a time; shorter ones are read more at a time.
 
@@ -68,9 +71,9 @@ class BehaviourEncoder:
         DataError
             `batch_size` is below 1.
         """
-        return self.directions(contents, batch_size=batch_size)[0]
+        return self.directions(contents, at=at, batch_size=batch_size)[0]
 
-    def directions(self, contents: Interactions, *, batch_size: int = 1_024) -> tuple[F32, F32]:
+    def directions(self, contents: Interactions, *, at: I64 | None = None, batch_size: int = 1_024) -> tuple[F32, F32]:
         """Where what comes next lies, and where what comes within the horizon does, shape `(n, dim)` each.
 
         The two are one for a tower that was taught the next step alone. Parameters and errors as `encode`.
@@ -93,10 +96,12 @@ class BehaviourEncoder:
         with torch.inference_mode():
             for bucket in buckets(lengths[nonempty], batch_size * self.max_length):
                 chosen = nonempty[bucket]
-                batch = baskets.steps(starts[chosen], lengths[chosen], kinds, 1 + len(self.event_names))
+                asked = None if at is None else at[chosen]
+                batch = baskets.steps(starts[chosen], lengths[chosen], kinds, 1 + len(self.event_names), asked=asked)
                 vectors = torch.tensor(self.items.vectors_of(batch.rows.numpy())[:, : self.dim], device=device)
                 batch = batch.to(device)
-                last = self.tower.at(batch.pooled(vectors), batch.kinds, batch.minutes, batch.lengths - 1)  # (b, dim)
+                steps = (batch.pooled(vectors), batch.kinds, batch.minutes, batch.waits)
+                last = self.tower.at(*steps, batch.lengths - 1)  # (b, dim)
                 following[chosen] = _unit(last)
                 if self.tower.later is not None:
                     later[chosen] = _unit(self.tower.later(last))

@@ -137,7 +137,8 @@ def choose(
     quick_until = minutes * (1 - _QUICK)
     lists: dict[str, Ranking] = {}
     left_out: dict[str, str] = {}
-    request = Request(asked.histories, k=min(_DEPTH, len(dataset.items)), exclude_seen=exclude_seen)
+    width = min(_DEPTH, len(dataset.items))
+    request = Request(asked.histories, k=width, exclude_seen=exclude_seen, at=asked.at)
     for name in shown_progress(list(makers), description="quick models", shown=progress):
         if left() < quick_until and lists:
             left_out[name] = "no time was left"

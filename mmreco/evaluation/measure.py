@@ -123,7 +123,7 @@ def evaluate(
         among = candidates
         if sampled is not None:
             among = drawn(batch.histories, batch.targets, sampled, rng, where=candidates)
-        request = Request(batch.histories, k=cutoffs[-1], exclude_seen=exclude_seen, candidates=among)
+        request = Request(batch.histories, k=cutoffs[-1], exclude_seen=exclude_seen, candidates=among, at=batch.at)
         began = time.perf_counter()
         ranking = model.recommend(request)
         seconds += time.perf_counter() - began

@@ -23,6 +23,7 @@ from mmreco import metrics
 from mmreco.arrays import I64
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
+from mmreco.data.request import Request
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.models.base import Model, State
 from mmreco.models.checkpoint import FolderCheckpoint
@@ -214,7 +215,8 @@ class Trained(Model, Generic[Network]):
 
     def _ndcg(self, holdout: Holdout) -> float:
         self._settle()
-        return float(np.nanmean(metrics.ndcg(self.recommend(histories=holdout.histories), holdout.targets)))
+        ranking = self.recommend(Request(holdout.histories, at=holdout.at))
+        return float(np.nanmean(metrics.ndcg(ranking, holdout.targets)))
 
     def _checkpoint(self, train: Interactions, validation: Holdout | None) -> FolderCheckpoint | None:
         """Where the state of this training, and of no other, is kept; None without a folder."""

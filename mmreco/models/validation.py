@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmreco.data.interactions import Interactions
-from mmreco.splitting import Holdout, drawn_events, last_baskets
+from mmreco.splitting import Holdout, asked_when_wanted, drawn_events, last_baskets
 
 __all__ = ["held_out", "validations_per_epoch"]
 
@@ -36,7 +36,8 @@ def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[I
         held, away = np.zeros_like(held), np.zeros_like(away)
         held[theirs] = drawn_events(train.take(chosen), _SHARE, seed)
     rest, targets = train.keep(~held & ~away), train.keep(held)
-    return rest, Holdout(rest.take(chosen), targets.take(chosen))
+    histories, wanted = rest.take(chosen), targets.take(chosen)
+    return rest, asked_when_wanted(histories, wanted) if ordered else Holdout(histories, wanted)
 
 
 def validations_per_epoch(train: Interactions) -> int:

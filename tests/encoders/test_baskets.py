@@ -45,3 +45,15 @@ def test_a_step_is_the_mean_of_its_basket_and_the_padding_is_zero() -> None:
     assert steps.kinds[..., 1].tolist() == [[1, 1], [1, 0]]
     assert steps.real.tolist() == [[True, True], [True, False]]
     torch.testing.assert_close(steps.minutes, torch.tensor([[-1, 10 / 60_000], [-1, -1]]))
+
+
+def test_a_step_waits_for_the_next_and_the_last_one_for_the_question() -> None:
+    rows = [(0, 1, 10_000), (0, 2, 25_000), (0, 3, 25_000), (1, 0, 5_000)]
+    baskets = Baskets.of(log(rows))
+    one = np.array([1])
+    asked = baskets.steps(np.array([0, 2]), np.array([2, 1]), one, 2, asked=np.array([85_000, 1_000]))
+    assert asked.waits.tolist() == [[15, 60], [0, -1]]  # a question before the last event is asked at it
+    assert baskets.steps(np.array([0]), one, one, 2, asked=np.array([25_000])).waits.tolist() == [[15]]
+    assert baskets.steps(np.array([0]), np.array([2]), one, 2).waits.tolist() == [[15, 0]]
+    untimed = Baskets.of(Interactions.from_histories([["c", "a"]], items=ITEMS))
+    assert untimed.steps(np.array([0]), np.array([2]), one, 2, asked=np.array([9])).waits.tolist() == [[-1, -1]]

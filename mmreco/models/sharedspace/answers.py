@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmreco.arrays import F32, Bool
+from mmreco.arrays import F32, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.models.sharedspace.blend import Evidence, pooled, weighed
 from mmreco.models.sharedspace.item_to_item import ItemToItem
-from mmreco.models.sharedspace.repeats import Repeats
+from mmreco.models.sharedspace.repeats import Repeats, had_again, owned
+from mmreco.models.sharedspace.seasons import asked_at, seasons, time_of_year
 from mmreco.models.sharedspace.trends import trends
 from mmreco.splitting import Holdout
 
@@ -37,6 +38,7 @@ class Weights:
     trends : of each column of `trends`
     repeats : of what the user had himself; None where nobody has anything again
     horizon : milliseconds, or None
+    seasons : of what is wanted at which time of the year
     """
 
     following: float = 1.0
@@ -45,17 +47,18 @@ class Weights:
     trends: tuple[float, ...] = ()
     repeats: Repeats | None = None
     horizon: int | None = None
+    seasons: float = 0.0
 
     @property
     def plain(self) -> bool:
         """Whether the towers alone answer."""
-        return not self.pairs and not any(self.trends) and 0 in (self.following, self.later)
+        return not self.pairs and not any(self.trends) and not self.seasons and 0 in (self.following, self.later)
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> "Weights":
         """The weights that `asdict` made plain."""
         repeats = about["repeats"]
-        own = None if repeats is None else Repeats(tuple(repeats["weights"]))
+        own = None if repeats is None else Repeats((*repeats["weights"], 0.0)[:4])  # three in artefacts of before
         return cls(**{**about, "trends": tuple(about["trends"]), "repeats": own})
 
     @classmethod
@@ -77,17 +80,21 @@ class Weights:
         everybody = np.ones((len(asked), 1), dtype=np.float32)
         kinds = [Evidence(of, places) for of in users] + [Evidence(told, pairs.said)]
         kinds += [Evidence(everybody, column[:, None], signed=True) for column in columns.T]
+        seasonal, at = seasons(log, horizon), asked_at(asked.histories, asked.at)
+        if seasonal is not None and at is not None:
+            kinds.append(Evidence(time_of_year(at), seasonal))
         base = len(users) - 1
         found = weighed(pooled(kinds, asked), [kind.signed for kind in kinds], base)
-        repeats = Repeats.fit(pooled(kinds, asked, seen=True), found, asked.histories)
+        repeats = Repeats.fit(pooled(kinds, asked, seen=True), found, owned(asked.histories, had_again(log)))
         both = [float(w) for w in found[: len(users)]]
         return cls(
             both[0],
             both[1] if len(both) > 1 else 0.0,
             float(found[len(users)]),
-            tuple(float(w) for w in found[len(users) + 1 :]),
+            tuple(float(w) for w in found[len(users) + 1 :][: columns.shape[1]]),
             repeats,
             horizon,
+            float(found[-1]) if len(found) > len(users) + 1 + columns.shape[1] else 0.0,
         )
 
 
@@ -102,29 +109,38 @@ class Answers:
     trend : shape `(n_items,)`
         What is added to the score of each item, whoever asks.
     cold_trend : what is added to that of an item without events
+    seasonal : shape `(n_items, 12)`
+        What each time of the year adds, see `seasons`; of no column where it does not count.
     """
 
     weights: Weights
     pairs: ItemToItem
     trend: F32
-    cold_trend: float = 0.0
+    cold_trend: float
+    seasonal: F32
 
     @classmethod
     def of(cls, log: Interactions, weights: Weights, seed: int) -> "Answers":
         """The evidence of a log, under weights found before."""
         columns = trends(log, weights.horizon)
         trend = columns @ np.array(weights.trends or (0.0,) * columns.shape[1], dtype=np.float32)
-        return cls(weights, ItemToItem.fit(log, seed=seed), trend)
+        seasonal = seasons(log, weights.horizon) if weights.seasons else None
+        if seasonal is None:
+            seasonal = np.zeros((len(trend), 0), dtype=np.float32)
+        return cls(weights, ItemToItem.fit(log, seed=seed), trend, 0.0, seasonal)
 
     @classmethod
     def of_state(cls, weights: Weights, state: Mapping[str, npt.NDArray[Any]]) -> "Answers":
         """What `state` gave."""
         pairs = ItemToItem(state["answers.says"], state["answers.said"])
-        return cls(weights, pairs, state["answers.trend"], float(state["answers.cold_trend"][0]))
+        trend = state["answers.trend"]
+        seasonal = state.get("answers.seasonal", np.zeros((len(trend), 0), dtype=np.float32))
+        return cls(weights, pairs, trend, float(state["answers.cold_trend"][0]), seasonal)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All but the weights, as named arrays."""
-        return {
+        seasonal = {"answers.seasonal": self.seasonal} if self.seasonal.size else {}
+        return seasonal | {
             "answers.says": self.pairs.says,
             "answers.said": self.pairs.said,
             "answers.trend": self.trend,
@@ -139,17 +155,25 @@ class Answers:
 
     def items(self, places: F32) -> F32:
         """The vectors of the known items, `(n_items, width)`, whose first columns are their places."""
-        return np.concatenate([places, self.pairs.said, self.trend[:, None]], axis=1)
+        return np.concatenate([places, self.pairs.said, self.trend[:, None], self.seasonal], axis=1)
 
     def new_items(self, places: F32) -> F32:
-        """The vectors of items that came later: no pair says anything of them."""
-        said = np.zeros((len(places), self.pairs.said.shape[1]), dtype=np.float32)
-        return np.concatenate([places, said, np.full((len(places), 1), self.cold_trend, dtype=np.float32)], axis=1)
+        """The vectors of items that came later: no pair says anything of them, and no season."""
+        n = len(places)
+        said, seasonal = (np.zeros((n, of.shape[1]), dtype=np.float32) for of in (self.pairs.said, self.seasonal))
+        return np.concatenate([places, said, np.full((n, 1), self.cold_trend, dtype=np.float32), seasonal], axis=1)
 
-    def users(self, following: F32, later: F32, histories: Interactions) -> F32:
-        """The vectors of users, `(n, width)`, by where the towers see them, `(n, dim)` each."""
+    def users(self, following: F32, later: F32, histories: Interactions, at: I64 | None = None) -> F32:
+        """The vectors of users, `(n, width)`, by where the towers see them, `(n, dim)` each.
+
+        `at`, shape `(n,)`, is when each is asked about; just after the newest event of each history when omitted.
+        """
         weights = self.weights
         towers = np.float32(weights.following) * following + np.float32(weights.later) * later
         told = self.pairs.read(histories, None if weights.horizon is None else _FADING * weights.horizon)
         ones = np.ones((len(histories), 1), dtype=np.float32)
-        return np.concatenate([towers, np.float32(weights.pairs) * told, ones], axis=1)
+        turn = np.zeros((len(histories), self.seasonal.shape[1]), dtype=np.float32)
+        moments = asked_at(histories, at)
+        if turn.size and moments is not None:
+            turn = np.float32(weights.seasons) * time_of_year(moments)
+        return np.concatenate([towers, np.float32(weights.pairs) * told, ones, turn], axis=1)

@@ -20,7 +20,7 @@ from mmreco.index.vector import VectorIndex
 from mmreco.metrics.relevance import relevance
 from mmreco.splitting import Holdout
 
-__all__ = ["Evidence", "Pool", "likeliest", "pooled", "weighed"]
+__all__ = ["Evidence", "Pool", "likeliest", "ndcg_of", "pooled", "weighed"]
 
 _K = 10
 _POOL = 150  # items that each kind of evidence brings to a user's pool
@@ -87,10 +87,10 @@ def weighed(pool: Pool, signed: Sequence[bool], base: int) -> F64:
         likely = likeliest(np.ascontiguousarray(unit.transpose(1, 2, 0)), pool.right[asked], there[asked])
         likely = np.where(signed, likely, np.maximum(likely, 0))
         starts.append(likely / max(abs(likely[base]), _LEAST))
-    begun = [_ndcg(_scores(pool, start * spread[base] / spread), pool) for start in starts]
+    begun = [ndcg_of(_scores(pool, start * spread[base] / spread), pool) for start in starts]
     weights = starts[1] if len(starts) > 1 and begun[1] > begun[0] * (1 + _GAIN) else alone
     scores = _scores(pool, weights * spread[base] / spread)
-    best = max(_ndcg(scores, pool), 0.0)
+    best = max(ndcg_of(scores, pool), 0.0)
     for _ in range(_ROUNDS):
         before = best
         for kind in range(len(spread)):
@@ -99,7 +99,7 @@ def weighed(pool: Pool, signed: Sequence[bool], base: int) -> F64:
             feature = pool.features[kind] * np.float32(spread[base] / spread[kind])
             for step in (*_STEPS, *(-s for s in _STEPS[1:] if signed[kind])):
                 tried = scores + np.float32(step - weights[kind]) * feature
-                found = _ndcg(tried, pool)
+                found = ndcg_of(tried, pool)
                 if found > best * (1 + _GAIN):
                     best, scores, weights[kind] = found, tried, step
         if best == before:
@@ -142,7 +142,8 @@ def _scores(pool: Pool, weights: F64) -> F32:
     return scores
 
 
-def _ndcg(scores: F32, pool: Pool) -> float:
+def ndcg_of(scores: F32, pool: Pool) -> float:
+    """NDCG@10 of a pool in the order of these scores, shape `(n, p)`."""
     width = min(_K, scores.shape[1])
     top = np.argpartition(-scores, width - 1, axis=1)[:, :width]
     order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")

@@ -13,9 +13,9 @@ from mmreco.arrays import F32, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError
-from mmreco.splitting import Holdout
+from mmreco.splitting import Holdout, asked_when_wanted
 
-__all__ = ["Drawn", "Target", "dated", "drawn_later", "drawn_next", "horizon_of", "later_half", "reach_of"]
+__all__ = ["Drawn", "Target", "asks_next", "dated", "drawn_later", "drawn_next", "horizon_of", "later_half", "reach_of"]
 
 Target = Literal["auto", "next", "horizon"]
 
@@ -48,6 +48,11 @@ def horizon_of(log: Interactions, target: Target) -> int | None:
     return None if moment is None or log.times is None else int(log.times.max()) - moment + 1
 
 
+def asks_next(asked: Holdout) -> bool:
+    """Whether nobody is asked for more than one basket."""
+    return bool((Baskets.of(asked.targets).counts <= 1).all())
+
+
 def later_half(log: Interactions) -> tuple[Interactions, Holdout]:
     """A log that has a horizon without what lies within the last one, and what its users did in that."""
     moment = _moment(log)
@@ -56,7 +61,8 @@ def later_half(log: Interactions) -> tuple[Interactions, Holdout]:
     before = log.times < moment
     targets, histories = log.keep(~before & (log.weights > 0)), log.keep(before)
     both = np.flatnonzero((targets.lengths > 0) & (histories.lengths > 0))
-    return histories.take(np.flatnonzero(histories.lengths)), Holdout(histories.take(both), targets.take(both))
+    asked = asked_when_wanted(histories.take(both), targets.take(both), at=moment)
+    return histories.take(np.flatnonzero(histories.lengths)), asked
 
 
 def _moment(log: Interactions) -> int | None:

@@ -52,14 +52,14 @@ from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.answers import ASKED, Answers, Weights
 from mmreco.models.sharedspace.cold_start import COLD_SHARE, leaning, raising, shift_towards, some
 from mmreco.models.sharedspace.content import item_content, newcomers, placed
-from mmreco.models.sharedspace.horizon import Target, horizon_of, later_half, reach_of
+from mmreco.models.sharedspace.horizon import Target, asks_next, horizon_of, later_half, reach_of
 from mmreco.models.sharedspace.neighbours import Neighbours
-from mmreco.models.sharedspace.repeats import merged, owned
+from mmreco.models.sharedspace.repeats import had_again, merged, owned
 from mmreco.models.sharedspace.user_facts import MOST, UserFacts
 from mmreco.models.trained import Trained
 from mmreco.models.validation import held_out
 from mmreco.nn.batching import batch_size, batches, windows
-from mmreco.nn.behaviour import BehaviourTower, Reader
+from mmreco.nn.behaviour import WAITS, BehaviourTower, Reader
 from mmreco.nn.fusion import Fusion, ItemTower, widths_of
 from mmreco.nn.negatives import Negatives
 from mmreco.nn.process_group import crew
@@ -101,9 +101,10 @@ class SharedSpace(Trained[Towers], VectorModel):
     max_length : 1 or more
         Steps of a history that are read, the latest; a step is all that happened at one moment.
     target : "auto", "next" or "horizon"
-        What is foretold: the next basket, or all that comes within the latest tenth of the log. "auto" is "horizon"
-        where the log has dates. Then the weights of all evidence, and the number of passes, are found by training
-        without that tenth and asking for it; the space itself is trained on everything after that.
+        What is foretold: the next basket, or all that comes within the latest tenth of the log. Of "horizon" the
+        weights of all evidence, and the number of passes, are found by training without that tenth and asking for it;
+        the space itself is trained on everything after that. "auto" is "horizon" where the log has dates, but "next"
+        where the validation handed in asks everybody for one basket alone.
     training : how it is trained, see `Training`
 
     Attributes
@@ -111,6 +112,7 @@ class SharedSpace(Trained[Towers], VectorModel):
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
     weights_ : how much each kind of evidence counts, see `Weights`
+    again_ : how often each item is had again, see `repeats.had_again`
     cold_bias_ : how far items without events lean towards the mean user
     user_facts_ : where shoppers lie by what is known of them; None where the dataset has no `users`
     neighbours_ : what items of few events are drawn towards (see `neighbours.py`); None with ids alone
@@ -157,6 +159,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         dataset = _in_order(dataset)
         log = dataset.interactions
         self._horizon = horizon_of(log, self.target)
+        if self.target == "auto" and validation is not None and asks_next(validation):
+            self._horizon = None
         if self.training.patience is None:
             weights = self._trained(dataset, None, progress)
         elif validation is not None:
@@ -188,7 +192,7 @@ class SharedSpace(Trained[Towers], VectorModel):
             return self.weights_
         rng = np.random.default_rng(self.training.seed)
         asked = validation.take(some(np.arange(len(validation)), ASKED, rng))
-        both = self.behaviour().directions(asked.histories)
+        both = self.behaviour().directions(asked.histories, at=asked.at)
         return Weights.found(
             dataset.interactions,
             asked,
@@ -230,6 +234,7 @@ class SharedSpace(Trained[Towers], VectorModel):
     def _answer_by(self, log: Interactions, weights: Weights) -> None:
         """Put all evidence that counts beside the towers' vectors."""
         self.weights_ = weights
+        self.again_ = had_again(log)
         self.answers_ = None
         if not weights.plain:
             self.answers_ = Answers.of(log, weights, self.training.seed)
@@ -376,7 +381,12 @@ class SharedSpace(Trained[Towers], VectorModel):
     # ---- asked
 
     def user_vectors(
-        self, histories: Interactions, *, items: HoldsVectors | None = None, facts: Users | None = None
+        self,
+        histories: Interactions,
+        *,
+        items: HoldsVectors | None = None,
+        facts: Users | None = None,
+        at: I64 | None = None,
     ) -> F32:
         """What each user is answered by, shape `(n, width)`; an empty history lies among the popular items.
 
@@ -390,6 +400,9 @@ class SharedSpace(Trained[Towers], VectorModel):
             The items' vectors to read the histories with when they hold items that came later (see `place`).
         facts : of the same users, optional
             Whoever has no event lies where those of like facts do, if the space was fitted with any.
+        at : shape `(n,)`, milliseconds since 1970 UTC, optional
+            When each is asked about; just after the newest event of each when omitted. How long ago events were counts
+            only where they have times.
 
         Raises
         ------
@@ -399,11 +412,11 @@ class SharedSpace(Trained[Towers], VectorModel):
             `histories` are over other items.
         """
         self._require_fitted()
-        following, later = self.behaviour(items).directions(histories)
+        following, later = self.behaviour(items).directions(histories, at=at)
         if self.answers_ is None:
             vectors = later if self.weights_.later else following
         else:
-            vectors = self.answers_.users(following, later, histories)
+            vectors = self.answers_.users(following, later, histories, at)
         if facts is not None and self.user_facts_ is not None:
             silent = np.flatnonzero(histories.lengths == 0)
             told, known = self.user_facts_.read(facts.take(silent))
@@ -428,13 +441,13 @@ class SharedSpace(Trained[Towers], VectorModel):
         IncompatibleError
             The request is over other items than `items`, or than those fitted on.
         """
-        queries = self.user_vectors(request.histories, items=items, facts=request.facts)
+        queries = self.user_vectors(request.histories, items=items, facts=request.facts, at=request.at)
         repeats = self.weights_.repeats
         if request.exclude_seen or repeats is None:
             return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
         unseen = replace(request, exclude_seen=True)
         others = index.search(queries, request.k, where=request.candidates, exclude=unseen.excluded)
-        had = owned(request.histories).allowed(request)
+        had = owned(request.histories, self.again_).allowed(request)
         own = (self.embeddings_ if items is None else items).vectors_of(had.items)
         scores = np.einsum("pd,pd->p", queries[had.users], own) + repeats.added(had)
         return merged(others, had, scores, request.k)
@@ -497,7 +510,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         facts = None if told is None else [told.vocabulary.names, {c: list(v) for c, v in told.vocabulary.cuts.items()}]
         said = [self.event_names_, self.vocabulary_.names, self.cold_bias_, cuts, weights, facts]
         about = json.dumps(said).encode()
-        places = {"vectors": self.places_.vectors, "cold_user": self.cold_user_vector_}
+        places = {"vectors": self.places_.vectors, "cold_user": self.cold_user_vector_, "again": self.again_}
         if told is not None:
             places |= {"facts.mean": told.mean, "facts.pulls": told.pulls}
         if self.answers_ is not None:
@@ -515,6 +528,7 @@ class SharedSpace(Trained[Towers], VectorModel):
             self.user_facts_ = UserFacts.of(told, ranges, state["facts.mean"], state["facts.pulls"])
         self.weights_ = Weights.of(weights)
         self._horizon = self.weights_.horizon
+        self.again_ = state.get("again", np.zeros(len(self.items_), dtype=np.float32))
         self.answers_ = None if self.weights_.plain else Answers.of_state(self.weights_, state)
         self.event_names_ = tuple(event_names)
         nothing = np.zeros(0, dtype=np.int64)
@@ -523,7 +537,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         )
         weights = {n.removeprefix("network."): torch.tensor(w) for n, w in state.items() if n.startswith("network.")}
         self._widths = widths_of(weights, "items.")
-        self._restore_network(state)
+        silent = np.zeros((WAITS, self.dim), dtype=np.float32)  # artefacts of before know of no time of asking
+        self._restore_network({"network.users.waits": silent, **state})
         self._take_places(state["vectors"], state["cold_user"])
         alone = state.get("alone")
         self.neighbours_ = None if alone is None else Neighbours(self.items_, alone, self.network_.scale)

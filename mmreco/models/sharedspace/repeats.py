@@ -1,11 +1,14 @@
-"""What a user had before: how much he wants it again, from how often and how long ago he had it.
+"""What a user had before: how much he wants it again, from how often and how long ago he had it, and what it is.
 
-A correction of the scores of the user's own items, a few dozen each, added exactly on top of whatever an index answers.
-Its four weights are learnt on what is held out: the chance that each item of a pool is a target, by a softmax.
+Milk is bought again, a lamp is not: how often an item is had again counts too. A correction of the scores of the user's
+own items, a few dozen each, added exactly on top of whatever an index answers. Its weights are learnt on what is held
+out: the chance that each item of a pool is a target, by a softmax. What all own items have in common is then lowered as
+long as the ranking is as good: of two lists that are, the one with more that is new serves better.
 
 Sources: Anderson et al., "The dynamics of repeat consumption", 2014 (frequency and recency are the two signals); Hu et
-al., "Modeling personalized item frequency information for next-basket recommendation", 2020. Deviates by counting
-baskets, not days, as how long ago, and by adding to what else is known of the item.
+al., "Modeling personalized item frequency information for next-basket recommendation", 2020; Benson, Kumar, Tomkins,
+"Modeling user consumption sequences", 2016 (each item is had again at a rate of its own). Deviates by counting baskets,
+not days, as how long ago, and by adding to what else is known of the item.
 """
 
 from dataclasses import dataclass
@@ -18,17 +21,21 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.encoders.baskets import Baskets
-from mmreco.models.sharedspace.blend import Pool, likeliest
+from mmreco.models.sharedspace.blend import Pool, likeliest, ndcg_of
 
-__all__ = ["Owned", "Repeats", "merged", "owned"]
+__all__ = ["Owned", "Repeats", "had_again", "merged", "owned"]
 
 _ENOUGH = 20  # targets had before, from which there is something to learn
+_PRIOR = 10.0  # baskets in which an item was had again as often as others are
+_AS_GOOD = 0.005  # of NDCG@10 that may go for more that is new
+_LOWER, _STEP = 12, 0.25  # how often, and by how much of a logit, what own items have in common is lowered at most
 
 
 class Owned(NamedTuple):
-    """Pairs of a user and an item had before, `(p,)` each, by user and item, and `features`, shape `(p, 3)`.
+    """Pairs of a user and an item had before, `(p,)` each, by user and item, and `features`, shape `(p, 4)`.
 
-    The features: 1, the logarithm of the baskets that held the item, that of 1 + the baskets since the last of them.
+    The features: 1, the logarithm of the baskets that held the item, that of 1 + the baskets since the last of them,
+    and what `had_again` says of the item.
     """
 
     users: I64
@@ -48,19 +55,50 @@ class Owned(NamedTuple):
         return Owned(self.users[there], self.items[there], self.features[there])
 
 
-def owned(histories: Interactions) -> Owned:
-    """What each user had; events of weight 0 or below do not count."""
+class _Pairs(NamedTuple):
+    """Users and items, `(p,)` each, how many baskets held the item, and how many came after the first and the last."""
+
+    users: I64
+    items: I64
+    times: I64
+    after_first: I64
+    after_last: I64
+
+
+def _pairs(histories: Interactions) -> _Pairs:
     baskets = Baskets.of(histories.keep(histories.weights > 0))
     basket = np.repeat(np.arange(len(baskets)), baskets.sizes)
-    users = baskets.users[basket]
     n_items = max(1, len(histories.items))
-    both = np.unique(np.stack([users * n_items + baskets.items, basket], axis=1), axis=0)  # an item once a basket
+    keys = baskets.users[basket] * n_items + baskets.items
+    both = np.unique(np.stack([keys, basket], axis=1), axis=0)  # (p, 2)
     keys, first, times = np.unique(both[:, 0], return_index=True, return_counts=True)
-    latest = both[first + times - 1, 1]
     own = keys // n_items
-    since = baskets.user_starts[own + 1] - 1 - latest
-    features = np.stack([np.ones(len(keys)), np.log(times), np.log1p(since)], axis=1)
-    return Owned(own, keys % n_items, features.astype(np.float32))
+    last = baskets.user_starts[own + 1] - 1
+    return _Pairs(own, keys % n_items, times, last - both[first, 1], last - both[first + times - 1, 1])
+
+
+def had_again(log: Interactions) -> F32:
+    """How much more often than others each item is had again, shape `(n_items,)`: the logarithm, 0 where unknown.
+
+    Of all baskets of users who had it before, how many hold it; events of weight 0 or below do not count.
+    """
+    pairs, n_items = _pairs(log), len(log.items)
+    again = np.bincount(pairs.items, weights=pairs.times - 1, minlength=n_items)
+    chances = np.bincount(pairs.items, weights=pairs.after_first, minlength=n_items)
+    usual = float(again.sum() / max(1.0, chances.sum()))
+    if not usual:
+        return np.zeros(n_items, dtype=np.float32)
+    rates: F32 = np.log((again / usual + _PRIOR) / (chances + _PRIOR)).astype(np.float32)
+    return rates
+
+
+def owned(histories: Interactions, again: F32) -> Owned:
+    """What each user had; events of weight 0 or below do not count. `again` is as `had_again` gives it."""
+    pairs = _pairs(histories)
+    old = pairs.items < len(again)  # nobody knows of what came later whether it is had again
+    rates = np.where(old, again[np.where(old, pairs.items, 0)], 0) if len(again) else np.zeros(len(old))
+    features = np.stack([np.ones(len(old)), np.log(pairs.times), np.log1p(pairs.after_last), rates], axis=1)
+    return Owned(pairs.users, pairs.items, features.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -70,14 +108,13 @@ class Repeats:
     weights: tuple[float, ...]
 
     @classmethod
-    def fit(cls, pool: Pool, weights: F64, histories: Interactions) -> "Repeats | None":
+    def fit(cls, pool: Pool, weights: F64, had: Owned) -> "Repeats | None":
         """Learnt on a pool that holds all items had; None where hardly anything is had again.
 
         Parameters
         ----------
         weights : of the pool's kinds of evidence
         """
-        had = owned(histories)
         features = np.zeros((*pool.rows.shape, had.features.shape[1]), dtype=np.float32)
         line, place = _found(pool.rows, had)
         features[line, place] = had.features
@@ -88,7 +125,14 @@ class Repeats:
         asked = np.flatnonzero(pool.right.any(axis=1))
         both = np.concatenate([base[asked, :, None] / spread, features[asked]], axis=2)
         scale, *found = (float(w) for w in likeliest(both, pool.right[asked], pool.rows[asked] >= 0))
-        return cls(tuple(w * float(spread) / scale for w in found)) if scale > 1e-3 else None
+        if scale <= 1e-3:
+            return None
+        scores = base * np.float32(scale / spread) + features @ np.array(found, dtype=np.float32)  # (n, p) logits
+        scores[pool.rows < 0] = -np.inf
+        lowered = np.arange(_LOWER + 1) * _STEP  # (l,) logits
+        ranked = [ndcg_of(scores - np.float32(low) * features[..., 0], pool) for low in lowered]
+        found[0] -= float(max(lowered[np.array(ranked) >= max(ranked) * (1 - _AS_GOOD)]))
+        return cls(tuple(w * float(spread) / scale for w in found))
 
     def added(self, had: Owned) -> F32:
         """What is added to the score of each pair, shape `(p,)`."""

@@ -70,7 +70,8 @@ def batch_loss(
     device = known.identity.device
     starts, lengths = cut[:, 0], cut[:, 1] - 1  # the last basket of a window is only a target
     names = len(baskets.event_names)
-    batch = baskets.steps(starts, lengths, np.arange(1, 1 + names), 1 + names).to(device)
+    asked = None if baskets.times is None else baskets.times[starts + lengths]
+    batch = baskets.steps(starts, lengths, np.arange(1, 1 + names), 1 + names, asked=asked).to(device)
     inside = np.arange(batch.minutes.shape[1]) < lengths[:, None]
     read_at = (starts[:, None] + np.arange(inside.shape[1]))[inside]  # (t,)
     taught = [horizon.drawn_next(baskets, read_at, rng)]
@@ -85,7 +86,8 @@ def batch_loss(
         seen = seen.without_ids(torch.rand(len(rows), generator=generator(), device=device) < hidden[rows])
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         places = towers.item_places(seen)  # (r, dim), each item once
-        states = towers.users(batch.pooled(places[read]), batch.kinds, batch.minutes)[batch.real]  # (t, dim)
+        steps = (batch.pooled(places[read]), batch.kinds, batch.minutes, batch.waits)
+        states = towers.users(*steps)[batch.real]  # (t, dim)
         users = [towers.directions(states)]
         if reach is not None and towers.users.later is not None:
             users.append(towers.directions(towers.users.later(states)))

@@ -69,16 +69,16 @@ def test_trends_rise_with_what_is_new() -> None:
 def test_what_was_had_is_counted_by_baskets() -> None:
     users, items = np.array([0, 0, 0, 0, 1]), np.array([3, 3, 5, 3, 7])
     times = np.array([1, 1, 1, 2, 9]) * DAY
-    had = owned(Interactions.from_events(IdMap.of(["u", "v"]), ITEMS, users, items, times=times))
+    had = owned(Interactions.from_events(IdMap.of(["u", "v"]), ITEMS, users, items, times=times), np.arange(6) / 10)
     assert list(zip(had.users, had.items, strict=True)) == [(0, 3), (0, 5), (1, 7)]
-    np.testing.assert_allclose(had.features, [[1, np.log(2), 0], [1, 0, np.log(2)], [1, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(had.features, [[1, np.log(2), 0, 0.3], [1, 0, np.log(2), 0.5], [1, 0, 0, 0]], rtol=1e-6)
 
 
 def test_own_items_are_merged_exactly_as_if_all_items_were_scored() -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(3, 40)).astype(np.float32)
     histories = Interactions.from_histories([["i1", "i2", "i3"], [], ["i9"]], items=ITEMS)
-    had, repeats = owned(histories), Repeats((1.0, 0.5, -0.5))
+    had, repeats = owned(histories, np.zeros(40, dtype=np.float32)), Repeats((1.0, 0.5, -0.5, 0.0))
     own = scores[had.users, had.items] + repeats.added(had)
     others = scores.copy()
     others[had.users, had.items] = -np.inf
@@ -93,7 +93,7 @@ def test_own_items_that_may_not_be_answered_are_none() -> None:
     histories = Interactions.from_histories([["i1", "i2", "i3"]], items=ITEMS)
     barred = Interactions.from_histories([["i2"]], items=ITEMS)
     request = Request(histories, exclude=barred, candidates=np.arange(40) != 1, exclude_seen=False)
-    assert owned(histories).allowed(request).items.tolist() == [3]
+    assert owned(histories, np.zeros(40, dtype=np.float32)).allowed(request).items.tolist() == [3]
 
 
 # ---- a shop whose baskets have dates: everybody buys his own three again, in a family of ten
