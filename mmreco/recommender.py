@@ -228,7 +228,8 @@ class Recommender:
         allow, refuse : item ids, optional
             Only these, none of these.
         at : when it is asked, optional
-            A datetime, ISO text or milliseconds since 1970 UTC, for models that know of time.
+            A datetime, ISO text or milliseconds since 1970 UTC, for models that know of time; just after each one's
+            newest event when omitted.
 
         Raises
         ------

@@ -115,8 +115,8 @@ class Holdout:
         DataError
             `rows` are no whole numbers, e.g. a mask, or one is outside the users.
         """
-        at = None if self.at is None else self.at[np.asarray(rows, dtype=np.int64)]
-        return Holdout(self.histories.take(rows), self.targets.take(rows), at)
+        histories, targets = self.histories.take(rows), self.targets.take(rows)
+        return Holdout(histories, targets, None if self.at is None else self.at[np.asarray(rows, dtype=np.int64)])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -257,6 +257,15 @@ class TestHoldout:
         with pytest.raises(IncompatibleError, match="the same items"):
             Holdout(events, other)
 
+    def test_there_is_one_time_of_asking_for_each(self) -> None:
+        events = made([[0, 1], [2]]).interactions
+        assert Holdout(events, events, np.array([5, 6])).take([1]).at == [6]
+        for wrong in (np.array([5]), np.array([5.0, 6.0])):
+            with pytest.raises(DataError, match="expected whole milliseconds"):
+                Holdout(events, events, wrong)  # type: ignore[arg-type]
+        with pytest.raises(DataError, match="asked of 2"):
+            Holdout(events, events, np.array([5, 6])).take([7])
+
     def test_take_takes_both_sides(self) -> None:
         test = leave_last_out(made([[0, 1], [2, 3], [4, 5]])).test
         some = test.take([2, 0])

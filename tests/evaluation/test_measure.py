@@ -71,6 +71,19 @@ def test_figures_are_means_over_the_users_with_targets() -> None:
     }  # fmt: skip
 
 
+def test_the_time_of_asking_reaches_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, moments = Alphabetical(), []
+    answer = Alphabetical.recommend
+    monkeypatch.setattr(
+        Alphabetical, "recommend", lambda self, request: moments.append(request.at) or answer(self, request)
+    )
+    evaluate(model, Holdout(TEST.histories, TEST.targets, np.array([1, 2, 3, 4])), k=2, batch_size=2)
+    assert [at.tolist() for at in moments] == [[1, 3], [4]]
+    moments.clear()
+    evaluate(model, TEST, k=2)
+    assert moments == [None]
+
+
 def test_options_reach_the_model() -> None:
     seen = evaluate(Alphabetical(), TEST, k=2, exclude_seen=False)
     assert seen["hit_rate@2"] == pytest.approx(2 / 3)

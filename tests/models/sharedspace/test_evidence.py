@@ -8,11 +8,12 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
+from mmreco.metrics import ndcg
 from mmreco.models import Training
-from mmreco.models.sharedspace import SharedSpace
+from mmreco.models.sharedspace import SharedSpace, repeats
 from mmreco.models.sharedspace.blend import Evidence, pooled, weighed
 from mmreco.models.sharedspace.item_to_item import ItemToItem
-from mmreco.models.sharedspace.repeats import Repeats, merged, owned
+from mmreco.models.sharedspace.repeats import Repeats, had_again, merged, owned
 from mmreco.models.sharedspace.trends import trends
 from mmreco.splitting import Holdout
 
@@ -72,6 +73,44 @@ def test_what_was_had_is_counted_by_baskets() -> None:
     had = owned(Interactions.from_events(IdMap.of(["u", "v"]), ITEMS, users, items, times=times), np.arange(6) / 10)
     assert list(zip(had.users, had.items, strict=True)) == [(0, 3), (0, 5), (1, 7)]
     np.testing.assert_allclose(had.features, [[1, np.log(2), 0, 0.3], [1, 0, np.log(2), 0.5], [1, 0, 0, 0]], rtol=1e-6)
+
+
+def test_an_item_is_had_again_as_often_as_its_buyers_return_to_it() -> None:
+    rows = []  # everybody has four baskets: i0 in each, i1 in the first alone, i2 in none but the last
+    for user in range(50):
+        rows += [(user, 0, day) for day in range(4)] + [(user, 1, 0), (user, 2, 3)]
+    users, items, days = np.array(rows).T
+    log = Interactions.from_events(IdMap.of([f"u{u}" for u in range(50)]), ITEMS, users, items, times=days * DAY)
+    found = had_again(log)
+    usual = 150 / 300  # had again, of the chances there were
+    np.testing.assert_allclose(found[0], np.log((150 / usual + 10) / (150 + 10)), rtol=1e-5)
+    np.testing.assert_allclose(found[1], np.log(10 / (150 + 10)), rtol=1e-5)
+    assert not found[2:].any()
+    assert not had_again(Interactions.from_histories([["i0"], ["i1"]], items=ITEMS)).any()
+
+
+def test_of_lists_that_are_as_good_the_one_with_more_that_is_new_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    n = 80
+    right = np.where(np.arange(n) % 2, 0, rng.integers(5, 40, size=n))  # every other one wants i0 again
+    histories = Interactions.from_histories([["i0", "i1", "i2"]] * n, items=ITEMS)
+    asked = Holdout(histories, Interactions.from_histories([[f"i{r}"] for r in right], items=ITEMS))
+    wishes = 2 * np.eye(40, dtype=np.float32)[right] + rng.random((n, 40)).astype(np.float32)
+    pool = pooled([Evidence(wishes, np.eye(40, dtype=np.float32))], asked, seen=True)
+    had = owned(histories, np.zeros(40, dtype=np.float32))
+    found = Repeats.fit(pool, np.ones(1), had)
+    monkeypatch.setattr(repeats, "_LOWER", 0)
+    likeliest = Repeats.fit(pool, np.ones(1), had)
+    assert found is not None
+    assert likeliest is not None
+    assert found.weights[0] < likeliest.weights[0]
+    assert found.weights[1:] == likeliest.weights[1:]
+    figures = []
+    for one in (found, likeliest):
+        scores = wishes.copy()
+        scores[had.users, had.items] += one.added(had)
+        figures.append(ndcg(Ranking.from_scores(scores, 10), asked.targets).mean())
+    assert figures[0] >= figures[1] * 0.995
 
 
 def test_own_items_are_merged_exactly_as_if_all_items_were_scored() -> None:

@@ -1,11 +1,21 @@
 import numpy as np
 import pytest
 
+from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError
-from mmreco.models.sharedspace.horizon import dated, drawn_later, drawn_next, horizon_of, later_half, reach_of
+from mmreco.models.sharedspace.horizon import (
+    asks_next,
+    dated,
+    drawn_later,
+    drawn_next,
+    horizon_of,
+    later_half,
+    reach_of,
+)
+from mmreco.splitting import leave_last_out
 
 DAY = 86_400_000
 ITEMS = IdMap.of([str(i) for i in range(10)])
@@ -40,9 +50,14 @@ def test_the_horizon_is_the_latest_tenth_and_parts_what_is_learnt_from_what_is_a
     assert 8 * DAY < ahead < 14 * DAY
     assert horizon_of(whole, "next") is None
     train, asked = later_half(whole)
+    assert not asks_next(asked)
+    assert asks_next(leave_last_out(Dataset.from_interactions(whole)).test)
     assert train.times is not None
     assert asked.targets.times is not None
     assert train.times.max() < asked.targets.times.min()
+    assert asked.at is not None
+    assert (asked.at > train.times.max()).all()
+    assert (asked.at <= asked.targets.times.min()).all()
     assert len(asked) > 50
 
 

@@ -12,6 +12,7 @@ from mmreco.data.request import Request
 from mmreco.models import Training
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.models.sharedspace.seasons import asked_at, seasons, time_of_year
+from mmreco.recommender import Recommender
 from mmreco.splitting import by_time, leave_last_out
 
 MINUTE, DAY = 60_000, 86_400_000
@@ -40,9 +41,16 @@ def visits() -> Interactions:
 
 
 @pytest.fixture(scope="module")
-def space() -> SharedSpace:
+def recommender() -> Recommender:
     training = Training(epochs=6, learning_rate=0.01, device="cpu")
-    return SharedSpace(dim=16, target="next", training=training).fit(Dataset.from_interactions(visits()))
+    model = SharedSpace(dim=16, target="next", training=training)
+    return Recommender.fit(Dataset.from_interactions(visits()), model=model)
+
+
+@pytest.fixture(scope="module")
+def space(recommender: Recommender) -> SharedSpace:
+    assert isinstance(recommender.model, SharedSpace)
+    return recommender.model
 
 
 def asked(n: int = 3) -> Interactions:
@@ -55,6 +63,16 @@ def test_what_follows_depends_on_when_it_is_asked(space: SharedSpace) -> None:
     at_once, in_a_month = (space.recommend(histories=asked(), k=4, at=np.array(at)) for at in (2 * MINUTE, 30 * DAY))
     assert (at_once.rows // 10 == np.arange(3)[:, None]).all()
     assert (in_a_month.rows[:, 0] == 39).all()
+
+
+def test_the_front_door_passes_the_time_on(recommender: Recommender) -> None:
+    log = visits()
+    assert log.times is not None
+    newest = int(log.times[log.starts[1] - 1])
+    now, at_once = (recommender.recommend(["u0"], k=5, exclude_seen=False, at=at) for at in (None, newest))
+    later = recommender.recommend(["u0"], k=5, exclude_seen=False, at=newest + 30 * DAY)
+    assert now.ids() == at_once.ids()
+    assert now.ids() != later.ids()
 
 
 def test_each_question_has_its_own_time(space: SharedSpace) -> None:
