@@ -263,7 +263,7 @@ class TestHoldout:
         for wrong in (np.array([5]), np.array([5.0, 6.0])):
             with pytest.raises(DataError, match="expected whole milliseconds"):
                 Holdout(events, events, wrong)  # type: ignore[arg-type]
-        with pytest.raises(DataError, match="asked of 2"):
+        with pytest.raises(DataError, match="of 2; expected"):
             Holdout(events, events, np.array([5, 6])).take([7])
 
     def test_take_takes_both_sides(self) -> None:
