@@ -27,7 +27,7 @@ class MMRecoError(Exception):
 
 
 class DataError(MMRecoError, ValueError):
-    """The caller's table, file or array is unusable; the message names the place and the mend."""
+    """The caller's table, file or array is unusable; the message says where, and how to fix it."""
 
 
 class UnknownIdError(MMRecoError, KeyError):

@@ -71,7 +71,7 @@ _REPEATS = "this shop's customers buy again, so what they had is answered too; e
 
 
 class Recommender:
-    """A shop that answers: what next for a shopper, what is like this item, what matches these words or this picture.
+    """Recommendations, similar items and search by words or pictures, over one shop's data.
 
     Made by `fit` or `load`. Questions may be asked from many threads at once and never wait; each is answered from one
     state. `observe`, `add`, `update`, `remove`, `forget` and `refit` are done one at a time, and count from the next

@@ -40,9 +40,38 @@ def test_published_figures_are_those_of_the_result_files(page: str) -> None:
     assert [cell for cell in published if cell not in computed] == []
 
 
-def test_seconds_beside_a_command_are_those_of_the_result_files() -> None:
-    for name in ("Beauty", "new items", "new films", "strangers", "missing"):
-        assert f"| {figures.FIGURES[f'{name} seconds']()} |" in (ROOT / "docs/results.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("page", "name"), [("docs/results.md", "seconds"), ("docs/zh/results.md", "秒")])
+def test_seconds_beside_a_command_are_those_of_the_result_files(page: str, name: str) -> None:
+    computed = {figure().removesuffix(" to build").replace(" to ", " 到 ") for figure in figures.SECONDS.values()}
+    cells = [cell for cell in column((ROOT / page).read_text(encoding="utf-8"), name) if cell]
+    said = [cell.removesuffix(" to build").removeprefix("建图 ").replace(" to ", " 到 ") for cell in cells]
+    assert len(said) >= 12
+    assert [cell for cell in said if cell not in computed | {"not taken", "未记录"}] == []
+
+
+@pytest.mark.parametrize(("page", "name"), [("README.md", "command, seconds"), ("README.zh.md", "命令、秒")])
+def test_every_command_of_the_readme_has_its_seconds(page: str, name: str) -> None:
+    computed = {re.findall(r"[\d,]+ s", figure())[-1] for figure in figures.SECONDS.values()}
+    cells = column((ROOT / page).read_text(encoding="utf-8"), name)
+    said = [re.findall(r"[\d,]+ s", cell) for cell in cells if cell not in ("the same", "同上")]
+    assert [seconds for seconds in said if len(seconds) != 1 or seconds[0] not in computed] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("README.md", ["published"]),
+        ("README.zh.md", ["已发表"]),
+        ("docs/results.md", ["published", "beside", "nearest by content"]),
+        ("docs/zh/results.md", ["已发表", "对照", "内容最近邻"]),
+    ],
+)
+def test_figures_beside_ours_are_published_or_those_of_the_result_files(page: str, names: list[str]) -> None:
+    table = (ROOT / "benchmarks" / "quality" / "table.py").read_text(encoding="utf-8")
+    known = {figure() for figure in figures.BESIDE.values()} | set(re.findall(r"\b0\.\d{4}\b", table))
+    cells = [cell for name in names for cell in column((ROOT / page).read_text(encoding="utf-8"), name)]
+    assert len(cells) >= 5
+    assert [cell for cell in cells if re.split(r"[ （(]", cell)[0] not in known] == []
 
 
 def test_both_languages_publish_the_same() -> None:

@@ -34,7 +34,7 @@ def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
     folder : MovieLens's own, with `movies.dat` and `ratings.dat`, or both as `.csv`
         Or with `ml1m_interactions.parquet` (user, movie, pos, timestamp) in place of the ratings. Where a time is
         missing there, a rating gets that of the one before it in its user's order, or else of the one after; a user
-        without any gets his neighbour's by number, as numbers follow the time of joining. Pictures in `posters/`,
+        without any gets their neighbour's by number, as numbers follow the time of joining. Pictures in `posters/`,
         named like the film, become the column `image`; what `users.dat` says of the users, `users`.
     at_least : 1 or more
         Films with fewer ratings are left out.

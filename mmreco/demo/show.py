@@ -150,7 +150,7 @@ def _arrivals(found: Findings, gallery: Gallery) -> Iterator[str]:
     yield prose(
         f"{int(never.sum())} products arrive when the log ends; no one has clicked them, and words, picture and plain "
         f"facts alone place them. They make up {found.cold['share']:.1%} of what is recommended. When a shopper "
-        f"first clicks one in the week after, it stands among the twenty just recommended to him from the whole "
+        f"first clicks one in the week after, it stands among the twenty just recommended to them from the whole "
         f"catalogue in {found.cold['recall@20']:.1%} of cases; by chance it would in {found.cold['chance@20']:.1%}."
     )
     rows = found.recommender.model.recommend(histories=found.test.histories).rows

@@ -27,7 +27,7 @@ _TRIED: Final = 4  # addresses of a host
 
 @dataclass(frozen=True, kw_only=True)
 class Fetcher:
-    """Gets files from the hosts it is allowed to, and from nowhere else.
+    """Fetches files from the hosts it is allowed to, and from nowhere else.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Fetcher:
 
 @dataclass(frozen=True)
 class WebFile:
-    """A content behind an address, for `embed`: read by the thread that needs it, refused when it cannot be had.
+    """A content behind a URL, for `embed`: read by the thread that needs it, refused when it cannot be fetched.
 
     Parameters
     ----------

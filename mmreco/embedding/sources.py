@@ -177,7 +177,7 @@ class StoredFile:
 
 
 def stored_contents(address: str, **options: Any) -> tuple[IdMap, list[StoredFile | DataError]]:
-    """The files below an address of an object store, sorted by name, and their ids: the names without the ending.
+    """The files below a URL of an object store, sorted by name, and their ids: the names without the ending.
 
     Two files with one id, and names that are not Unicode, are refused as by `folder_pictures`.
 

@@ -48,7 +48,7 @@ def assign(user: str, shares: Mapping[str, float], *, experiment: str, key: byte
 
 
 def require_shares(shares: Mapping[str, float]) -> None:
-    """Nothing, or an error.
+    """Check that the shares can be used.
 
     Raises
     ------

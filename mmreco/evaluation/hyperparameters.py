@@ -51,7 +51,7 @@ class Range:
 
 @dataclass(frozen=True, eq=False)
 class TuningResult:
-    """What a search found.
+    """The outcome of a search for hyper-parameters.
 
     Parameters
     ----------

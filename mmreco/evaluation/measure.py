@@ -39,7 +39,7 @@ def evaluate(
     batch_size: int = 1_024,
     progress: bool = False,
 ) -> Report:
-    """How well the model's answers to the test's histories hold its targets: a `Report`.
+    """The metrics of a model on the test set of a split: a `Report`.
 
     The ranking is always over the full catalogue, unless `sampled` asks otherwise, and then every metric's name says
     so. Users without targets are not counted, and `Report.skipped` says how many.
@@ -59,7 +59,7 @@ def evaluate(
     context : optional
         What the measures beyond accuracy, and those by segment, need.
     sampled : 1 or more, optional
-        Rank each user's targets among this many items drawn evenly from those he has not had, the same for every
+        Rank each user's targets among this many items drawn evenly from those they have not had, the same for every
         model. The names become e.g. "ndcg@10 (100 sampled)". Such figures are no estimate of the real ones, and may
         put models in another order; they serve to compare with papers that have nothing else.
     batch_size : optional

@@ -21,7 +21,7 @@ _CELLS = 1 << 22  # draws times events held at a time
 
 @dataclass(frozen=True)
 class OffPolicyEstimate:
-    """What a policy would earn an event.
+    """The reward per event that a policy would earn.
 
     Parameters
     ----------

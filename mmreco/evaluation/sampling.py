@@ -14,9 +14,9 @@ _SLACK = 8  # further draws, since some meet the same item
 def drawn(
     histories: Interactions, targets: Interactions, n: int, rng: np.random.Generator, *, where: Bool | None = None
 ) -> Bool:
-    """Which items are ranked for each user, shape `(users, n_items)`: his targets, and `n` drawn evenly from the rest.
+    """The items to rank for each user, shape `(users, n_items)`: their targets, and `n` drawn evenly from the rest.
 
-    The rest is neither in his history nor among his targets. `rng` is read a user at a time, so that batches of any
+    The rest is neither in their history nor among their targets. `rng` is read a user at a time, so that batches of any
     size draw alike.
 
     Raises

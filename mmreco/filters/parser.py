@@ -55,7 +55,7 @@ _WORDS = ("and", "or", "not", "in", "is", "null", "none", "true", "false")
 
 
 def mask(catalogue: Catalogue, expression: str) -> Bool:
-    """Which items the expression is true of, shape `(n,)`.
+    """The items for which the expression is true, shape `(n,)`.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """How an approximate index is measured, and made just good enough: recall against an exact search of the same items.
 
 The sample is a few hundred of the index's own items, each looked for without itself, unless the caller has queries
-of his own, which is better where queries are not like items.
+of their own, which is better where queries are not like items.
 """
 
 from dataclasses import replace

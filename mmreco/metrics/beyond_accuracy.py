@@ -129,7 +129,7 @@ def popularity(ranking: Ranking, seen: Interactions) -> F64:
 
 
 def popularity_lift(ranking: Ranking, histories: Interactions, values: F64) -> F64:
-    """How much more popular a user's answers are than his history, shape `(n,)`; 0 is alike, 1 is twice as popular.
+    """How much more popular a user's answers are than their history, shape `(n,)`; 0 is alike, 1 is twice as popular.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How unlike each other a user's answers are, and whether they keep the proportions of his own past.
+"""How unlike each other a user's answers are, and whether they keep the proportions of their own past.
 
 Sources: Ziegler et al., "Improving recommendation lists through topic diversification", 2005 (intra-list similarity);
 Steck, "Calibrated recommendations", 2018.
@@ -62,7 +62,7 @@ def diversity(ranking: Ranking, vectors: Rows) -> F64:
 
 
 def miscalibration(ranking: Ranking, histories: Interactions, bags: Rows) -> F64:
-    """How far the categories of a user's answers are from those of his history, in nats, shape `(n,)`; 0 is alike.
+    """How far the categories of a user's answers are from those of their history, in nats, shape `(n,)`; 0 is alike.
 
     The Kullback-Leibler divergence of the answer's mix from the history's, Steck's `C_KL` with `alpha` 0.01; a history
     counts its events by their weights, and an item with several categories is shared out among them. At most 4.6.

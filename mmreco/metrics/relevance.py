@@ -70,7 +70,7 @@ def item_exposure(ranking: Ranking, n_items: int) -> I64:
 
 
 def require_rows(ranking: Ranking, n_items: int) -> None:
-    """Nothing, or an error.
+    """Check that the shares can be used.
 
     Raises
     ------

@@ -1,13 +1,13 @@
-"""BPR: factors that put what a user turned to above what he did not.
+"""BPR: factors that put what a user turned to above what they did not.
 
 Source: Rendle, Freudenthaler, Gantner, Schmidt-Thieme, "BPR: Bayesian personalized ranking from implicit feedback",
-2009. Followed: triples of a user, an item of his and an item that is not, drawn evenly over all pairs of user and item;
+2009. Followed: triples of a user, an item of theirs and another item, drawn evenly over all pairs of user and item;
 stochastic ascent on the log-likelihood that the first item wins, less the L2 penalty; an item has factors and a bias.
 
 Deviations: triples are taken a batch at a time, with the gradients of what a batch holds twice summed; a pair is drawn
 as often as its events weigh on average, and where that is below 0 its item is the one that loses; and user factors are
-thrown away: whoever asks is folded in by Newton's method on the same objective with the items as they are, each of his
-items against the same drawn `_AGAINST` others.
+thrown away: whoever asks is folded in by Newton's method on the same objective with the items as they are, each of
+their items against the same drawn `_AGAINST` others.
 """
 
 from dataclasses import dataclass

@@ -4,8 +4,8 @@ Source: Tang & Wang, "Personalized top-N sequential recommendation via convoluti
 Followed: horizontal filters of every height with max pooling over time, vertical filters, a dense layer over both, one
 table of vectors for items that are read and another for items that are predicted.
 
-Deviations: the vector of a user's general taste is the mean of the items he turned to so far, instead of a vector
-learnt for his id, so that unseen users are served; every step of a history predicts the next event alone, by a softmax
+Deviations: the vector of a user's general taste is the mean of the items they turned to so far, instead of a vector
+learnt for their id, so that unseen users are served; every step of a history predicts the next event alone, by softmax
 over the catalogue (or a sample of it), instead of the next two or three by binary cross-entropy; the items predicted
 have no bias; the weights that remain are a running average.
 """

@@ -1,15 +1,15 @@
-"""CFGAN: a generator that writes a user's whole row of the matrix, and a discriminator that is to tell it from his own.
+"""CFGAN: a generator that writes a user's whole row of the matrix, and a discriminator that tells it from the real row.
 
 Source: Chae, Kang, Kim, Lee, "CFGAN: a generic collaborative filtering framework based on generative adversarial
 networks", 2018; the user-based form (uCFGAN) with zero-reconstruction, and with partial masking where `masked` asks for
-it. Followed: both networks are given the user's row as condition; what the generator writes is masked to the items he
-bought and a share of those he did not, and pushed to zero on another share; the two are trained in turn.
+it. Followed: both networks are given the user's row as condition; what the generator writes is masked to the items they
+bought and a share of those they did not, and pushed to zero on another share; the two are trained in turn.
 
 Deviations: the losses are least squares (Mao et al., "Least squares generative adversarial networks", 2017), whose pull
 on the generator ends where it is believed: under the paper's cross-entropy the discriminator grew sure of itself, and
 pushed all rows to zeros and ones that no longer ranked. The discriminator reads the row in two parts, what stands where
-the user bought and what stands where he did not, instead of row and condition side by side, over the root of how much
-he bought. It begins with the same weight for every item and learns slowly: what it says of an item is how hard the
+the user bought and what stands where they did not, instead of row and condition side by side, over the root of how much
+they bought. It begins with the same weight for every item and learns slowly: what it says of an item is how hard the
 generator is pulled there, and weights of its own for each, drawn or learnt from few, rank the items by chance. A share
 of the condition is hidden from the generator in training (the paper's reads it whole, and learns to copy it). The
 weights that remain are a running average of the generator's; the discriminator is gone once `fit` ends.
@@ -48,7 +48,7 @@ class _Generator(nn.Module):
         self.write = nn.Linear(hidden, n_items)
 
     def forward(self, condition: Tensor) -> Tensor:
-        """`(b, n_items)` -> logits of each item being his, `(b, n_items)`."""
+        """`(b, n_items)` -> logits of each item being theirs, `(b, n_items)`."""
         logits: Tensor = self.write(torch.tanh(self.read(self.dropout(F.normalize(condition, dim=1)))))
         return logits
 

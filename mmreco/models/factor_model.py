@@ -1,6 +1,6 @@
 """FactorModel: what models of users and items as vectors of factors share; a history is folded in when asked.
 
-No vector of a user is kept. Whoever asks is a history, trained on or not, and his vector is computed from the items in
+No vector of a user is kept. Whoever asks is a history, trained on or not, and the vector is computed from the items in
 it, so unseen users and new events need no retraining.
 """
 

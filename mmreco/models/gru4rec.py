@@ -7,8 +7,8 @@ table of item vectors for reading and prediction is kept ("constrained embedding
 Deviations: the loss is the softmax over the catalogue (or a sample of it), which the second paper finds among the best
 and the replication of Petrov & Macdonald, 2022, prefers, instead of BPR or TOP1; whole histories are read at once,
 instead of session-parallel batches; the state is added to the vector of the last item, and item vectors begin small,
-so that a user begins next to what he took last; an LSTM may take the GRU's place; the weights that remain are a running
-average.
+so that a user begins next to what they took last; an LSTM may take the GRU's place; the weights that remain are a
+running average.
 """
 
 from dataclasses import dataclass

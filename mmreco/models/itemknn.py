@@ -36,7 +36,7 @@ _CELLS = 1 << 22  # similarities held at a time
 @final
 @dataclass(kw_only=True, eq=False)
 class ItemKNN(ScoreModel):
-    """Items of the same users as the history's items; exact and sparse.
+    """Items that share users with the items of the history; exact and sparse.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ Zeng, "Logistic regression in rare events data", 2001, for learning from a sampl
 the offset; Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", 2015, for the
 calibration error. A logistic regression on the facts of `mmreco.models.pair_features`: how popular an item is and was
 lately, what reviews say of it, how much more than others the shopper turns to its category and brand, how near its
-price is to his, and whether he had it.
+price is to theirs, and whether they had it.
 
 Deviates in what is predicted: not a click on a showing, which a log of events does not hold, but which of all items
 comes next. So the probabilities of all items for one history add up to about 1.

@@ -155,7 +155,7 @@ class MultVAE(Trained[_Network], ScoreModel):
         return logits.cpu().numpy()
 
     def sample(self, histories: Interactions, *, seed: int = 0) -> Interactions:
-        """Generated histories: for each user, as many distinct items as he has, drawn from his code.
+        """Generated histories: for each user, as many distinct items as they have, drawn from their code.
 
         The order of a drawn history is that of the draw; there are no times.
 

@@ -6,7 +6,7 @@ last layer), and binary cross-entropy against four items drawn evenly from those
 Zhang, Anderson, "Neural collaborative filtering vs. matrix factorization revisited", 2020, found no gain over a
 well-tuned inner product: expect none.
 
-Deviations: a user's vector is the mean of vectors of the items in his history, instead of one learnt for his id, so
+Deviations: a user's vector is the mean of vectors of the items in their history, instead of one learnt for their id, so
 that unseen users are served; while an event is predicted its own item is left out of the mean, as in Kabbur, Ning,
 Karypis, "FISM", 2013. Items have a bias, so that an empty history is answered by what is popular. NeuMF begins from
 scratch, not from trained halves. The weights that remain are a running average.

@@ -1,7 +1,7 @@
 """TwoTower: a tower for users and a tower for items, that meet at a cosine.
 
-Sources: Covington, Adams, Sargin, "Deep neural networks for YouTube recommendations", 2016 (a user is the mean of the
-vectors of what he watched, through dense layers); Yi et al., "Sampling-bias-corrected neural modeling for large corpus
+Sources: Covington, Adams, Sargin, "Deep neural networks for YouTube recommendations", 2016 (a user is the mean of
+vectors of watched items, through dense layers); Yi et al., "Sampling-bias-corrected neural modeling for large corpus
 item recommendations", 2019 (two towers, cosine with a temperature, the other items of the batch as negatives, corrected
 by the logarithm of how often they are expected there); Yang et al., "Mixed negative sampling for learning two-tower
 neural networks in recommendations", 2020 (more negatives, drawn evenly over the catalogue, so that rare items are

@@ -4,9 +4,9 @@ Sources: Resnick, Iacovou, Suchak, Bergstrom, Riedl, "GroupLens", 1994; Herlocke
 algorithmic framework for performing collaborative filtering", 1999: the `neighbours` most similar users, each item
 scored by what they did with it times how similar they are. For the similarities see `mmreco.models.similarity`.
 
-Deviations: there are no ratings to predict, so scores are sums and not means; a user is compared by his history alone,
-so that he who was trained on is his own nearest neighbour (his items are those he has seen, so they are left out of
-the answer); and items that no neighbour speaks for come after all others, by popularity.
+Deviations: there are no ratings to predict, so scores are sums and not means; users are compared by history alone, so
+a user of the training set is their own nearest neighbour (their items are seen, and so left out of the answer); and
+items that no neighbour speaks for come after all others, by popularity.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[I
     Parameters
     ----------
     ordered : optional
-        Whether it is the last event, or basket, of each, or a fifth of his events whenever they were.
+        Whether it is the last event, or basket, of each, or a fifth of their events whenever they were.
     """
     last, after = last_baskets(train, 1)
     left = train.lengths - (np.bincount(train.users_flat[last | after], minlength=len(train)) if ordered else 1)

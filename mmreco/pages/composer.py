@@ -30,7 +30,7 @@ Search = Callable[[Sequence[str], int], Ranking]
 
 
 class ArrangesShelves(Protocol):
-    """What decides which shelf stands where."""
+    """Decides which shelf stands where on a page."""
 
     def arrange(self, histories: Interactions, kinds: Sequence[str], available: Bool) -> I64:
         """The columns of `kinds` from the top down for each shopper, shape `(n, len(kinds))`; -1 at the end.

@@ -1,7 +1,7 @@
-"""Affinities: what each shopper turns to more than others do, with the events that say so.
+"""Affinities: what each shopper prefers more than others do, with the events that show it.
 
 Source: Zhai, Lafferty, "A study of smoothing methods for language models applied to ad hoc information retrieval",
-2001, for Dirichlet smoothing: a shopper's share of a value is drawn towards the shop's, the more the fewer his events.
+2001, for Dirichlet smoothing: a shopper's share of a value is drawn towards the shop's, more so with fewer events.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _DAY = 86_400_000  # milliseconds
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Affinities:
-    """What `n` shoppers turn to, on one facet of `v` values.
+    """How much `n` shoppers prefer each of the `v` values of a facet.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Affinities:
 def affinities(
     log: Interactions, facet: Facet, *, prior: float = 2.0, half_life_days: float | None = None
 ) -> Affinities:
-    """What each shopper of the log turns to on this facet.
+    """What each shopper of the log prefers on this facet.
 
     Parameters
     ----------

@@ -23,14 +23,14 @@ DAY = 86_400_000  # milliseconds
 
 @dataclass(frozen=True, kw_only=True)
 class LifeStages:
-    """Where one stage of a shopper's life ends and the next begins, in days.
+    """Where one life stage of a shopper ends and the next begins, in days.
 
     Parameters
     ----------
     new : above 0
-        A shopper is "new" for so long after his first event.
+        A shopper is "new" for so long after their first event.
     lapsing, lost : above 0, `lost` the longer
-        Without an event for so long he is "lapsing", and "lost"; otherwise "active". "unknown" without any event.
+        Without an event for so long they are "lapsing", and "lost"; otherwise "active". "unknown" without any event.
     """
 
     new: float = 14
@@ -106,7 +106,7 @@ def life_stages(log: Interactions, stages: LifeStages | None = None, *, at: int 
 
 
 def next_purchases(log: Interactions, *, event: str | None = None, prior: float = 2.0) -> pa.Table:
-    """When each shopper will buy again what he bought before, a row a shopper and item that was ever bought again.
+    """When each shopper will buy again what they bought before, a row a shopper and item that was ever bought again.
 
     The interval is the mean of the shopper's own between purchases of the item, drawn to the median of all shoppers'
     by `prior` intervals. Columns: `user_id`, `item_id`, `purchases`, `interval_days`, `last` and `due` (UTC).
@@ -188,7 +188,7 @@ def _times(log: Interactions) -> I64:
 
 
 def _ends(log: Interactions) -> tuple[I64, I64]:
-    """The times of each shopper's last and first event; 0 where he has none."""
+    """The times of each shopper's last and first event; 0 where they have none."""
     times = np.append(_times(log), 0)
     some = log.lengths > 0
     return np.where(some, times[log.starts[1:] - 1], 0), np.where(some, times[log.starts[:-1]], 0)

@@ -41,7 +41,7 @@ def high_value(rfm: pa.Table, *, share: float = 0.1) -> I64:
 
 
 def interested(found: Affinities, value: str, *, n: int = 1000, least_events: float = 2) -> I64:
-    """The rows of the `n` shoppers that turn most to this value, by lift, best first.
+    """The rows of the `n` shoppers who prefer this value most, by lift, best first.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def interested(found: Affinities, value: str, *, n: int = 1000, least_events: fl
 def lookalikes(vectors: F32, seeds: I64, n: int = 1000) -> tuple[I64, F64]:
     """The rows of the `n` shoppers most like the seeds, best first, and how like they are; no seed among them.
 
-    A shopper's likeness is the mean cosine to the 5 seeds nearest to him, or to all of them where they are fewer: a
+    A shopper's likeness is the mean cosine to the 5 seeds nearest to them, or to all of them where they are fewer: a
     seed list of several kinds of people is not averaged away.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The words of a shopper: of the titles he turned to and the reviews he wrote, weighed by how much they are his.
+"""The words of a shopper: of the titles they turned to and the reviews they wrote, weighed by how much they are theirs.
 
 Source: Salton, Buckley, "Term-weighting approaches in automatic text retrieval", 1988 (TF-IDF), a shopper's words being
 the document. Chinese is cut by jieba, stop words are left out.

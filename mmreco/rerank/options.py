@@ -134,7 +134,7 @@ class RerankOptions:
 
 
 def require_count(what: str, given: object, *, lowest: int) -> None:
-    """Nothing, or an error.
+    """Check that the shares can be used.
 
     Raises
     ------

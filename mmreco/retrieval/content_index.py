@@ -32,7 +32,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True, eq=False)
 class ContentIndex:
-    """What each item says through one encoder, indexed.
+    """The items' vectors by one encoder, indexed and searched by content.
 
     Parameters
     ----------

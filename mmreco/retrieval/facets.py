@@ -39,7 +39,7 @@ class Facet:
 def facets(
     catalogue: Catalogue, rows: I64, *, columns: Sequence[str] | None = None, n_values: int = 10
 ) -> tuple[Facet, ...]:
-    """What these items differ in, the column that parts them best first.
+    """The columns in which these items differ, the one that divides them best first.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ _STRENGTH = 30.0  # of the ridge, in judgements
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Candidates:
-    """Items that may answer each query, and what speaks for each.
+    """Items that may answer each query, with the evidence for each.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Fusion:
-    """What each sign is worth: the score of a candidate is the weighted sum of its signs.
+    """The weight of each signal: a candidate's score is the weighted sum of its signals.
 
     Parameters
     ----------

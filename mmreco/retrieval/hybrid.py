@@ -35,7 +35,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class HybridSearch:
-    """Words and meanings of a catalogue, searched together.
+    """Keyword search (BM25) and semantic search over a catalogue, combined.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ _Term = tuple[npt.NDArray[np.int32], F32]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LexicalIndex:
-    """The words of a catalogue's items, searched.
+    """A BM25 index over the text fields of a catalogue.
 
     Made by `build` or `load`. Scores lie between 0 and 4: below 1 an item holds some of the words, from 1 all of
     them, from 2 it is called exactly so (its title, its id, a brand with a model code). Inside each it is BM25, as a

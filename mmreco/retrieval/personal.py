@@ -1,4 +1,4 @@
-"""The shopper's taste in a search: what he likes moves what matches, the more the more a query leaves open.
+"""The shopper's taste in a search: what they like moves what matches, the more the more a query leaves open.
 
 Bi, Ai, Croft, "Learning a fine-grained review-based transformer model for personalized product search", 2021, find that
 personal signs help some queries and harm others; Ai, Hill, Vishwanathan, Croft, "A zero attention model for

@@ -121,7 +121,7 @@ class Completions:
 
 
 def did_you_mean(lexical: LexicalIndex, query: str) -> str | None:
-    """The query with words no item holds replaced by the nearest there are; None where nothing is to mend.
+    """The query with unknown words replaced by the nearest known ones; None if there is nothing to correct.
 
     A word that items do hold is doubted where one letter away stands another that is fifty times as frequent.
 

@@ -40,7 +40,7 @@ class Serving:
 
 
 class LiveShop:
-    """A recommender that takes in what the store holds, its own events and those of other processes.
+    """A recommender kept up to date from the event store: its own events and those of other processes.
 
     Questions are asked of `serving`, which is read once a question. `start` looks at the store and at the artefact four
     times a second until `stop`.

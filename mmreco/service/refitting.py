@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a refit, with its figures.
+    """The outcome of a refit, with its figures.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Verdict:
 
 
 def refit(artefact: str | Path, store: EventStore, *, from_scratch: bool = False, progress: bool = False) -> Verdict:
-    """Train on what came in, and publish the result to `artefact` if it is no worse; what was found.
+    """Train on new events and publish the result to `artefact` if it is no worse; the verdict.
 
     The verdict is written to the store, where every service over it reads the figures.
 

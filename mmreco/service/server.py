@@ -36,7 +36,7 @@ _SILENT_SECONDS = 60  # after which a worker that does not answer its parent is 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a worker makes its application of; travels to other processes.
+    """What a worker needs to build its application; sent to other processes.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Settings:
 
 
 def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1) -> None:
-    """Serve until the process is told to end; requests at work are finished first.
+    """Serve until the process is asked to stop; requests in progress are finished first.
 
     Parameters
     ----------

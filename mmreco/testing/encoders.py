@@ -13,7 +13,7 @@ __all__ = ["EncoderContract"]
 
 
 class EncoderContract:
-    """A test class to inherit from: finish `make` and `contents`, and pytest asks all that the library relies on.
+    """A test class to inherit from: finish `make` and `contents`, and pytest checks all that the library relies on.
 
     Examples
     --------

@@ -22,7 +22,7 @@ _ROWS = np.array([0, 3, 700, 1_700, 1_999])  # the queries of most tests lie a l
 
 
 class IndexContract:
-    """A test class to inherit from: finish `make`, and pytest asks the index all that the library relies on.
+    """A test class to inherit from: finish `make`, and pytest checks all that the library relies on.
 
     Attributes
     ----------

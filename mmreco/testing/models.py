@@ -31,7 +31,7 @@ _UNCLICKED = 2  # further items, that nobody clicked
 
 
 class ModelContract:
-    """A test class to inherit from: finish `make`, and pytest asks the model all that the library relies on.
+    """A test class to inherit from: finish `make`, and pytest checks all that the library relies on.
 
     Attributes
     ----------

@@ -2,9 +2,9 @@
 
 A session opens in a category drawn from the shopper's mix of that week. From one click to the next the
 shopper mostly stays in the category or goes to what belongs to it (a bag to the shoes). Inside the
-category he takes a product with a chance that grows with how well it fits him (colour, pattern, style,
+category they take a product with a chance that grows with how well it fits them (colour, pattern, style,
 price, what no picture shows), with its general appeal, and with how like the last click it is. One click
-in five is none of that: a popular product, whoever he is. Nobody clicks a product twice.
+in five is none of that: a popular product, whoever they are. Nobody clicks a product twice.
 """
 
 from collections.abc import Sequence

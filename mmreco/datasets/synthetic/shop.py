@@ -94,12 +94,12 @@ class SyntheticShop:
     catalogue : columns title, text, category, brand, price, created
         Pictures are drawn by `mmreco.datasets.synthetic.pictures.draw`, which adds the column `image`.
     interactions : events view, cart, purchase, review over nine weeks
-        One event a shopper and product, the furthest he went; weights as `EVENT_WEIGHTS`.
+        One event a shopper and product, the furthest they went; weights as `EVENT_WEIGHTS`.
     reviews : Chinese and English, with stars
         Written by shoppers; the stars follow how well the product fits the shopper and how good it is.
     cold : what is asked about the never-clicked products
         For each shopper who clicks one of them in the week after the log, the first as target, and as history
-        all he clicked before it. The same question as the last event held out: what comes next?
+        all they clicked before it. The same question as the last event held out: what comes next?
     truth : what no model is told
     """
 
@@ -195,7 +195,7 @@ def _interactions(users: IdMap, items: IdMap, log: Clicks, depth: I64) -> Intera
 
 
 def _cold(users: IdMap, items: IdMap, log: Clicks, depth: I64, future: Clicks, never: Bool) -> Holdout:
-    """Each shopper's first click on a never-clicked product, and all he clicked before it."""
+    """Each shopper's first click on a never-clicked product, and all they clicked before it."""
     new = np.flatnonzero(never[future.items])
     asked, at = np.unique(future.users[new], return_index=True)
     first = np.full(len(users), -1, dtype=np.int64)  # the event that is the target, in the week after

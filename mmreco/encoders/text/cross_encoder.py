@@ -24,7 +24,7 @@ _CHARACTERS = 64  # a token has fewer on average
 
 
 class CrossEncoder:
-    """How well documents answer a query, by a model that reads both at once.
+    """How well documents answer a query, by a model that reads query and document together.
 
     Parameters
     ----------

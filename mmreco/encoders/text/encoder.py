@@ -27,7 +27,7 @@ _CHARACTERS = 64  # a token has fewer on average; what lies beyond so many a tok
 
 
 class TextEncoder(StoredByFiles):
-    """Text to vectors by a pretrained model: what is meant, beyond the words that are used.
+    """Text to vectors by a pretrained model: meaning, not only shared words.
 
     Parameters
     ----------

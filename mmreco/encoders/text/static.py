@@ -34,7 +34,7 @@ _BLOCK = 8_192  # texts at a time
 
 
 class StaticEncoder(StoredByFiles):
-    """Text to vectors by looking tokens up: what a text model makes of the shop's texts, on any machine.
+    """Text to vectors by a table of token vectors, distilled from a text model; fast on any machine.
 
     Made by `distil`; nothing but numpy and the tokenizer is needed to use it.
 

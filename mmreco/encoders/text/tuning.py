@@ -98,7 +98,7 @@ def tuned(
 
 
 def said_of(catalogue: Catalogue, reviews: Reviews, *, column: str = "title", least: int = 20) -> list[Pair]:
-    """Each review with the title of what it is about.
+    """Pairs of a review and the title of the item it is about.
 
     Parameters
     ----------

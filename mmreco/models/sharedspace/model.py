@@ -81,7 +81,7 @@ _TEMPERATURE = 0.07  # at the start; it is learnt
 @final
 @dataclass(kw_only=True, eq=False)
 class SharedSpace(Trained[Towers], VectorModel):
-    """Users and items in one space, trained on behaviour, reaching whoever has content or a history.
+    """Users and items in one space, trained on behaviour; serves new items with content and new users with a history.
 
     It reads the dataset's interactions, its content vectors, and of the catalogue `category`, `brand`, `price` and the
     words of `title`, those there are.
