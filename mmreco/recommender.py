@@ -28,6 +28,7 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
+from mmreco.data.moment import moment_ms
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.data.reviews import Reviews
@@ -60,7 +61,6 @@ from mmreco.retrieval.content_index import ContentIndex
 from mmreco.retrieval.content_search import search_content
 from mmreco.retrieval.cropping import cropped
 from mmreco.retrieval.lexical import FIELDS, LexicalIndex
-from mmreco.splitting import moment_ms
 from mmreco.storage.artefact import Artefact, publish, read_artefact
 
 __all__ = ["Recommender"]

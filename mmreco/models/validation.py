@@ -3,7 +3,8 @@
 import numpy as np
 
 from mmreco.data.interactions import Interactions
-from mmreco.splitting import Holdout, asked_when_wanted, drawn_events, last_baskets
+from mmreco.splitting import Holdout
+from mmreco.splitting.held_events import asked_when_wanted, drawn_events, last_baskets
 
 __all__ = ["held_out", "validations_per_epoch"]
 

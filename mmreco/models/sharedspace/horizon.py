@@ -13,7 +13,8 @@ from mmreco.arrays import F32, I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError
-from mmreco.splitting import Holdout, asked_when_wanted
+from mmreco.splitting import Holdout
+from mmreco.splitting.held_events import asked_when_wanted
 
 __all__ = ["Drawn", "Target", "asks_next", "dated", "drawn_later", "drawn_next", "horizon_of", "later_half", "reach_of"]
 
