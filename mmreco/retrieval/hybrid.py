@@ -190,14 +190,18 @@ class HybridSearch:
     def _letters(self, queries: Sequence[str], rows: I64) -> F32:
         """The share of each query's three-letter pieces that an item's title holds, shape `(n, c)`."""
         out = np.zeros(rows.shape, dtype=np.float32)
-        titles: dict[int, str] = {}
-        for line, query in enumerate(queries):
-            asked = trigrams(query)
-            for place, row in enumerate(rows[line].tolist() if asked else ()):
-                if row >= 0:
-                    if row not in titles:
-                        titles[row] = marked(self._written("title", row))
-                    out[line, place] = sum(piece in titles[row] for piece in asked) / len(asked)
+        asked = [trigrams(query) for query in queries]
+        distinct = np.unique(rows[rows >= 0])
+        if not len(distinct) or "title" not in self.catalogue.table.column_names:
+            return out
+        written = self.catalogue.table["title"]  # one by one: `take` puts the parts of a column together first
+        titles = [marked(str(written[row].as_py() or "")) for row in distinct.tolist()]
+        for line, pieces in enumerate(asked):
+            if pieces:
+                own = np.flatnonzero(rows[line] >= 0)
+                places = np.searchsorted(distinct, rows[line, own]).tolist()
+                held = [[piece in titles[place] for piece in pieces].count(True) for place in places]
+                out[line, own] = np.array(held, dtype=np.float32) / len(pieces)
         return out
 
     def _read(self, row: int) -> str:
