@@ -14,7 +14,7 @@ I64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 F64 = npt.NDArray[np.float64]
 
-_CHUNK = 1 << 22  # values looked at together, so that a memory-mapped array is not pulled in whole
+_CHUNK = 1 << 22  # values processed together, so that a memory-mapped array is not pulled in whole
 
 
 def frozen(array: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

@@ -29,7 +29,7 @@ class Answer:
         Rows of `catalogue`, with scores.
     catalogue : the shop the answer is from
     popular : shape `(n,)` of bool
-        Questions answered with what most people took, as nothing was known to go by.
+        Questions answered with popular items, as nothing was known of the user.
     unknown : optional
         Users or items of the request that the shop does not know, or queries no encoder understands.
     notes : optional

@@ -65,7 +65,7 @@ def compare(
     split : as the splitters of `mmreco.splitting` answer
     k : 1 or more
         The cut-off that is tested, as NDCG@k; 1, 2, 5, 10 and 20 are measured as well.
-    baseline : the name of the model that all are held against, or None
+    baseline : the name of the model that all are compared with, or None
         One of `MODELS` is added where `models` has it not.
     context : optional
         What `evaluate` may know beside the split; `EvaluationContext.of(split.train)` when omitted.

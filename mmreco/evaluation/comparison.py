@@ -55,7 +55,7 @@ class Comparison:
     failed : the models that could not be fitted or asked, with what they said
     test : what they were asked
     metric : the figure that is tested, e.g. "ndcg@10"
-    baseline : the model that all are held against, or None
+    baseline : the model that all are compared with, or None
     seed : of the draws of intervals and tests
     shown : shape `(s,)`
         The lines of `test` whose answers are kept, to be looked at.

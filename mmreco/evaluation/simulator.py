@@ -30,7 +30,7 @@ class SlateSimulator:
     appeal : shape `(n_items,)`, float32
         What everybody likes in it; added to the liking, a logit.
     attention : shape `(width,)`, float64
-        The chance that each place is looked at.
+        The chance that each place is seen.
     likeness : 0 to 1
         How much of its attraction an item loses that is the same as one above it; 0 for no effect of the slate.
     fatigue : 0 to 1
@@ -66,7 +66,7 @@ class SlateSimulator:
         return len(self.attention)
 
     def attraction(self, users: I64) -> F64:
-        """The chance of a click on an item that is looked at, alone on the slate, shape `(n, n_items)`."""
+        """The chance of a click on an item that is seen, alone on the slate, shape `(n, n_items)`."""
         logits = self.tastes[users] @ self.items.T + self.appeal
         return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))
 

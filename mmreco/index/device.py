@@ -1,7 +1,7 @@
 """The GPU side of exact search: torch holds the vectors there, over several GPUs where one has not the room.
 
 A GPU multiplies faster than it can choose: picking the best of millions of scores a query would cost more than the
-product. So scores are looked at in groups first. The groups whose best are greatest hold the best items, and only
+product. So scores are compared in groups first. The groups whose best are greatest hold the best items, and only
 these groups are opened.
 
 Filters are applied by us, as FAISS' GPU indexes ignore them.
@@ -168,7 +168,7 @@ def _top(scores: "Tensor", k: int) -> "tuple[Tensor, Tensor]":
     import torch
 
     lines, columns = scores.shape
-    group = 1 << max(5, int((columns / k) ** 0.5).bit_length() - 1)  # as much is looked at in either stage
+    group = 1 << max(5, int((columns / k) ** 0.5).bit_length() - 1)  # both stages then cost the same
     groups = columns // group
     if groups < 4 * k:
         best = scores.topk(min(k, columns), dim=1, sorted=False)

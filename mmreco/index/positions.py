@@ -15,7 +15,7 @@ from mmreco.index.query import QueryBatch
 
 __all__ = ["Positions", "alike"]
 
-_BLOCK = 1 << 14  # vectors looked at together
+_BLOCK = 1 << 14  # vectors processed together
 _NONE = frozen([], np.int64)
 
 

@@ -2,7 +2,7 @@
 
 Paths round differently (a matrix product, FAISS' loops, a GPU), so equal or nearly equal items could change places with
 the size of the batch. Every candidate is therefore scored again in one fixed way, pair by pair, equal scores come lower
-row first, and where the last place hangs on rounding, that query alone is looked at item by item.
+row first, and where the last place hangs on rounding, that query alone is checked item by item.
 """
 
 import numpy as np

@@ -110,7 +110,7 @@ def tuned(segments: Segments, sample: Sample, recall: float, *, least: int = 1) 
             if measured >= recall:
                 return candidate, measured
             gained.append(measured >= before + _GAIN)
-            if not any(gained[-2:]):  # a plateau: it is not for want of looking
+            if not any(gained[-2:]):  # a plateau: searching harder would not help
                 break
             before = max(before, measured)
     most = replace(segments, effort=Effort(efforts[-1], _FETCHES[-1]))

@@ -49,7 +49,7 @@ def diversity(ranking: Ranking, vectors: Rows) -> F64:
     of their pairs.
     """
     chosen = _answers(ranking, int(vectors.shape[0]))
-    met = np.unique(chosen.indices)  # no more of the catalogue is looked at than was answered
+    met = np.unique(chosen.indices)  # only the answered part of the catalogue is read
     chosen = chosen[:, met]
     some: Any = vectors[met].astype(np.float64)
     lengths = np.sqrt(np.asarray((some * some).sum(axis=1))).ravel()

@@ -28,7 +28,7 @@ __all__ = ["BPR"]
 
 _BATCH = 2_048
 _START = 0.1  # spread of the factors drawn at first
-_AGAINST = 100  # items that a history's own are held against when it is folded in
+_AGAINST = 100  # items that a history's own are compared with when it is folded in
 _STEPS = 5  # of Newton's method
 _TRIES = 5  # draws of an item that the user has not; who has nearly all is spared after that
 

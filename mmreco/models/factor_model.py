@@ -26,7 +26,7 @@ class FactorModel(VectorModel):
     """Items as factors, histories folded in; a history that says nothing is answered by popularity.
 
     The item vectors have one coordinate more than there are factors: the item's popularity, small. Vectors of histories
-    are 0 there, but for those that are 0 everywhere else.
+    are 0 there, except for those that are 0 everywhere else.
     """
 
     factors_: F32

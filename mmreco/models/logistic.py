@@ -33,7 +33,7 @@ __all__ = ["LogisticProfile", "calibration_error"]
 
 _USERS = 5_000  # learnt from at most; a dozen weights need no more
 _HELD = 0.2  # share of them that calibration is measured on
-_CELLS = 1 << 22  # pairs of history and item looked at together
+_CELLS = 1 << 22  # pairs of history and item processed together
 
 
 @final
@@ -89,7 +89,7 @@ class LogisticProfile(ScoreModel):
             raise DataError(f"seed={self.seed}: expected 0 or more")
 
     def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
-        """Learn what speaks for an item from what each user's last event was, given those before it.
+        """Learn what favours an item from what each user's last event was, given those before it.
 
         Raises
         ------

@@ -34,7 +34,7 @@ _logger = logging.getLogger(__name__)
 
 _DENSE = 8_192  # items up to which all inner products are held: 256 MB
 _SPARSE = 1 << 28  # pairs of events of one user up to which those that are not 0 are held: 2 GB at most
-_CELLS = 1 << 21  # inner products looked at together
+_CELLS = 1 << 21  # inner products processed together
 _SWEEPS = 100
 _MOVED = 1e-4
 _SHRINKAGE = 10.0  # of the cosine that selects; see ItemKNN

@@ -3,7 +3,7 @@
 A step of a small network is as fast on one thread as on several, and on a busy machine torch's threads wait for each
 other in a loop: a step then takes 15 to 60 times as long. One thread never waits. A large step gains from more. So
 both are tried for a few steps, and one thread is kept unless several are clearly faster. Work that has no steps of one
-size (texts of any length) goes by a probe instead.
+size (texts of any length) is decided by a probe instead.
 """
 
 import os

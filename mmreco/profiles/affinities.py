@@ -52,7 +52,7 @@ class Affinities:
         return f"Affinities({len(self.users)} users x {len(self.values)} values)"
 
     def first(self) -> I64:
-        """The value each shopper turns to most, shape `(n,)`; -1 for one without any event that has a value."""
+        """The value each shopper prefers most, shape `(n,)`; -1 for one without any event that has a value."""
         return np.where(self.events.sum(axis=1) > 0, self.share.argmax(axis=1), -1)
 
     def top(self, k: int = 3) -> pa.Table:

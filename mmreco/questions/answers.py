@@ -30,7 +30,7 @@ from mmreco.text.stemming import stem
 __all__ = ["Answered", "ItemQuestions", "Quote", "SIGNS"]
 
 _K1, _B = 1.2, 0.5
-_MEANT = 200  # sentences whose meaning is looked at, those that share most words first
+_MEANT = 200  # sentences compared by meaning, those that share most words first
 _READ = 20  # and that are read together with the question
 _SAMPLE = 20_000  # reviews that tell how common a word is
 _SYNONYM = 0.6

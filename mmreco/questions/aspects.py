@@ -22,7 +22,7 @@ from mmreco.text.stemming import stem
 
 __all__ = ["ASPECTS", "AspectSummary", "aspects_of", "item_aspects"]
 
-# Each aspect with the words that speak of it; a Chinese one is looked for inside the clause, an English one as a word.
+# Each aspect with the words that mention it; a Chinese one is looked for inside the clause, an English one as a word.
 _WORDS = """
 size: 尺码 尺寸 大小 码数 偏大 偏小 合身 长短 肥瘦 宽松 size sizing fit fits fitted small large tight loose big length
 quality: 质量 做工 品质 手工 瑕疵 线头 quality made workmanship flaw flawed defect defective stitching build built
@@ -59,7 +59,7 @@ class AspectSummary:
     Parameters
     ----------
     aspect : one of `ASPECTS`
-    mentions : how many reviews speak of it
+    mentions : how many reviews mention it
     praise : 0 to 1
         The share of praise among them, drawn to one half where there are few.
     best, worst : a clause that praises most and one that complains most, personal data replaced
@@ -74,7 +74,7 @@ class AspectSummary:
 
 
 def aspects_of(text: str) -> tuple[str, ...]:
-    """The aspects that a clause speaks of, in the order of `ASPECTS`.
+    """The aspects that a clause mentions, in the order of `ASPECTS`.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def aspects_of(text: str) -> tuple[str, ...]:
 def item_aspects(
     reviews: Reviews, items: Sequence[str], polarity: Polarity, *, least: int = 2
 ) -> list[tuple[AspectSummary, ...]]:
-    """The aspects of each item that at least `least` of its reviews speak of, the most spoken of first.
+    """The aspects of each item that at least `least` of its reviews mention, the most mentioned first.
 
     Parameters
     ----------

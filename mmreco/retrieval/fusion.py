@@ -142,7 +142,7 @@ class Fusion:
     def fit(self, candidates: Candidates, relevance: F32) -> "Fusion":
         """The weights that order judged candidates best: a ridge regression on differences inside each query.
 
-        Each sign counts in units of its weight so far, so that none is held back more than another. No weight falls
+        Each sign counts in units of its weight so far, so that all are regularised alike. No weight falls
         below 0. What is called exactly so stays first, and the shopper's taste keeps its weight.
 
         Parameters

@@ -107,7 +107,7 @@ class HybridSearch:
         return Ranking.from_scores(again, k, rows=candidates.rows)
 
     def retrieve(self, queries: Sequence[str], depth: int = 100, *, where: Bool | None = None) -> Candidates:
-        """The first `depth` items by words and by each meaning, with what speaks for each.
+        """The first `depth` items by words and by each meaning, with the evidence for each.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class HybridSearch:
         return self._described(queries, rows, vectors, matches)
 
     def describe(self, queries: Sequence[str], rows: I64) -> Candidates:
-        """Given items with what speaks for each, e.g. to learn a `Fusion` from judgements.
+        """Given items with the evidence for each, e.g. to learn a `Fusion` from judgements.
 
         Parameters
         ----------

@@ -2,7 +2,7 @@
 
 Robertson, Zaragoza, Taylor, "Simple BM25 extension to multiple weighted fields", 2004: the counts of a term are
 weighed and normalised by length in each field, summed, and only then saturated, so that a word in the title and in
-the text is not two proofs. What a term is worth in an item, but for its rarity, is computed once, as in Lù, "BM25S",
+the text is not two proofs. What a term is worth in an item, apart from its rarity, is computed once, as in Lù, "BM25S",
 2024; the rarity is multiplied in when a query asks, as it changes with every item.
 """
 
@@ -20,7 +20,7 @@ from mmreco.errors import DataError
 __all__ = ["K1", "Bag", "Postings", "idf"]
 
 K1 = 1.2  # how soon further mentions stop counting
-B = 0.75  # how much long fields are held to be merely long
+B = 0.75  # how much the length of a field is discounted
 
 I32 = npt.NDArray[np.int32]
 Bag = Mapping[str, float]

@@ -29,7 +29,7 @@ __all__ = ["Completions", "did_you_mean"]
 _LONGEST = 3  # words of a phrase taken from titles
 _ASKED = 10  # a query that was asked once counts as a phrase of so many titles
 _COMMONER = 50  # times that a neighbour in spelling must be commoner for a word that is known to be doubted
-_SCANNED = 5_000  # phrases looked at for one beginning
+_SCANNED = 5_000  # phrases examined for one prefix
 
 
 @dataclass(frozen=True, eq=False, repr=False)

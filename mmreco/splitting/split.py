@@ -31,7 +31,7 @@ class Holdout:
     Raises
     ------
     IncompatibleError
-        The two do not speak of the same users in the same order, or not of the same items.
+        The two are not over the same users in the same order, or not over the same items.
     DataError
         `at` is not one whole number a user.
     """

@@ -116,6 +116,6 @@ def _weights(
         row = int(lacking[types].argmax())
         raise DataError(
             f"column {given['event'].name!r}, row {row}: event {names[types[row]]!r} has no weight; "
-            f"weights= speaks of {', '.join(map(repr, weights))}"
+            f"weights= names {', '.join(map(repr, weights))}"
         )
     return np.array([weights.get(name, 1) for name in names], dtype=np.float64)[types]

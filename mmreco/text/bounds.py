@@ -17,7 +17,7 @@ LONGEST: Final = 100_000
 """Characters of a text that are read at most, where the model sets no smaller bound."""
 
 _MARKS: Final = 30  # of one letter
-_HUGE: Final = 1_000_000  # characters looked at for blanks to be left out
+_HUGE: Final = 1_000_000  # characters searched for blanks to drop
 _FILLERS: Final = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and signs by category, yet blank
 _INVISIBLE: Final = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"))  # controls, blanks, marks alone
 

@@ -14,7 +14,7 @@ __all__ = ["with_title_tokens"]
 
 _COLUMN = "title_word"
 _MOST = 32  # different words of a title, its first
-_TOGETHER = 65_536  # titles whose words are held as Python's strings at a time
+_TOGETHER = 65_536  # titles whose words are Python strings at a time
 
 
 def with_title_tokens(catalogue: Catalogue) -> Catalogue:

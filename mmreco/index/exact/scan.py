@@ -22,7 +22,7 @@ __all__ = ["Scan"]
 
 _BLOCK = 1 << 19  # scores of a block: 2 MB, about what stays in a core's own cache
 _GROUP = 32  # scores of which only the best is looked at first
-_ROWS = 1 << 16  # vectors looked at together
+_ROWS = 1 << 16  # vectors processed together
 _QUERIES = 1_024  # queries multiplied together
 _SPARSE = 0.25  # share of allowed items below which their vectors are gathered before a small batch
 
