@@ -66,9 +66,8 @@ class Plain:
             batch = self.baskets.steps(starts, lengths, np.arange(1, 1 + names), 1 + names)
             pad = MAX_LENGTH - batch.minutes.shape[1]
             inputs = self.towers.item_places(self.known.of(rows.flatten())).view(*rows.shape, -1)
-            states = self.towers.users(
-                inputs, F.pad(batch.kinds, (0, 0, 0, pad)), F.pad(batch.minutes, (0, pad), value=-1.0)
-            )
+            minutes, waits = (F.pad(times, (0, pad), value=-1.0) for times in (batch.minutes, batch.waits))
+            states = self.towers.users(inputs, F.pad(batch.kinds, (0, 0, 0, pad)), minutes, waits)
             users = self.towers.directions(states.flatten(0, 1)).view_as(inputs)  # (b, 50, dim)
             table = self.towers.item_places(self.known)  # (n_items, dim)
             real = torch.from_numpy(inside)

@@ -3,9 +3,9 @@
 Two towers meet. The item tower fuses an item's id, contents and attributes into one vector; the user tower
 reads a history of such vectors, a basket a step. Both are trained by a softmax over items for what comes next at every
 step of every history, so items nobody clicked are placed by their content, and a stranger is a history like any other.
-Where the log has dates, a second user vector is trained for what comes within a horizon. What pairs of items say of
-each other, and what is wanted now, stand beside the towers' vectors as far as a look at the log's own past finds that
-they help (`mmreco.models.sharedspace.answers`).
+Where the log has dates, a second user vector is trained for what comes within a horizon. Both know when it is asked.
+What pairs of items say of each other, and what is wanted now or at this time of the year, stand beside the towers'
+vectors as far as a look at the log's own past finds that they help (`mmreco.models.sharedspace.answers`).
 
 Sources: Kang & McAuley, "Self-attentive sequential recommendation", 2018 (the causal Transformer); Klenitskiy &
 Vasilev, "Turning dross into gold loss: is BERT4Rec really better than SASRec?", 2023 (softmax in place of binary
