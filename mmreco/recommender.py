@@ -81,6 +81,7 @@ class Recommender:
     def __init__(self, state: State) -> None:
         self._state = state
         self._writing = threading.Lock()
+        self._learning = threading.Lock()  # taken before the other, and held while a model is fitted
         self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith] | None = None
         self._questions: ItemQuestions | None = None
 
@@ -175,7 +176,7 @@ class Recommender:
         DataError
             There is no model, or it is not one of the library's.
         """
-        with self._writing:
+        with self._learning, self._writing:
             before = self._state
             if not isinstance(before.model, Model):
                 raise DataError(
@@ -183,7 +184,7 @@ class Recommender:
                 )
             dataset = before.dataset()
             if from_scratch:
-                model = replace(before.model).fit(dataset, progress=progress)  # type: ignore[type-var]  # a dataclass
+                model = before.model.unfitted().fit(dataset, progress=progress)
             else:
                 model = before.model.refit(dataset, progress=progress)
             items = dataset.items
@@ -603,25 +604,40 @@ class Recommender:
         with self._writing:
             self._state = changes.remove(self._state, strings("items", items))
 
-    def forget(self, *, users: Sequence[str] = (), items: Sequence[str] = ()) -> None:
+    def forget(self, *, users: Sequence[str] = (), items: Sequence[str] = (), relearn: bool = True) -> None:
         """Erase users, with their events, facts and reviews, and items, with their events and content.
 
-        Unknown ones are passed over. What a model learnt of them stays in its weights until `refit`, and so does the id
-        of an item; what was saved before stays on disk until it is saved again.
+        Unknown ones are passed over. A model in closed form (`Model.closed_form`) is then fitted to what is left, so
+        that it is what a fit without these users gives; questions and events are taken meanwhile. What another model
+        learnt of them stays in its weights until `refit(from_scratch=True)`, and so does the id of an item. What was
+        saved before stays on disk until it is saved again.
+
+        Parameters
+        ----------
+        users, items : ids
+        relearn : optional
+            False leaves the weights of every model as they are, where it will be replaced soon anyway.
 
         Raises
         ------
         DataError
             An id is not a string.
         """
-        with self._writing:
-            state = self._state
-            if users:
-                state = changes.forget(state, strings("users", users))
-            named = list(dict.fromkeys(strings("items", items)))
-            rows = state.items.rows(named, missing="mark")
-            known = [item for item, row in zip(named, rows, strict=True) if row >= 0]
-            self._state = changes.erase_items(state, known) if known else state
+        gone, named = strings("users", users), list(dict.fromkeys(strings("items", items)))
+        with self._learning:
+            with self._writing:
+                state = self._state
+                learnt = bool(gone) and changes.knows(state, gone)
+                state = changes.forget(state, gone) if gone else state
+                rows = state.items.rows(named, missing="mark")
+                known = [item for item, row in zip(named, rows, strict=True) if row >= 0]
+                self._state = state = changes.erase_items(state, known) if known else state
+            if relearn and learnt:
+                model = changes.relearnt(state)
+                space = ItemSpace.of(model, state.indexing) if isinstance(model, VectorModel) else None
+                if model is not state.model:
+                    with self._writing:
+                        self._state = self._state.changed(model=model, space=space)
 
     @property
     def model(self) -> Any:
