@@ -126,9 +126,7 @@ def main() -> None:
         full.refit(from_scratch=True)
         measure("refit from scratch", full)
         print(json.dumps({"seed": seed, **{name: every[-1] for name, every in figures.items()}}), flush=True)
-    result = {
-        name: {key: interval([one[key] for one in every]) for key in every[0]} for name, every in figures.items()
-    }
+    result = {name: {key: interval([one[key] for one in every]) for key in every[0]} for name, every in figures.items()}
     for name, one in result.items():
         print(f"{name:20} " + "  ".join(f"{key} {mean:.4f} ± {half:.4f}" for key, (mean, half) in one.items()))
     seconds = round(time.perf_counter() - start, 1)

@@ -40,6 +40,7 @@ from mmreco.explain import Explanation, explain
 from mmreco.filters.candidates import Where, candidates
 from mmreco.live import changes
 from mmreco.live.answering import LiveModel, alike_by_behaviour, alike_by_content, fused, lines, recommended
+from mmreco.live.chosen_by_many import ChosenByMany
 from mmreco.live.event_log import EventLog
 from mmreco.live.goes_with import GoesWith
 from mmreco.live.item_space import Indexing, ItemSpace
@@ -82,7 +83,7 @@ class Recommender:
         self._state = state
         self._writing = threading.Lock()
         self._learning = threading.Lock()  # taken before the other, and held while a model is fitted
-        self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith] | None = None
+        self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith, ChosenByMany | None] | None = None
         self._questions: ItemQuestions | None = None
 
     # ---- made
@@ -508,11 +509,19 @@ class Recommender:
             log = state.log.base
             log = log if log.items is state.items else replace(log, items=state.items)
             dataset = Dataset(state.catalogue, log)
-            composer = PageComposer(LiveModel(state), dataset, popular_from=state.popularity.least)
-            held = self._composer = (state.catalogue, state.log.base, composer, GoesWith.of(log))
+            least = state.popularity.least
+            composer = PageComposer(LiveModel(state), dataset, popular_from=least)
+            many = ChosenByMany.of(log, least) if least > 1 else None
+            held = self._composer = (
+                state.catalogue,
+                state.log.base,
+                composer,
+                GoesWith.of(log, least_people=least),
+                many,
+            )
         return held[2].asking(
             LiveModel(state),
-            similar=lambda rows, k: self._alike(state, rows, k, "both", state.among(None)),
+            similar=lambda rows, k: self._alike(state, rows, k, "both", state.among(None), held[4]),
             complements=held[3].complete,
             search=lambda queries, k: self._searched(state, list(queries), k),
             options=PageOptions() if options is None else options,
@@ -705,15 +714,21 @@ class Recommender:
         ]
         return f"Recommender({', '.join(parts)})"
 
-    def _alike(self, state: State, rows: I64, k: int, by: str, chosen: Bool | None) -> Ranking:
+    def _alike(
+        self, state: State, rows: I64, k: int, by: str, chosen: Bool | None, many: ChosenByMany | None = None
+    ) -> Ranking:
+        """What is alike; with `many`, what people did counts only for pairs that enough of them chose."""
         if by == "behaviour":
             return alike_by_behaviour(state, rows, k, chosen)
         if by == "content" or state.model is None:
             return alike_by_content(state, rows, k, chosen)
+        paired = chosen
+        if many is not None:
+            paired = many.beside(rows) if chosen is None else many.beside(rows) & chosen
         if not state.content:
-            return alike_by_behaviour(state, rows, k, chosen)
+            return alike_by_behaviour(state, rows, k, paired)
         deeper = min(max(k, 100), len(state.items))
-        both = [alike_by_behaviour(state, rows, deeper, chosen), alike_by_content(state, rows, deeper, chosen)]
+        both = [alike_by_behaviour(state, rows, deeper, paired), alike_by_content(state, rows, deeper, chosen)]
         return fused(both, len(rows), k)
 
     # ---- kept
