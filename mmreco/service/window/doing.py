@@ -2,7 +2,7 @@
 
 import base64
 import io
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
@@ -135,12 +135,11 @@ def _to(path: str, request: Request, visitor: Visitor) -> Response:
 
 def _cart(front: Storefront, request: Request, visitor: Visitor, *, ordered: bool) -> Response:
     recommender = front.recommender
-    catalogue, options = recommender.catalogue, front.options(visitor)
+    catalogue = recommender.catalogue
     rows = catalogue.items.rows(list(visitor.cart), missing="mark").tolist() if visitor.cart else []
     there = [row for row in rows if row >= 0]
     items = catalogue.items.ids(there)
-    who: dict[str, Any] = {"user": front.known_as(visitor), "options": options}
-    page = recommender.page("cart", cart=items, **who) if items else recommender.page("home", **who)
+    page = front.composed("cart", visitor, cart=items) if items else front.composed("home", visitor)
     costs = catalogue.table["price"].take(there).to_pylist() if catalogue.has("price") and there else []
     return front.page(
         "cart.html",
