@@ -15,8 +15,9 @@ attacker knows a person's items, holds one back at a time, asks with the others,
 
 Each is measured before, after `forget` alone, and after `Recommender.refit`, which begins from the weights there are;
 and, as what chance alone does, of another fit without the 50, from another seed: the attacker's own. A refit from
-scratch is such a fit, so it is not measured by itself. NDCG@10 is that of the last events of those who stay, as a share of that of a new fit. Means over shops,
-with the 95 % interval of Student's t over shops. The last line is one JSON object.
+scratch is such a fit, so it is not measured by itself. NDCG@10 is that of the last events of those who stay, as a share
+of that of a new fit. Means over shops, with the 95 % interval of Student's t over shops. The last line is one JSON
+object.
 """
 
 import argparse
