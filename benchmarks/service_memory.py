@@ -45,9 +45,11 @@ async def ask(port: int, until: float, users: list[str], place: int, statuses: C
 
 async def watch(pid: int, until: float) -> list[float]:
     """Resident memory, MB, four times a second."""
-    read = []
+    read: list[float] = []
     while time.perf_counter() < until:
         read.append(memory(pid))
+        if len(read) % 120 == 0:
+            print(f"{len(read)} readings, {np.median(read[-120:]):.1f} MB", file=sys.stderr, flush=True)
         await asyncio.sleep(0.25)
     return read
 

@@ -9,13 +9,14 @@ from fastapi.responses import RedirectResponse
 
 from mmreco.data.answer import Answer
 from mmreco.data.boxes import Box
+from mmreco.detection.drawing import framed
 from mmreco.encoders.image.decoding import Picture, open_picture
 from mmreco.errors import DataError
 from mmreco.service.audit import record
 from mmreco.service.limits import ID, QUERY
 from mmreco.service.pictures import jpeg
 from mmreco.service.window.my_data import MyData
-from mmreco.service.window.photo_boxes import PhotoBoxes, framed
+from mmreco.service.window.photo_boxes import PhotoBoxes
 from mmreco.service.window.showing import cards, price, shelves_of
 from mmreco.service.window.storefront import Storefront, row_of
 from mmreco.service.window.visitor import Visitor, require_own_form

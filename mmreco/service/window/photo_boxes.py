@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ImageDraw
-
 from mmreco.data.boxes import Box
 from mmreco.detection.detector import Detector
 from mmreco.encoders.image.decoding import Picture
 
-__all__ = ["PhotoBoxes", "framed"]
+__all__ = ["PhotoBoxes"]
 
 _FOUND = "found"
 _PARTS = {
@@ -20,7 +18,6 @@ _PARTS = {
     "left": (0.0, 0.0, 0.5, 1.0),
     "right": (0.5, 0.0, 1.0, 1.0),
 }  # left, top, right, bottom as shares of the photo's sides
-_LINE = 4  # pixels, of the frame around what was found
 
 
 @dataclass(frozen=True)
@@ -61,12 +58,3 @@ class PhotoBoxes:
         left, top, right, bottom = _PARTS[name]
         width, height = photo.size
         return left * width, top * height, right * width, bottom * height
-
-
-def framed(photo: Picture, box: Box) -> Picture:
-    """A copy of the photo with a frame around the box."""
-    copy = photo.convert("RGB")
-    draw = ImageDraw.Draw(copy)
-    draw.rectangle(box, outline="white", width=_LINE)
-    draw.rectangle(box, outline="#9c3a29", width=_LINE - 1)
-    return copy
