@@ -41,6 +41,7 @@ from mmreco.storage.artefact import open_artefact, publish
 
 K, DIM, CONNECTIONS = 10, 64, 16
 SWAP_SECONDS, EVENTS_A_SECOND = 5.0, 50
+IDLE_SECONDS = 2.0  # uvicorn closes a connection after 5; a client that waited for a processor may come later
 MARKS = ("Aster", "Birch")  # how titles of the two artefacts begin
 WORDS = [
     "red",
@@ -138,16 +139,21 @@ class Tally:
 
 
 class Connection:
-    """One connection that is kept."""
+    """One connection that is kept, and opened anew where it was idle for longer than servers keep one."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     async def open(self) -> "Connection":
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.used = time.perf_counter()
         return self
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        if time.perf_counter() - self.used > IDLE_SECONDS:
+            self.close()
+            await self.open()
+        self.used = time.perf_counter()
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         self.writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = await self.reader.readuntil(b"\r\n\r\n")

@@ -40,6 +40,7 @@ from mmreco.explain import Explanation, explain
 from mmreco.filters.candidates import Where, candidates
 from mmreco.live import changes
 from mmreco.live.answering import LiveModel, alike_by_behaviour, alike_by_content, fused, lines, recommended
+from mmreco.live.chosen_by_many import ChosenByMany
 from mmreco.live.event_log import EventLog
 from mmreco.live.goes_with import GoesWith
 from mmreco.live.item_space import Indexing, ItemSpace
@@ -81,7 +82,8 @@ class Recommender:
     def __init__(self, state: State) -> None:
         self._state = state
         self._writing = threading.Lock()
-        self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith] | None = None
+        self._learning = threading.Lock()  # taken before the other, and held while a model is fitted
+        self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith, ChosenByMany | None] | None = None
         self._questions: ItemQuestions | None = None
 
     # ---- made
@@ -175,7 +177,7 @@ class Recommender:
         DataError
             There is no model, or it is not one of the library's.
         """
-        with self._writing:
+        with self._learning, self._writing:
             before = self._state
             if not isinstance(before.model, Model):
                 raise DataError(
@@ -183,7 +185,7 @@ class Recommender:
                 )
             dataset = before.dataset()
             if from_scratch:
-                model = replace(before.model).fit(dataset, progress=progress)  # type: ignore[type-var]  # a dataclass
+                model = before.model.unfitted().fit(dataset, progress=progress)
             else:
                 model = before.model.refit(dataset, progress=progress)
             items = dataset.items
@@ -507,11 +509,19 @@ class Recommender:
             log = state.log.base
             log = log if log.items is state.items else replace(log, items=state.items)
             dataset = Dataset(state.catalogue, log)
-            composer = PageComposer(LiveModel(state), dataset, popular_from=state.popularity.least)
-            held = self._composer = (state.catalogue, state.log.base, composer, GoesWith.of(log))
+            least = state.popularity.least
+            composer = PageComposer(LiveModel(state), dataset, popular_from=least)
+            many = ChosenByMany.of(log, least) if least > 1 else None
+            held = self._composer = (
+                state.catalogue,
+                state.log.base,
+                composer,
+                GoesWith.of(log, least_people=least),
+                many,
+            )
         return held[2].asking(
             LiveModel(state),
-            similar=lambda rows, k: self._alike(state, rows, k, "both", state.among(None)),
+            similar=lambda rows, k: self._alike(state, rows, k, "both", state.among(None), held[4]),
             complements=held[3].complete,
             search=lambda queries, k: self._searched(state, list(queries), k),
             options=PageOptions() if options is None else options,
@@ -603,25 +613,40 @@ class Recommender:
         with self._writing:
             self._state = changes.remove(self._state, strings("items", items))
 
-    def forget(self, *, users: Sequence[str] = (), items: Sequence[str] = ()) -> None:
+    def forget(self, *, users: Sequence[str] = (), items: Sequence[str] = (), relearn: bool = True) -> None:
         """Erase users, with their events, facts and reviews, and items, with their events and content.
 
-        Unknown ones are passed over. What a model learnt of them stays in its weights until `refit`, and so does the id
-        of an item; what was saved before stays on disk until it is saved again.
+        Unknown ones are passed over. A model in closed form (`Model.closed_form`) is then fitted to what is left, so
+        that it is what a fit without these users gives; questions and events are taken meanwhile. What another model
+        learnt of them stays in its weights until `refit(from_scratch=True)`, and so does the id of an item. What was
+        saved before stays on disk until it is saved again.
+
+        Parameters
+        ----------
+        users, items : ids
+        relearn : optional
+            False leaves the weights of every model as they are, where it will be replaced soon anyway.
 
         Raises
         ------
         DataError
             An id is not a string.
         """
-        with self._writing:
-            state = self._state
-            if users:
-                state = changes.forget(state, strings("users", users))
-            named = list(dict.fromkeys(strings("items", items)))
-            rows = state.items.rows(named, missing="mark")
-            known = [item for item, row in zip(named, rows, strict=True) if row >= 0]
-            self._state = changes.erase_items(state, known) if known else state
+        gone, named = strings("users", users), list(dict.fromkeys(strings("items", items)))
+        with self._learning:
+            with self._writing:
+                state = self._state
+                learnt = bool(gone) and changes.knows(state, gone)
+                state = changes.forget(state, gone) if gone else state
+                rows = state.items.rows(named, missing="mark")
+                known = [item for item, row in zip(named, rows, strict=True) if row >= 0]
+                self._state = state = changes.erase_items(state, known) if known else state
+            if relearn and learnt:
+                model = changes.relearnt(state)
+                space = ItemSpace.of(model, state.indexing) if isinstance(model, VectorModel) else None
+                if model is not state.model:
+                    with self._writing:
+                        self._state = self._state.changed(model=model, space=space)
 
     @property
     def model(self) -> Any:
@@ -689,15 +714,21 @@ class Recommender:
         ]
         return f"Recommender({', '.join(parts)})"
 
-    def _alike(self, state: State, rows: I64, k: int, by: str, chosen: Bool | None) -> Ranking:
+    def _alike(
+        self, state: State, rows: I64, k: int, by: str, chosen: Bool | None, many: ChosenByMany | None = None
+    ) -> Ranking:
+        """What is alike; with `many`, what people did counts only for pairs that enough of them chose."""
         if by == "behaviour":
             return alike_by_behaviour(state, rows, k, chosen)
         if by == "content" or state.model is None:
             return alike_by_content(state, rows, k, chosen)
+        paired = chosen
+        if many is not None:
+            paired = many.beside(rows) if chosen is None else many.beside(rows) & chosen
         if not state.content:
-            return alike_by_behaviour(state, rows, k, chosen)
+            return alike_by_behaviour(state, rows, k, paired)
         deeper = min(max(k, 100), len(state.items))
-        both = [alike_by_behaviour(state, rows, deeper, chosen), alike_by_content(state, rows, deeper, chosen)]
+        both = [alike_by_behaviour(state, rows, deeper, paired), alike_by_content(state, rows, deeper, chosen)]
         return fused(both, len(rows), k)
 
     # ---- kept

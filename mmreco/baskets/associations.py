@@ -92,7 +92,13 @@ def baskets(log: Interactions, *, gap_minutes: float = 30.0, event: str | None =
 
 
 def bought_together(
-    carts: Interactions, rows: I64, k: int = 10, *, least_support: int = 3, shrinkage: float = 5.0
+    carts: Interactions,
+    rows: I64,
+    k: int = 10,
+    *,
+    least_support: int = 3,
+    shrinkage: float = 5.0,
+    owners: I64 | None = None,
 ) -> Associations:
     """What was in the same baskets as each of these items, by lift.
 
@@ -107,11 +113,14 @@ def bought_together(
         Pairs in fewer baskets are not answered.
     shrinkage : 0 or more
         Baskets of chance that are mixed into each pair: rare pairs need more evidence to come first.
+    owners : shape `(n_baskets,)`, int64, optional
+        Whose each basket is, as numbers. With them `least_support` counts distinct people, not baskets.
 
     Raises
     ------
     DataError
-        `k` or `least_support` is below 1, `shrinkage` below 0, or a row is outside the items.
+        `k` or `least_support` is below 1, `shrinkage` below 0, a row is outside the items, or there are not as many
+        owners as baskets.
 
     Examples
     --------
@@ -125,6 +134,8 @@ def bought_together(
     least_support = require_whole("least_support", least_support)
     shrinkage = require_number("shrinkage", shrinkage, least=0)
     asked = row_numbers("bought_together: rows", rows, len(carts.items))
+    if owners is not None and owners.shape != (len(carts),):
+        raise DataError(f"owners of shape {owners.shape} for {len(carts)} baskets; expected ({len(carts)},)")
     bought = incidence(carts)
     counts = np.asarray(bought.sum(axis=0)).ravel()  # (n_items,)
     n = max(1, bought.shape[0])
@@ -135,7 +146,8 @@ def bought_together(
     for line, row in enumerate(asked.tolist()):
         found = together.indices[together.indptr[line] : together.indptr[line + 1]]
         both = together.data[together.indptr[line] : together.indptr[line + 1]]
-        fine = (found != row) & (both >= least_support)
+        evidence = both if owners is None else _people(carts, owners, row)[found]
+        fine = (found != row) & (evidence >= least_support)
         found, both = found[fine], both[fine]
         expected = counts[row] * counts[found] / n
         order = np.lexsort((found, -(both + shrinkage) / (expected + shrinkage)))[:width]
@@ -146,6 +158,14 @@ def bought_together(
     confidence = np.divide(support, own, out=np.zeros(support.shape), where=own > 0)
     lift = np.divide(confidence * n, other, out=np.zeros(support.shape), where=other > 0)
     return Associations(Ranking(out_rows, scores), support, confidence, lift)
+
+
+def _people(carts: Interactions, owners: I64, row: int) -> I64:
+    """How many people had each item in one basket with this one, shape `(n_items,)`."""
+    own = carts.take(np.unique(carts.users_flat[carts.items_flat == row]))
+    named = owners[carts.users.rows(own.users.array)][own.users_flat]
+    pairs = np.unique(named * len(carts.items) + own.items_flat)
+    return np.bincount(pairs % len(carts.items), minlength=len(carts.items))
 
 
 def incidence(carts: Interactions) -> sp.csr_array:

@@ -24,11 +24,12 @@ from mmreco.errors import DataError
 from mmreco.live.event_log import Event, EventLog
 from mmreco.live.popularity import Popularity
 from mmreco.live.state import State
-from mmreco.protocols import PlacesItems
+from mmreco.models.base import Model
+from mmreco.protocols import PlacesItems, Recommends
 from mmreco.retrieval.lexical import FIELDS, LexicalIndex
 from mmreco.tables.events import event_columns
 
-__all__ = ["add", "erase_items", "expire", "forget", "observe", "remove", "update"]
+__all__ = ["add", "erase_items", "expire", "forget", "knows", "observe", "relearnt", "remove", "update"]
 
 _log = logging.getLogger(__name__)
 _FEW = 1_000
@@ -153,8 +154,7 @@ def observe(state: State, frame: Any) -> tuple[State, int, int]:
 
 
 def forget(state: State, users: list[str]) -> State:
-    """The state without the events, the facts and the reviews of these users. What a model learnt of them stays in its
-    weights until the next fit."""
+    """The state without the events, the facts and the reviews of these users; the model is as it was."""
     whole = state.log.merged(state.items)
     rows = whole.users.rows(users, missing="mark")
     others = np.setdiff1d(np.arange(len(whole)), rows[rows >= 0])
@@ -169,6 +169,28 @@ def forget(state: State, users: list[str]) -> State:
         users=None if state.users is None else state.users.aligned(log.users),
         reviews=reviews,
     )
+
+
+def knows(state: State, users: list[str]) -> bool:
+    """Whether any of these users did or wrote something."""
+    writers = None if state.reviews is None else state.reviews.users
+    wrote = writers is not None and bool((writers.rows(users, missing="mark") >= 0).any())
+    return wrote or any(state.log.knows(user) for user in users)
+
+
+def relearnt(state: State) -> Recommends | None:
+    """The model as a fit to what is left gives it, where it has a closed form; any other model is itself.
+
+    None where nothing is left to learn from.
+    """
+    model = state.model
+    if not isinstance(model, Model):
+        return model
+    try:
+        return model.relearn(state.dataset_of_model())
+    except DataError as error:
+        _log.warning("forget: %s has nothing left to learn from: %s", type(model).__name__, error)
+        return None
 
 
 def expire(state: State, before: int) -> tuple[State, int]:

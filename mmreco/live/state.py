@@ -120,6 +120,17 @@ class State:
         reviews = self.reviews if self.reviews is None or self.alive is None else self.reviews.over(catalogue.items)
         return Dataset(catalogue, log, reviews, users, content)
 
+    def dataset_of_model(self) -> Dataset:
+        """What is known now of the items the model was fitted on, and what users did with them: for a fit in place."""
+        items, n = self.model_items, len(self.model_items)
+        log = self.log.merged(self.items)
+        log = replace(log if n == len(self.items) else log.keep(log.items_flat < n), items=items)
+        catalogue = self.catalogue if n == len(self.items) else self.catalogue.take(np.arange(n))
+        content = {name: _within(index.embeddings, items) for name, index in self.content.items()}
+        users = None if self.users is None else self.users.aligned(log.users)
+        reviews = None if self.reviews is None else self.reviews.over(items)
+        return Dataset(catalogue, log, reviews, users, content)
+
 
 _DERIVED = {
     "living": {"catalogue", "alive"},

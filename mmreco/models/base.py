@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +50,11 @@ class Model(ABC):
     Attributes
     ----------
     items_ : the map of the items it was fitted on
+    closed_form : whether a fit is one calculation from the log, without epochs, and the same each time
     """
 
     items_: IdMap
+    _CLOSED_FORM: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         settle(self)
@@ -123,8 +125,29 @@ class Model(ABC):
             As `fit`.
         """
         self._require_fitted()
+        return self.unfitted().fit(dataset, validation=validation, progress=progress)
+
+    def unfitted(self) -> Self:
+        """Another model of the same hyper-parameters that has learnt nothing."""
         other: Self = replace(self)  # type: ignore[type-var]  # every final model is a dataclass
-        return other.fit(dataset, validation=validation, progress=progress)
+        return other
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether a fit is one calculation from the log, without epochs, and the same each time."""
+        return self._CLOSED_FORM
+
+    def relearn(self, dataset: Dataset) -> Self:
+        """Another model, fitted to what is left of a dataset that people have gone from; itself without `closed_form`.
+
+        It is what a fit without them gives: nothing of them stays in it.
+
+        Raises
+        ------
+        DataError
+            There is nothing left to learn from.
+        """
+        return self.refit(dataset) if self.closed_form else self
 
     # ---- asked
 

@@ -9,7 +9,7 @@ popular.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,8 @@ class EASE(ScoreModel):
     >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     l2: float = 500.0
 

@@ -10,7 +10,7 @@ those of different models have no common scale.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -72,9 +72,42 @@ class Hybrid(Model):
             A part is not a model of this library: fit it where it comes from.
         """
         for number, part in enumerate(self.parts):
-            if not isinstance(part, Model):
-                raise DataError(f"part {number}, a {type(part).__name__}, cannot be fitted here; give it fitted")
-            part.fit(dataset, validation=validation, progress=progress)
+            _fittable(number, part).fit(dataset, validation=validation, progress=progress)
+
+    def unfitted(self) -> Self:
+        """Another hybrid, of unfitted parts; parts that are no models of this library are the same."""
+        return self._of(lambda part: part.unfitted())
+
+    def refit(self, dataset: Dataset, *, validation: Holdout | None = None, progress: bool = False) -> Self:
+        """Another hybrid, each part refitted as it is by itself; see `Model.refit`.
+
+        Raises
+        ------
+        NotFittedError, DataError, IncompatibleError
+            As `Model.refit` and `fit`.
+        """
+        self._require_fitted()
+        for number, part in enumerate(self.parts):
+            _fittable(number, part)
+        return self._of(lambda part: part.refit(dataset, validation=validation, progress=progress))
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether a fit of every part is one calculation from the log."""
+        return all(isinstance(part, Model) and part.closed_form for part in self.parts)
+
+    def relearn(self, dataset: Dataset) -> Self:
+        """The hybrid whose parts in closed form are fitted to what is left; see `Model.relearn`.
+
+        Raises
+        ------
+        DataError
+            There is nothing left to learn from.
+        """
+        return self._of(lambda part: part.relearn(dataset))
+
+    def _of(self, change: Callable[[Model], Model]) -> Self:
+        return replace(self, parts=[change(part) if isinstance(part, Model) else part for part in self.parts])
 
     def _require_items(self, histories: Interactions) -> None:
         if not any(isinstance(part, Model) for part in self.parts):
@@ -316,6 +349,12 @@ def _fused(lists: list[Ranking], credits_: list[F64], k: int) -> Ranking:
 
 
 # ---- parts by name
+
+
+def _fittable(number: int, part: Recommends) -> Model:
+    if not isinstance(part, Model):
+        raise DataError(f"part {number}, a {type(part).__name__}, cannot be fitted here; give it fitted")
+    return part
 
 
 def _named(number: int, part: Recommends) -> dict[str, Any]:

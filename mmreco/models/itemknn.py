@@ -12,7 +12,7 @@ for come after all others, by popularity, so that an empty history has an answer
 """
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import scipy.sparse as sp
@@ -63,6 +63,8 @@ class ItemKNN(ScoreModel):
     >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     neighbours: int = 100
     shrinkage: float = 10.0

@@ -12,7 +12,7 @@ comes next. So the probabilities of all items for one history add up to about 1.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,8 @@ class LogisticProfile(ScoreModel):
     >>> model.weights()["category"] > 0
     True
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     target: str | None = None
     negatives: int = 20

@@ -9,7 +9,7 @@ first a category as often as the history turns to it, then an item of it by popu
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,6 +55,8 @@ class Popular(ScoreModel):
     >>> model.recommend(histories=Interactions.from_histories([[]], items=shop), k=2).ids(shop)
     [['coat', 'hat']]
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     half_life_days: float | None = None
     by: Literal["weight", "users"] = "weight"

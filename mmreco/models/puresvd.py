@@ -9,7 +9,7 @@ says nothing gets what is popular.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class PureSVD(FactorModel):
     >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     dim: int = 64
     seed: int = 0

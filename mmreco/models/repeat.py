@@ -7,7 +7,7 @@ PersonTopFreq is `by="frequency"`. Deviates by letting the other signal decide a
 """
 
 from dataclasses import dataclass
-from typing import Literal, final, get_args
+from typing import ClassVar, Literal, final, get_args
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class Repeat(ScoreModel):
     >>> model.recommend(histories=log, k=2, exclude_seen=False).ids(shop)
     [['hat', 'coat']]
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     by: _By = "recency"
 

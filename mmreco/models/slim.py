@@ -13,7 +13,7 @@ popularity.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import scipy.sparse as sp
@@ -68,6 +68,8 @@ class SLIM(ScoreModel):
     >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     neighbours: int = 100
     l1: float = 0.5

@@ -11,7 +11,7 @@ reaches comes after all others, by popularity.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,6 +55,8 @@ class TransitionGraph(ScoreModel):
     >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     def _fit(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> None:
         """Count transitions and read titles."""

@@ -10,7 +10,7 @@ items that no neighbour speaks for come after all others, by popularity.
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import scipy.sparse as sp
@@ -62,6 +62,8 @@ class UserKNN(ScoreModel):
     >>> model.recommend(histories=Interactions.from_histories([["hat"]], items=shop), k=1).ids(shop)
     [['scarf']]
     """
+
+    _CLOSED_FORM: ClassVar[bool] = True
 
     neighbours: int = 100
     shrinkage: float = 10.0

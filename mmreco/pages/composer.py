@@ -24,7 +24,6 @@ __all__ = ["ArrangesShelves", "PageComposer"]
 
 _POOL = 8  # candidates a place of a shelf
 _OF_HISTORY = ("again", "recent", "results")  # shelves that may show what the shopper had
-_RESULTS = 2  # a page of results is so many times as wide as a shelf
 
 Search = Callable[[Sequence[str], int], Ranking]
 
@@ -298,7 +297,7 @@ class PageComposer:
         fewest = 1 if offer.kind == "results" else self.options.fewest
         if len(free) < fewest:
             return None
-        width = self.options.width * (_RESULTS if offer.kind == "results" else 1)
+        width = self.options.width_of(offer.kind)
         rng = np.random.default_rng(luck) if self.options.exploration is not None else None
         shown, chances = fill(self.dataset.catalogue, free, width, self.options.rules, rng)
         if len(shown) < fewest:

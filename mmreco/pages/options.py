@@ -10,6 +10,8 @@ from mmreco.rerank import Exploration
 
 __all__ = ["PageOptions"]
 
+_RESULTS = 2  # a page of results is so many times as wide as a shelf
+
 
 @dataclass(frozen=True, kw_only=True)
 class PageOptions:
@@ -45,6 +47,10 @@ class PageOptions:
     exploration: Exploration | None = None
     language: str = "en"
     rules: Rules = field(init=False, repr=False)
+
+    def width_of(self, kind: str) -> int:
+        """Items at most of a shelf of this kind; results have two rows."""
+        return self.width * (_RESULTS if kind == "results" else 1)
 
     def __post_init__(self) -> None:
         for name in ("shelves", "width", "fewest"):

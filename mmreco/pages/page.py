@@ -1,6 +1,7 @@
 """Page and Shelf: what a shopper is shown, shelf by shelf, as item rows and words."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -8,7 +9,9 @@ from mmreco.arrays import F64, I64, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.errors import DataError
 
-__all__ = ["Page", "Shelf"]
+__all__ = ["Page", "PageName", "Shelf"]
+
+PageName = Literal["home", "detail", "cart", "new_arrivals", "search"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

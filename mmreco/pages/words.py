@@ -16,8 +16,8 @@ _SHELVES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "zh": ("为您推荐", "根据您的浏览和购买挑选。"),
     },
     "because": {
-        "en": ("Because you chose {item}", "Shoppers who chose it also chose these."),
-        "zh": ("因为您选过“{item}”", "选过它的顾客也选了这些。"),
+        "en": ("Because you chose {item}", "Like it, or often chosen by those who chose it."),
+        "zh": ("因为您选过“{item}”", "与它相似，或常被选它的顾客选中。"),
     },
     "new": {
         "en": ("New for you", "Just arrived, the ones nearest to your taste first."),

@@ -69,10 +69,10 @@ def create_app(
     app.include_router(asking(shop, measures, access, experiment))
     for routes in (writing, health):
         app.include_router(routes(shop, measures, access))
-    app.include_router(paging(shop, pictures, access))
+    app.include_router(paging(shop, pictures, access, experiment))
     app.include_router(refitting(shop, process, access))
     if window:
-        app.mount("/", shop_window(shop, pictures, access))
+        app.mount("/", shop_window(shop, pictures, access, experiment))
     add_handlers(app)
     app.add_middleware(Gate, limits=limits, measures=measures)
     return app

@@ -1,7 +1,8 @@
 """Erasure from artefacts: whoever was forgotten is taken out of the files too, whichever artefact brings them back.
 
 The files are written anew without them, as the artefact's next generation, and the old generation is removed once
-nobody reads it. The model's weights stay as they are: what was learnt of a user is in them until the next fit.
+nobody reads it. A model in closed form is fitted to what is left. The weights of any other stay as they are: what was
+learnt of a user is in them until the next fit.
 """
 
 from pathlib import Path

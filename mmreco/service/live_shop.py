@@ -135,7 +135,8 @@ class LiveShop:
     def forget(self, user_id: str) -> int:
         """Erase a user from the store, from what answers, and from the artefact's files; how many rows the store had.
 
-        While somebody else writes the files they wait, and are tried again until `is_clean`.
+        A model in closed form is fitted anew without them, in the files, which are loaded then. While somebody else
+        writes the files they wait, and are tried again until `is_clean`.
         """
         gone = self.store.forget(user_id)
         self.erase()
@@ -228,7 +229,7 @@ class LiveShop:
             recommender = Recommender.load(self.artefact, popular_from=self.popular_from, index=self._index)
             if read_pointer(self.artefact)[1] == manifest:  # else it may be the next one that was loaded
                 break
-        gone = forget_again(recommender, self.store.forgotten(), self.store)
+        gone = forget_again(recommender, self.store.forgotten(), self.store, relearn=False)
         last = replay_entries(recommender, self.store, since=held_until(self.store, manifest))
         self._note(self.store.refits(most=1))
         oldest = self._oldest()

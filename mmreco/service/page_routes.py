@@ -6,8 +6,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mmreco.explain.explanation import title
-from mmreco.pages import Page, PageOptions, page_html
+from mmreco.pages import PageOptions, page_html
+from mmreco.pages.page import PageName
 from mmreco.service.access import Access
+from mmreco.service.experiments.running import Experiment, PagePart
 from mmreco.service.limits import HISTORY
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.pictures import Pictures
@@ -15,7 +17,6 @@ from mmreco.service.schemas import Id, Query, Strict
 
 __all__ = ["paging"]
 
-PageName = Literal["home", "detail", "cart", "new_arrivals", "search"]
 _HTML = "text/html; charset=utf-8"
 
 
@@ -66,9 +67,10 @@ class PageAnswer(BaseModel):
     query: str | None
     shelves: list[ShelfAnswer]
     generation: str = Field(description="Of the artefact that answered.")
+    variant: str | None = Field(None, description="Of the experiment, where the user takes part.")
 
 
-def paging(shop: LiveShop, pictures: Pictures, access: Access) -> APIRouter:
+def paging(shop: LiveShop, pictures: Pictures, access: Access, experiment: Experiment | None = None) -> APIRouter:
     """The route `/v1/page/{name}`."""
     router = APIRouter(prefix="/v1", dependencies=[Depends(access.needs("ask"))], tags=["ask"])
 
@@ -77,18 +79,21 @@ def paging(shop: LiveShop, pictures: Pictures, access: Access) -> APIRouter:
         """A page composed for one shopper. With `Accept: text/html` it is a document, pictures held in it."""
         now = shop.serving
         options = PageOptions(language=body.language, shelves=body.shelves, width=body.width)
-        asked = body.model_dump(exclude={"language", "shelves", "width"})
-        asked["user"] = None if body.user is None else shop.known_as(body.user)
-        made = now.recommender.page(name, **asked, options=options)
+        asked = body.model_dump(exclude={"user", "language", "shelves", "width"})
+        user = None if body.user is None else shop.known_as(body.user)
+        if experiment is not None and user is not None:
+            made = experiment.page(name, user=user, options=options, **asked)
+        else:
+            made = PagePart(now.recommender.page(name, user=user, options=options, **asked), None, now.generation)
         if "text/html" in request.headers.get("accept", ""):
-            return Response(page_html(made, picture=pictures.embedded), media_type=_HTML)
-        return _answer(made, now.generation)
+            return Response(page_html(made.page, picture=pictures.embedded), media_type=_HTML)
+        return _answer(made)
 
     return router
 
 
-def _answer(page: Page, generation: str) -> PageAnswer:
-    catalogue = page.catalogue
+def _answer(made: PagePart) -> PageAnswer:
+    page, catalogue = made.page, made.page.catalogue
     shelves = [
         ShelfAnswer(
             kind=shelf.kind,
@@ -110,5 +115,6 @@ def _answer(page: Page, generation: str) -> PageAnswer:
         item=subject,
         query=page.query,
         shelves=shelves,
-        generation=generation,
+        generation=made.generation,
+        variant=made.variant,
     )

@@ -63,8 +63,9 @@ def held_until(store: EventStore, manifest: str) -> int:
 
 
 def apply(recommender: Recommender, store: EventStore, entries: Sequence[Entry]) -> None:
-    """Have a recommender know of entries that came after all it knows."""
-    forget_again(recommender, {str(entry.body) for entry in entries if entry.kind == "forgotten"}, store)
+    """Have a recommender know of entries that came after all it knows; nothing is trained."""
+    forgotten = {str(entry.body) for entry in entries if entry.kind == "forgotten"}
+    forget_again(recommender, forgotten, store, relearn=False)
     _apply_in_order(recommender, [entry for entry in entries if entry.kind in ("event", "item", "removed")])
 
 
@@ -131,8 +132,14 @@ def _held(log: Interactions, row: int) -> set[tuple[str, str, int | None]]:
     return set(zip(items, kinds, times, strict=True))
 
 
-def forget_again(recommender: Recommender, pseudonyms: set[str], store: EventStore) -> int:
-    """Have a recommender forget the users of these keyed hashes; how many of them it knew."""
+def forget_again(recommender: Recommender, pseudonyms: set[str], store: EventStore, *, relearn: bool = True) -> int:
+    """Have a recommender forget the users of these keyed hashes; how many of them it knew.
+
+    Parameters
+    ----------
+    relearn : as `Recommender.forget` has it, optional
+        False where the artefact's files are written anew at once, and answer then.
+    """
     if not pseudonyms:
         return 0
     dataset = recommender.dataset
@@ -143,5 +150,5 @@ def forget_again(recommender: Recommender, pseudonyms: set[str], store: EventSto
         users |= set(dataset.users.ids.ids(np.arange(len(dataset.users.ids))))
     gone = [user for user in users if store.pseudonym(user) in pseudonyms]
     if gone:
-        recommender.forget(users=gone)
+        recommender.forget(users=gone, relearn=relearn)
     return len(gone)

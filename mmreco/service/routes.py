@@ -170,7 +170,7 @@ def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
     def forget(user_id: Name, who: Annotated[str, Depends(eraser)]) -> of.Forgotten:
         """Erase a user from the store, from what answers and from the artefact's files.
 
-        What a model learnt of them stays in its weights until the next is trained.
+        A model in closed form is fitted without them. What another learnt of them stays until it is trained anew.
         """
         erased = shop.forget(shop.known_as(user_id))
         record(shop.store, who, "forget", erased)

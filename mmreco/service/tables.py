@@ -47,7 +47,7 @@ exposures = sql.Table(
     sql.Column("share", sql.Double, nullable=False),  # of the variant, when this was shown
     sql.Column("user_id", sql.Text, nullable=False, index=True),
     sql.Column("received", sql.BigInteger, nullable=False, index=True),  # when it was shown, ms since 1970 UTC
-    sql.Column("items", sql.Text, nullable=False),  # JSON: item ids from the top down
+    sql.Column("items", sql.Text, nullable=False),  # JSON: item ids from the top down, of a page with their shelves
     sql.Column("propensities", sql.Text, nullable=False),  # JSON: the chance of each at its place
     sql.Column("teams", sql.Text),  # JSON: whose pick each was, where two variants are interleaved
 )

@@ -3,6 +3,9 @@
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ from starlette.testclient import TestClient
 
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 from mmreco.distributed.serving import deployment
-from mmreco.models import EASE
+from mmreco.models import ALS, EASE
 from mmreco.recommender import Recommender
 from mmreco.service.keys import Keys
 from mmreco.service.server import Settings
@@ -75,6 +78,39 @@ def test_an_event_reaches_every_replica(plant: SyntheticShop, served: str) -> No
     for _ in range(20):  # whichever replica answers
         answer = httpx2.post(f"{served}/v1/recommend", json={"users": ["somebody-new"]}, headers=HEAD).json()
         assert not answer["answers"][0]["popular"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_items_in_milvus_are_answered_alike(plant: SyntheticShop, served: str, tmp_path: Path) -> None:
+    pytest.importorskip("pymilvus", reason="needs mmreco[milvus]")
+    pytest.importorskip("milvus_lite", reason="needs mmreco[milvus]")
+    from ray import serve
+
+    Recommender.fit(plant.dataset, model=ALS(dim=8), text=[], image=[]).save(tmp_path / "artefact")
+    keys = Keys.parse(f"web ask,write {KEY}")
+    alone = Settings(artefact=tmp_path / "artefact", events=f"sqlite:///{tmp_path / 'alone.db'}", keys=keys)
+    there = replace(alone, events=f"sqlite:///{tmp_path / 'ray.db'}", milvus=str(tmp_path / "items.db"))
+    # one replica: a file of milvus-lite is opened by one process at a time
+    serve.run(deployment(there, replicas=1, cpus=0.5), name="in-milvus", route_prefix="/in-milvus")
+    users, items = plant.interactions.users.ids(range(20)), plant.catalogue.items.ids(range(20))
+    bodies = [("recommend", {"users": [user]}) for user in users] + [("similar", {"items": [item]}) for item in items]
+    bodies += [("recommend", {"users": [users[0]], "where": "price < 100"})]
+    with TestClient(alone.open(), base_url="http://127.0.0.1", headers=HEAD) as one:
+        for path, body in bodies:
+            wanted = one.post(f"/v1/{path}", json=body)
+            found = httpx2.post(f"{served}/in-milvus/v1/{path}", json=body, headers=HEAD)
+            assert (wanted.status_code, found.status_code) == (200, 200)
+            assert _ids(found.json()) == _ids(wanted.json())
+            assert _scores(found.json()) == pytest.approx(_scores(wanted.json()), rel=1e-4)
+    assert (tmp_path / "items.db").exists()
+
+
+def _ids(answer: Any) -> list[list[str]]:
+    return [[item["item_id"] for item in one["items"]] for one in answer["answers"]]
+
+
+def _scores(answer: Any) -> list[float]:
+    return [item["score"] for one in answer["answers"] for item in one["items"]]
 
 
 def test_what_cannot_be(settings: Settings) -> None:

@@ -16,7 +16,7 @@ def items(answer: dict[str, object]) -> list[list[str]]:
 
 
 def test_a_page_is_the_recommender_s(client: TestClient, plant: SyntheticShop, fitted: Path) -> None:
-    recommender = Recommender.load(fitted)
+    recommender = Recommender.load(fitted, popular_from=10)
     user, (item, other) = plant.interactions.users.ids([5])[0], plant.catalogue.items.ids([3, 9])
     for name, asked in (
         ("home", {"user": user}),

@@ -1,5 +1,6 @@
 """The shop window: what is shown, what a click changes, what is refused, and what is forgotten."""
 
+import base64
 import html
 import io
 import json
@@ -11,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,9 @@ from PIL import Image
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
+from mmreco.data.boxes import Boxes
 from mmreco.datasets.synthetic import SyntheticShop
+from mmreco.detection.detector import Detector
 from mmreco.service.app import create_app
 from mmreco.service.audit import acts
 from mmreco.service.events import EventStore
@@ -229,6 +233,35 @@ def test_search_by_photo(window: TestClient, pictured: Path, plant: SyntheticSho
         assert "no picture that can be read" in answer.text
     assert window.post("/photo", files={"picture": b"x" * (9 << 20)}).status_code == 413
     assert window.post("/cart", data={"item": "x" * (2 << 20)}).status_code == 413
+
+
+def test_a_detector_beside_the_artefact_finds_the_product(
+    live: LiveShop, pictured: Path, plant: SyntheticShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Detector("ssdlite320_mobilenet_v3_large", weights="random", device="cpu").save(f"{live.artefact}.detector")
+    item = plant.catalogue.items.ids([int(plant.truth.pictured.argmax())])[0]
+    room = Image.new("RGB", (400, 300), "grey")
+    room.paste(Image.open(pictured / "pictures" / f"{item}.jpg").resize((120, 120)), (250, 150))
+    written = io.BytesIO()
+    room.save(written, "PNG")
+    found = [Boxes([[250, 150, 370, 270]], [0.9]), Boxes([], [])]
+    monkeypatch.setattr(Detector, "detect", lambda self, pictures: [found.pop(0)])
+    with TestClient(create_app(live, window=True), base_url=HOME) as client:
+        assert '<option value="found">' in client.get("/photo").text
+        page = client.post("/photo", files={"picture": written.getvalue()}).text
+        assert items(page)[0] == item
+        shown = re.search(r'src="data:image/jpeg;base64,([^"]+)"', page)
+        again = re.search(r'name="again" value="([^"]+)"', page)
+        assert shown is not None
+        assert again is not None
+        drawn, plain = (Image.open(io.BytesIO(base64.b64decode(one.group(1)))) for one in (shown, again))
+        assert plain.size == drawn.size == (400, 300)
+        differs = np.argwhere(np.abs(np.asarray(drawn, int) - np.asarray(plain, int)).max(axis=2) > 60)
+        assert np.abs(differs.min(axis=0) - [150, 250]).max() <= 2, "the frame stands around what was found"
+        assert np.abs(differs.max(axis=0) - [270, 370]).max() <= 2
+        page = client.post("/photo", data={"again": again.group(1)}).text
+        assert "box-whole" in page, "nothing found: the whole photo"
+        assert "box-top" in client.post("/photo", data={"again": again.group(1), "box": "top"}).text
 
 
 def test_a_shop_without_pictures_says_so(artefact: Path, store: EventStore) -> None:

@@ -20,16 +20,18 @@ from mmreco.service.tables import entries, exposures, head
 __all__ = ["Exposure", "ExposureLog", "names", "now", "read_exposures"]
 
 _SECONDS = 1.0
+_OF_PAGES = ("page", "shelves")  # written with the items
 _MOST = 100_000  # exposures that wait for a store that is away
 _log = logging.getLogger(__name__)
 
 
 class Exposure(NamedTuple):
-    """One list that one user was shown.
+    """One list, or one page, that one user was shown.
 
     `place` is that of the variant in its experiment, from 0, and `share` its share; `received` is when the list was
     shown, in milliseconds since 1970 UTC. `propensities` holds the chance of each item to stand at its place in this
-    variant, None where it is not known; `teams` whose pick each item was, 0, 1 or -1, where two are interleaved.
+    variant, None where it is not known; `teams` whose pick each item was, 0, 1 or -1, where two are interleaved. Of a
+    page `page` is the name and `shelves` the kind of shelf of each item; items are from the top left on.
     """
 
     experiment: str
@@ -41,6 +43,8 @@ class Exposure(NamedTuple):
     items: Sequence[str]
     propensities: Sequence[float | None]
     teams: Sequence[int] | None = None
+    page: str | None = None
+    shelves: Sequence[str] = ()
 
 
 class ExposureLog:
@@ -120,14 +124,19 @@ class ExposureLog:
 
 def read_exposures(store: EventStore, experiment: str) -> list[Exposure]:
     """All that one experiment showed, in the order of time."""
-    columns = [exposures.c[name] for name in Exposure._fields]
+    columns = [exposures.c[name] for name in Exposure._fields if name not in _OF_PAGES]
     asked = sql.select(*columns).where(exposures.c.experiment == experiment)
     with store.engine.connect() as connection:
         found = connection.execute(asked.order_by(exposures.c.received, exposures.c.number)).all()
-    return [
-        Exposure._make((*about, json.loads(items), json.loads(chances), None if teams is None else json.loads(teams)))
-        for *about, items, chances, teams in found
-    ]
+    shown = []
+    for *about, items, chances, teams in found:
+        written = json.loads(items)
+        page = written if isinstance(written, dict) else {"items": written, "page": None, "shelves": ()}
+        drafted = None if teams is None else json.loads(teams)
+        shown.append(
+            Exposure._make((*about, page["items"], json.loads(chances), drafted, page["page"], page["shelves"]))
+        )
+    return shown
 
 
 def names(store: EventStore) -> list[str]:
@@ -143,5 +152,8 @@ def now() -> int:
 
 def _row(one: Exposure) -> dict[str, Any]:
     teams = None if one.teams is None else json.dumps(list(one.teams))
-    written = {"items": json.dumps(list(one.items)), "propensities": json.dumps(list(one.propensities))}
-    return {**one._asdict(), **written, "teams": teams}
+    shown: Any = list(one.items)
+    if one.page is not None:
+        shown = {"page": one.page, "shelves": list(one.shelves), "items": shown}
+    written = {"items": json.dumps(shown), "propensities": json.dumps(list(one.propensities)), "teams": teams}
+    return {name: value for name, value in one._asdict().items() if name not in _OF_PAGES} | written

@@ -1,8 +1,9 @@
 """What an artefact that never ran would have earned, from what an experiment showed: IPS, SNIPS and doubly robust.
 
-Of each list that was shown with known chances, the artefact is asked what it would have put at each place, given what
-the shopper had done by then. A place counts where both agree, by how unlikely the log was to show it: the item-position
-estimator of Li et al., 2018, which takes a click to depend on the item and its place alone. Users are drawn together.
+Of each list that was shown with known chances, and of no page, the artefact is asked what it would have put at each
+place, given what the shopper had done by then. A place counts where both agree, by how unlikely the log was to show it:
+the item-position estimator of Li et al., 2018, which takes a click to depend on the item and its place alone. Users are
+drawn together.
 
 The doubly robust estimate foretells a click by the item's rate at the place, drawn towards the place's own, from the
 other half of the users. Where the log could never have shown what the artefact wants, nothing can be told: `support` is
@@ -86,7 +87,8 @@ def policy_value(
         what was shown.
     """
     chosen = chosen_name(store, name)
-    usable = [one for one in read_exposures(store, chosen) if None not in one.propensities]
+    shown = [one for one in read_exposures(store, chosen) if one.page is None]  # a page is no list of one model's
+    usable = [one for one in shown if None not in one.propensities]
     if not usable:
         raise DataError(f"experiment {chosen!r}: no list with known chances; give a variant explore = 0.05, say")
     trained = recommender.dataset.interactions.times

@@ -78,7 +78,7 @@ class ExperimentReport:
     def __str__(self) -> str:
         lines = [f"experiment {self.name}, {self.level:.0%} intervals"]
         for one in self.variants:
-            lines.append(f"{one.name}: {one.users} users, {one.exposures} lists shown")
+            lines.append(f"{one.name}: {one.users} users, {one.exposures} lists and pages shown")
             for kind, figures in one.figures.items():
                 words = f"  users with a {kind} {_shown(figures.users)}, {kind}s a user {_shown(figures.rate)}"
                 lines.append(words if figures.difference is None else f"{words}, {_verdict(figures.difference)}")

@@ -13,18 +13,23 @@ import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from mmreco.data.answer import Answer
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.ranking import Ranking
 from mmreco.evaluation.assignment import assign
 from mmreco.evaluation.exploration import explore
 from mmreco.evaluation.interleaving import team_draft
+from mmreco.pages import Page, PageOptions
+from mmreco.pages.page import PageName
 from mmreco.rerank import rerank
 from mmreco.service.experiments.exposures import Exposure, ExposureLog, now
 from mmreco.service.experiments.settings import ExperimentSettings, Variant
 from mmreco.service.live_shop import LiveShop, Serving
 
-__all__ = ["Experiment", "Part"]
+__all__ = ["Experiment", "PagePart", "Part"]
 
 _CANDIDATES = 200  # from which a page is re-ranked
 _POOL = 2  # times the width of a page: from which one in random order is drawn
+_IN_ORDER = ("results", "recent", "again")  # shelves of what was asked for, or had, which stay as they are
 _NARROWING = ("where", "allow", "refuse")
 
 
@@ -34,6 +39,14 @@ class Part(NamedTuple):
     places: list[int]
     variant: str
     answer: Answer
+    generation: str
+
+
+class PagePart(NamedTuple):
+    """A page, the variant it is from, None where pages take no part, and the generation that answered."""
+
+    page: Page
+    variant: str | None
     generation: str
 
 
@@ -54,18 +67,44 @@ class _Arm:
         """The answers of `k` places, with the chance of each item at its place."""
         width = max(k, _CANDIDATES if self.variant.rerank else 0, _POOL * k if self.variant.explore else 0)
         answer = serving.recommender.recommend(**{**options, "k": width})
-        ranking = answer.ranking
+        ranking, chances = self._shown(serving, answer.catalogue, answer.ranking, k)
+        return replace(answer, ranking=ranking), chances
+
+    def page(self, serving: Serving, name: PageName, user: str, options: PageOptions, asked: Mapping[str, Any]) -> Page:
+        """A page of the variant, with the chance of each item at its place."""
+        plain = self.variant.rerank is None and not self.variant.explore
+        wide = options if plain else replace(options, width=_POOL * options.width)
+        page = serving.recommender.page(name, user=user, options=wide, **asked)
+        if plain:
+            return page
+        shelves = []
+        for shelf in page.shelves:
+            k = min(len(shelf), options.width_of(shelf.kind))
+            if shelf.kind in _IN_ORDER:
+                shelves.append(replace(shelf, rows=shelf.rows[:k], propensities=shelf.propensities[:k]))
+                continue
+            falling = np.arange(len(shelf), 0, -1, dtype=np.float32)
+            ranking = Ranking(shelf.rows[None], falling[None])
+            ranking, (chances,) = self._shown(serving, page.catalogue, ranking, k)
+            rows = ranking.rows[0][ranking.rows[0] >= 0]
+            shelves.append(replace(shelf, rows=rows, propensities=np.array(chances, dtype=np.float64)))
+        return replace(page, shelves=tuple(shelf for shelf in shelves if len(shelf)))
+
+    def _shown(
+        self, serving: Serving, catalogue: Catalogue, ranking: Ranking, k: int
+    ) -> tuple[Ranking, list[list[float | None]]]:
+        """`k` places of a ranking, re-ranked and explored as the variant has it, with the chance of each item there."""
         if self.variant.rerank is not None:
-            wanted = replace(self.variant.rerank, k=_POOL * k if self.variant.explore else k)
+            wanted = replace(self.variant.rerank, k=min(_POOL * k, ranking.k) if self.variant.explore else k)
             vectors = serving.recommender.vectors
-            ranking = rerank(ranking, wanted, catalogue=answer.catalogue, embeddings=vectors).ranking
+            ranking = rerank(ranking, wanted, catalogue=catalogue, embeddings=vectors).ranking
         if not self.variant.explore:
             ranking = ranking.top(k)
-            return replace(answer, ranking=ranking), [[1.0] * int(n) for n in (ranking.rows >= 0).sum(axis=1)]
+            return ranking, [[1.0] * int(n) for n in (ranking.rows >= 0).sum(axis=1)]
         shown = explore(ranking, k, rate=self.variant.explore, seed=secrets.randbits(63))
         there = shown.ranking.rows >= 0
         chances = [line[own].tolist() for line, own in zip(shown.propensities, there, strict=True)]
-        return replace(answer, ranking=shown.ranking), chances
+        return shown.ranking, chances
 
 
 class Experiment:
@@ -114,7 +153,7 @@ class Experiment:
         return assign(user, self.settings.shares, experiment=self.settings.name, key=self._key)
 
     def serving_of(self, user: str) -> Serving:
-        """What answers this user, for what is neither re-ranked nor logged: pages and explanations."""
+        """What answers this user, for what is neither re-ranked nor logged."""
         return self._arms[next(iter(self._arms)) if self.settings.interleave else self.variant_of(user)].fresh()
 
     def recommend(self, users: Sequence[str], *, k: int, **options: Any) -> list[Part]:
@@ -144,6 +183,39 @@ class Experiment:
             for place, ids, chance in zip(own, answer.ids(), chances, strict=True):
                 self._show(name, users[place], ids, [None] * len(ids) if narrowed else chance)
         return parts
+
+    def page(self, name: PageName, *, user: str, options: PageOptions, shown: bool = True, **asked: Any) -> PagePart:
+        """A page for a user, by the variant they belong to; what is shown is written down.
+
+        A shelf of a variant that re-ranks or explores is made of the first candidates of twice its width, each shelf by
+        itself; results, and what the shopper had, stay in their order. With `interleave` every page is the first
+        variant's, and none is written down.
+
+        Parameters
+        ----------
+        shown : optional
+            False where nobody may be looking: the page is not written down.
+        asked : as `Recommender.page` takes it
+
+        Raises
+        ------
+        DataError, UnknownIdError
+            As `Recommender.page`.
+        """
+        if self.settings.interleave:
+            serving = self.serving_of(user)
+            page = serving.recommender.page(name, user=user, options=options, **asked)
+            return PagePart(page, None, serving.generation)
+        variant = self.variant_of(user)
+        arm = self._arms[variant]
+        serving = arm.fresh()
+        page = arm.page(serving, name, user, options, asked)
+        if shown:
+            items = page.catalogue.items.ids(page.rows)
+            chances = [chance for shelf in page.shelves for chance in shelf.propensities.tolist()]
+            kinds = [shelf.kind for shelf in page.shelves for _ in range(len(shelf))]
+            self._show(variant, user, items, chances, page=name, shelves=kinds)
+        return PagePart(page, variant, serving.generation)
 
     def _interleaved(self, users: Sequence[str], k: int, options: Mapping[str, Any]) -> Part:
         asked = {**options, "users": list(users)}
@@ -178,13 +250,16 @@ class Experiment:
         items: Sequence[str],
         chances: Sequence[float | None],
         teams: Sequence[int] | None = None,
+        page: str | None = None,
+        shelves: Sequence[str] = (),
     ) -> None:
         if not items:
             return
         share, place = self.settings.shares.get(variant, 1.0), 0
         if teams is None:
             place = list(self._arms).index(variant)
-        self.exposures.add(Exposure(self.settings.name, variant, place, share, user, now(), items, chances, teams))
+        about = self.settings.name, variant, place, share, user, now()
+        self.exposures.add(Exposure(*about, items, chances, teams, page, shelves))
 
 
 def _beside(shop: LiveShop, artefact: Path) -> LiveShop:

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from mmreco.errors import MMRecoError, UnknownIdError
 from mmreco.service.access import Access
+from mmreco.service.experiments.running import Experiment
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.pictures import Pictures
 from mmreco.service.problems import problem
@@ -25,7 +26,7 @@ _API = "/v1/"  # what is asked there and is not there comes here, and is asked b
 _log = logging.getLogger(__name__)
 
 
-def shop_window(shop: LiveShop, pictures: Pictures, access: Access) -> FastAPI:
+def shop_window(shop: LiveShop, pictures: Pictures, access: Access, experiment: Experiment | None = None) -> FastAPI:
     """A web shop over what `shop` answers, without a line of script. It needs no key: it is what customers see.
 
     Parameters
@@ -33,8 +34,10 @@ def shop_window(shop: LiveShop, pictures: Pictures, access: Access) -> FastAPI:
     shop : what answers, and takes in what visitors do
     pictures : of the items
     access : how often may be asked, and by which name where there are no keys
+    experiment : optional
+        Whose variants make the pages.
     """
-    front = Storefront(shop, pictures)
+    front = Storefront(shop, pictures, experiment)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(access.visit)])
     app.include_router(looking(front))
     app.include_router(doing(front))

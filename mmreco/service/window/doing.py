@@ -2,33 +2,26 @@
 
 import base64
 import io
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
 from mmreco.data.answer import Answer
+from mmreco.data.boxes import Box
+from mmreco.detection.drawing import framed
 from mmreco.encoders.image.decoding import Picture, open_picture
 from mmreco.errors import DataError
 from mmreco.service.audit import record
 from mmreco.service.limits import ID, QUERY
 from mmreco.service.pictures import jpeg
 from mmreco.service.window.my_data import MyData
+from mmreco.service.window.photo_boxes import PhotoBoxes
 from mmreco.service.window.showing import cards, price, shelves_of
 from mmreco.service.window.storefront import Storefront, row_of
 from mmreco.service.window.visitor import Visitor, require_own_form
 
-__all__ = ["BOXES", "doing"]
-
-BOXES = {
-    "whole": (0.0, 0.0, 1.0, 1.0),
-    "middle": (0.2, 0.2, 0.8, 0.8),
-    "top": (0.0, 0.0, 1.0, 0.5),
-    "bottom": (0.0, 0.5, 1.0, 1.0),
-    "left": (0.0, 0.0, 0.5, 1.0),
-    "right": (0.5, 0.0, 1.0, 1.0),
-}
-"""The parts of a photo that can be looked at: left, top, right, bottom as shares of its sides."""
+__all__ = ["doing"]
 
 _SIDE = 480  # pixels of an uploaded photo that are looked at
 _FOUND = 24
@@ -40,7 +33,7 @@ def doing(front: Storefront) -> APIRouter:
     """The routes of these acts. Forms of other sites' pages are refused."""
     router = APIRouter()
     own_form = [Depends(require_own_form)]
-    data = MyData(front)
+    data, parts = MyData(front), PhotoBoxes.beside(front.shop.artefact)
 
     @router.get("/cart")
     def cart(request: Request) -> Response:
@@ -69,36 +62,40 @@ def doing(front: Storefront) -> APIRouter:
 
     @router.get("/photo")
     def photo_form(request: Request) -> Response:
-        return front.page("photo.html", request, Visitor.of(request), boxes=list(BOXES), problem="")
+        return front.page("photo.html", request, Visitor.of(request), boxes=parts.names, problem="")
 
     @router.post("/photo", dependencies=own_form)
     def photo(
         request: Request,
         picture: UploadFile | None = None,
         again: Annotated[str, Form(max_length=_BASE64)] = "",
-        box: Annotated[str, Form()] = "whole",
+        box: Annotated[str, Form()] = "",
         words: Annotated[str, Form(max_length=QUERY)] = "",
     ) -> Response:
         visitor = Visitor.of(request)
-        part = box if box in BOXES else "whole"
+        part = box if box in parts.names else parts.names[0]
         try:
             opened = open_picture(base64.b64decode(again, validate=True) if again else _bytes(picture), size=_SIDE)
         except (DataError, ValueError):
-            return front.page("photo.html", request, visitor, status=422, boxes=list(BOXES), problem="photo_unreadable")
+            return front.page("photo.html", request, visitor, status=422, boxes=parts.names, problem="photo_unreadable")
         try:
-            answer = _alike(front, opened, part, words.strip())
+            looked_at = parts.of(opened, part)
+            answer = _alike(front, opened, looked_at, words.strip())
         except DataError:
-            return front.page("photo.html", request, visitor, status=422, boxes=list(BOXES), problem="photo_none")
-        shown = base64.b64encode(_written(opened)).decode()
+            return front.page("photo.html", request, visitor, status=422, boxes=parts.names, problem="photo_none")
+        if part == "found" and looked_at is None:
+            part = "whole"
+        drawn = framed(opened, looked_at) if part == "found" and looked_at is not None else opened
         found = answer.ranking.rows[0]
         return front.page(
             "photo_results.html",
             request,
             visitor,
             cards=cards(answer.catalogue, found[found >= 0]),
-            photo=shown,
+            photo=base64.b64encode(_written(opened)).decode(),
+            shown=base64.b64encode(_written(drawn)).decode(),
             box=part,
-            boxes=list(BOXES),
+            boxes=parts.names,
             words=words.strip(),
         )
 
@@ -135,12 +132,11 @@ def _to(path: str, request: Request, visitor: Visitor) -> Response:
 
 def _cart(front: Storefront, request: Request, visitor: Visitor, *, ordered: bool) -> Response:
     recommender = front.recommender
-    catalogue, options = recommender.catalogue, front.options(visitor)
+    catalogue = recommender.catalogue
     rows = catalogue.items.rows(list(visitor.cart), missing="mark").tolist() if visitor.cart else []
     there = [row for row in rows if row >= 0]
     items = catalogue.items.ids(there)
-    who: dict[str, Any] = {"user": front.known_as(visitor), "options": options}
-    page = recommender.page("cart", cart=items, **who) if items else recommender.page("home", **who)
+    page = front.composed("cart", visitor, cart=items) if items else front.composed("home", visitor)
     costs = catalogue.table["price"].take(there).to_pylist() if catalogue.has("price") and there else []
     return front.page(
         "cart.html",
@@ -153,13 +149,10 @@ def _cart(front: Storefront, request: Request, visitor: Visitor, *, ordered: boo
     )
 
 
-def _alike(front: Storefront, photo: Picture, box: str, words: str) -> Answer:
+def _alike(front: Storefront, photo: Picture, box: Box | None, words: str) -> Answer:
     """What looks like this part of a photo, and matches the words if there are any."""
-    left, top, right, bottom = BOXES[box]
-    width, height = photo.size
-    part = (left * width, top * height, right * width, bottom * height)
-    boxes = None if box == "whole" else [part]
     text = [words] if words else None
+    boxes = None if box is None else [box]
     return front.recommender.search(image=[_written(photo)], boxes=boxes, text=text, k=_FOUND)
 
 

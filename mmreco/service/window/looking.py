@@ -38,15 +38,13 @@ def looking(front: Storefront) -> APIRouter:
     @router.get("/")
     def home(request: Request) -> Response:
         visitor, recommender = Visitor.of(request), front.recommender
-        page = recommender.page(
-            "home", user=front.known_as(visitor), cart=_there(recommender, visitor.cart), options=front.options(visitor)
-        )
+        page = front.composed("home", visitor, cart=_there(recommender, visitor.cart))
         return front.page("home.html", request, visitor, shelves=shelves_of(page), latest=_latest(front, visitor))
 
     @router.get("/new")
     def new_arrivals(request: Request) -> Response:
         visitor = Visitor.of(request)
-        page = front.recommender.page("new_arrivals", user=front.known_as(visitor), options=front.options(visitor))
+        page = front.composed("new_arrivals", visitor)
         return front.page("home.html", request, visitor, shelves=shelves_of(page), latest=None, heading="new")
 
     @router.get("/items/{item_id:path}")
@@ -59,7 +57,7 @@ def looking(front: Storefront) -> APIRouter:
                 front.tell(visitor, "view", [item_id])
             except SQLAlchemyError as error:  # the page is shown all the same
                 _log.error("a look could not be written down: %s", str(error).splitlines()[0])
-        page = recommender.page("detail", user=front.known_as(visitor), item=item_id, options=front.options(visitor))
+        page = front.composed("detail", visitor, item=item_id)
         reviews = _reviews(recommender, item_id)
         answered = recommender.ask(item_id, question) if question.strip() and reviews else None
         return front.page(

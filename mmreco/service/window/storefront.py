@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import HTTPException, Request, Response
 
 from mmreco.data.catalogue import Catalogue
-from mmreco.pages import PageOptions
+from mmreco.pages import Page, PageOptions
+from mmreco.pages.page import PageName
 from mmreco.recommender import Recommender
 from mmreco.service.events import NewEvent
+from mmreco.service.experiments.running import Experiment
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.pictures import Pictures
 from mmreco.service.window.facets import Choices
@@ -39,10 +41,11 @@ class Storefront:
     ----------
     shop : what answers
     pictures : of its items
+    experiment : whose variants make the pages, optional
     """
 
-    def __init__(self, shop: LiveShop, pictures: Pictures) -> None:
-        self.shop, self.pictures = shop, pictures
+    def __init__(self, shop: LiveShop, pictures: Pictures, experiment: Experiment | None = None) -> None:
+        self.shop, self.pictures, self.experiment = shop, pictures, experiment
         self._choices: Choices | None = None
 
     @property
@@ -64,6 +67,22 @@ class Storefront:
     def options(self, visitor: Visitor) -> PageOptions:
         """How large pages are."""
         return PageOptions(language=visitor.language)
+
+    def composed(self, name: PageName, visitor: Visitor, *, cart: Sequence[str] = (), item: str | None = None) -> Page:
+        """The shelves of a page for a visitor, by their variant where there is an experiment.
+
+        A visitor whose cookie has not come back may be a robot: what they are shown is not written down.
+
+        Raises
+        ------
+        UnknownIdError
+            `item` or something in `cart` is not in the catalogue.
+        """
+        user, options = self.known_as(visitor), self.options(visitor)
+        if self.experiment is None:
+            return self.recommender.page(name, user=user, options=options, cart=cart, item=item)
+        shown = not visitor.is_new
+        return self.experiment.page(name, user=user, options=options, shown=shown, cart=cart, item=item).page
 
     def tell(self, visitor: Visitor, event: str, item_ids: Sequence[str]) -> None:
         """Write down what a visitor did; it counts in the next page.

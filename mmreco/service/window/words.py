@@ -96,6 +96,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "photo_again": ("Look at another part", "换一个部分"),
     "photo_unreadable": ("This file is no picture that can be read.", "无法读取这个图片文件。"),
     "photo_none": ("This shop cannot be searched by photo.", "本店不支持拍照搜索。"),
+    "box_found": ("The product in it", "照片里的商品"),
     "box_whole": ("The whole photo", "整张照片"),
     "box_middle": ("The middle", "中间"),
     "box_top": ("The upper half", "上半部分"),

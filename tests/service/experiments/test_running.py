@@ -16,11 +16,14 @@ from mmreco.rerank import RerankOptions
 from mmreco.service.app import create_app
 from mmreco.service.events import EventStore
 from mmreco.service.experiments.exposures import ExposureLog, read_exposures
+from mmreco.service.experiments.outcomes import outcomes
+from mmreco.service.experiments.report import experiment_report
 from mmreco.service.experiments.running import Experiment
 from mmreco.service.experiments.settings import ExperimentSettings, Variant
 from mmreco.service.live_shop import LiveShop
 
 HALVES = {"old": Variant(share=0.5), "varied": Variant(share=0.5, rerank=RerankOptions(diversity=0.9))}
+HOME = "http://127.0.0.1"
 SETTINGS = ExperimentSettings(name="home", variants=HALVES)
 
 
@@ -132,6 +135,78 @@ def test_another_artefact_is_a_variant(plant: SyntheticShop, live: LiveShop, tmp
     before = other.dataset.interactions.n_events
     live.store.append([_click(user, plant.catalogue.items.ids([3])[0])])
     assert experiment.serving_of(user).recommender.dataset.interactions.n_events == before + 1, "in the next answer"
+
+
+def test_pages_take_part(plant: SyntheticShop, live: LiveShop, store: EventStore) -> None:
+    varied = RerankOptions(diversity=0.3, caps={"category": 2})
+    variants = {"old": Variant(share=0.5), "varied": Variant(share=0.5, explore=0.5, rerank=varied)}
+    experiment = Experiment(ExperimentSettings(name="home", variants=variants), live)
+    users = plant.interactions.users.ids(range(40))
+    by_user, drawn = {}, 0
+    with TestClient(create_app(live, experiment=experiment), base_url=HOME) as client:
+        for user in users:
+            page = client.post("/v1/page/home", json={"user": user, "width": 5}).json()
+            by_user[user] = page
+            assert page["variant"] == experiment.variant_of(user)
+            shown = [item for shelf in page["shelves"] for item in shelf["items"]]
+            assert len({one["item_id"] for one in shown}) == len(shown)
+            for shelf in page["shelves"]:
+                assert 0 < len(shelf["items"]) <= 5
+                assert all(0 < one["propensity"] <= 1 for one in shelf["items"])
+                drawn += any(one["propensity"] < 0.5 for one in shelf["items"])
+                if page["variant"] == "old" or shelf["kind"] in ("recent", "again"):
+                    assert all(one["propensity"] == 1 for one in shelf["items"])
+        assert drawn, "some shelves were in random order"
+        stranger = client.post("/v1/page/home", json={"history": plant.catalogue.items.ids([3])}).json()
+        assert stranger["variant"] is None
+        client.post("/v1/recommend", json={"users": users[:1]})
+        experiment.exposures.flush()
+        written = read_exposures(store, "home")
+        pages = {one.user_id: one for one in written if one.page is not None}
+        assert len(written) == 41
+        assert pages.keys() == set(users)
+        for user, one in pages.items():
+            shelves = by_user[user]["shelves"]
+            assert one.page == "home"
+            assert one.variant == by_user[user]["variant"]
+            assert list(one.items) == [item["item_id"] for shelf in shelves for item in shelf["items"]]
+            assert list(one.propensities) == [item["propensity"] for shelf in shelves for item in shelf["items"]]
+            assert list(one.shelves) == [shelf["kind"] for shelf in shelves for _ in shelf["items"]]
+        client.post("/v1/events", json={"user_id": users[1], "item_id": pages[users[1]].items[3], "event": "click"})
+        joined = outcomes(store, read_exposures(store, "home"), ["click"])
+        line = [one.user_id for one in joined.exposures if one.page is not None].index(users[1])
+        at = [n for n, one in enumerate(joined.exposures) if one.page is not None][line]
+        assert joined.earned["click"][at][3] == 1
+        assert sum(map(sum, joined.earned["click"])) == 1
+        assert "lists and pages shown" in str(experiment_report(store, "home"))
+        client.delete(f"/v1/users/{users[1]}")
+        assert users[1] not in {one.user_id for one in read_exposures(store, "home")}
+    only_pages = [one for one in read_exposures(store, "home") if one.page is None]
+    assert len(only_pages) == 1, "what never ran is judged by lists alone"
+
+
+def test_the_window_shows_a_visitor_their_variant(live: LiveShop, store: EventStore) -> None:
+    variants = {"old": Variant(share=0.5), "varied": Variant(share=0.5, rerank=RerankOptions(diversity=0.5))}
+    experiment = Experiment(ExperimentSettings(name="window", variants=variants), live)
+    with TestClient(create_app(live, experiment=experiment, window=True), base_url=HOME) as client:
+        for _ in range(3):
+            client.cookies.clear()
+            client.get("/")  # nobody knows whether this one keeps the cookie
+        experiment.exposures.flush()
+        assert read_exposures(store, "window") == []
+        client.get("/")
+        item = live.serving.recommender.catalogue.items.ids([5])[0]
+        client.get(f"/items/{item}")
+        client.get("/new")
+        client.get("/cart")
+        experiment.exposures.flush()
+        written = read_exposures(store, "window")
+        assert [one.page for one in written] == ["home", "detail", "new_arrivals", "home"]
+        assert len({one.user_id for one in written}) == 1 == len({one.variant for one in written})
+        assert written[0].variant == experiment.variant_of(written[0].user_id)
+        client.get(f"/items/{written[2].items[0]}")
+        joined = outcomes(store, written, ["view"])
+        assert sum(map(sum, joined.earned["view"])) >= 1
 
 
 def test_interleaving_over_http(plant: SyntheticShop, live: LiveShop, store: EventStore, tmp_path: Path) -> None:

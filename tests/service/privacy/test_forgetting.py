@@ -5,6 +5,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -216,6 +217,19 @@ def test_a_log_without_times_is_left(tmp_path: Path) -> None:
 
 
 # ---- what was learnt
+
+
+def test_after_an_erasure_a_model_in_closed_form_answers_as_if_they_had_never_come(folder: Path, shop: Dataset) -> None:
+    service = live(folder)
+    log = shop.interactions
+    rest = log.take(np.setdiff1d(np.arange(len(log)), log.users.rows([USER])))
+    anew = EASE().fit(Dataset(shop.catalogue, rest))
+    assert not np.array_equal(service.serving.recommender.model.weights_, anew.weights_)
+    service.forget(USER)
+    service.look()
+    assert service.serving.generation == "g-000002"
+    for model in (service.serving.recommender.model, Recommender.load(folder / "artefact").model):
+        np.testing.assert_array_equal(model.weights_, anew.weights_)
 
 
 def test_a_refit_from_scratch_is_a_fit_without_them(shop: Dataset) -> None:

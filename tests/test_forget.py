@@ -1,0 +1,190 @@
+"""What `Recommender.forget` leaves of users in a model: nothing where a fit is one calculation."""
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.dataset import Dataset
+from mmreco.datasets.synthetic import synthetic_shop
+from mmreco.models import (
+    ALS,
+    EASE,
+    SLIM,
+    ItemKNN,
+    LogisticProfile,
+    Popular,
+    PureSVD,
+    Repeat,
+    TransitionGraph,
+    UserKNN,
+    Weighted,
+)
+from mmreco.models.base import Model
+from mmreco.recommender import Recommender
+
+CLOSED: list[Model] = [
+    EASE(l2=20.0),
+    ItemKNN(),
+    LogisticProfile(),
+    Popular(),
+    PureSVD(dim=8),
+    Repeat(),
+    SLIM(),
+    TransitionGraph(),
+    UserKNN(),
+    Weighted(parts=[EASE(l2=20.0), Popular()]),
+]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Dataset:
+    return synthetic_shop(n_items=64, n_users=90, seed=4).dataset
+
+
+@pytest.fixture(scope="module")
+def gone(shop: Dataset) -> list[str]:
+    return shop.interactions.users.ids(range(0, 30, 2))
+
+
+@pytest.fixture(scope="module")
+def rest(shop: Dataset, gone: list[str]) -> Dataset:
+    """The shop as it would be had these users never come."""
+    log = shop.interactions
+    log = log.take(np.setdiff1d(np.arange(len(log)), log.users.rows(gone)))
+    reviews = shop.reviews
+    if reviews is not None and reviews.users is not None and reviews.users_flat is not None:
+        reviews = reviews.keep(~np.isin(reviews.users_flat, reviews.users.rows(gone, missing="mark")))
+    return Dataset(shop.catalogue, log, reviews, None if shop.users is None else shop.users.aligned(log.users))
+
+
+def fitted(dataset: Dataset, model: Model) -> Recommender:
+    return Recommender.fit(dataset, model=model.unfitted(), text=[], image=[])
+
+
+def answers(recommender: Recommender, users: list[str]) -> Any:
+    ranking = recommender.recommend(users, k=20).ranking
+    return ranking.rows.tolist(), ranking.scores
+
+
+@pytest.mark.parametrize("model", CLOSED, ids=lambda model: type(model).__name__)
+def test_a_model_in_closed_form_is_what_a_fit_without_them_gives(
+    model: Model, shop: Dataset, rest: Dataset, gone: list[str]
+) -> None:
+    assert model.closed_form
+    recommender, anew = fitted(shop, model), fitted(rest, model)
+    before = recommender.model
+    recommender.forget(users=gone)
+    assert recommender.model is not before
+    found, wanted = recommender.model._state(), anew.model._state()
+    assert found.keys() == wanted.keys()
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+    users = rest.interactions.users.ids(range(20))
+    rows, scores = answers(recommender, users)
+    assert rows == answers(anew, users)[0]
+    np.testing.assert_array_equal(scores, answers(anew, users)[1])
+    assert recommender.similar(shop.items.ids([3]), k=5).ids() == anew.similar(shop.items.ids([3]), k=5).ids()
+
+
+def test_other_models_keep_their_weights(shop: Dataset, gone: list[str]) -> None:
+    recommender = fitted(shop, ALS(dim=4, iterations=1))
+    model = recommender.model
+    assert not model.closed_form
+    recommender.forget(users=gone)
+    assert recommender.model is model
+
+
+def test_a_hybrid_relearns_what_it_can(shop: Dataset, gone: list[str]) -> None:
+    recommender = fitted(shop, Weighted(parts=[EASE(), ALS(dim=4, iterations=1)]))
+    before = recommender.model
+    assert not before.closed_form
+    recommender.forget(users=gone)
+    assert recommender.model.parts[0] is not before.parts[0]
+    assert recommender.model.parts[1] is before.parts[1]
+
+
+def test_a_refit_of_a_hybrid_leaves_what_answers_meanwhile(shop: Dataset) -> None:
+    recommender = fitted(shop, Weighted(parts=[EASE(), Popular()]))
+    before = recommender.model
+    weights = before.parts[0].weights_
+    for from_scratch in (False, True):
+        recommender.refit(from_scratch=from_scratch)
+        assert recommender.model.parts[0] is not before.parts[0]
+        assert before.parts[0].weights_ is weights
+
+
+def test_strangers_cost_no_fit(shop: Dataset) -> None:
+    recommender = fitted(shop, EASE())
+    model = recommender.model
+    recommender.forget(users=["nobody"])
+    recommender.forget(items=shop.items.ids([0]))
+    assert recommender.model is model
+
+
+def test_weights_stay_where_they_are_to_be_replaced(shop: Dataset, gone: list[str]) -> None:
+    recommender = fitted(shop, EASE())
+    model = recommender.model
+    recommender.forget(users=gone, relearn=False)
+    assert recommender.model is model
+    assert recommender.recommend(gone[:1], k=3).unknown == (gone[0],)
+
+
+def test_what_came_since_is_learnt_and_new_items_stay(shop: Dataset, gone: list[str]) -> None:
+    recommender = fitted(shop, ItemKNN())
+    first, second = shop.items.ids([1, 2])
+    recommender.add(Catalogue.from_frame(pa.table({"item_id": ["new"], "title": ["A new hat"]})))
+    users = [f"late-{n}" for n in range(300)]
+    recommender.observe(pa.table({"user_id": users * 3, "item_id": [first] * 300 + [second] * 300 + ["new"] * 300}))
+    recommender.forget(users=gone)
+    assert recommender.model.items_ == shop.items
+    assert recommender.recommend(history=[[first]], k=1).ids() == [[second]]
+    assert "new" in recommender.catalogue.items.ids(range(len(recommender.catalogue)))
+    assert recommender.histories(["late-3"]).n_events == 3
+
+
+def test_everybody_may_go(shop: Dataset) -> None:
+    for model in (EASE(), Popular(), PureSVD(dim=4), LogisticProfile()):
+        recommender = fitted(shop, model)
+        recommender.forget(users=shop.interactions.users.ids(range(len(shop.interactions))))
+        assert len(recommender.recommend(["somebody"], k=5).ids()[0]) == 5
+
+
+def test_questions_and_events_are_taken_while_it_relearns(
+    shop: Dataset, gone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender = fitted(shop, EASE())
+    begun, go_on = threading.Event(), threading.Event()
+    fit = EASE._fit
+
+    def slow(self: EASE, *given: Any) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        fit(self, *given)
+
+    monkeypatch.setattr(EASE, "_fit", slow)
+    thread = threading.Thread(target=lambda: recommender.forget(users=gone))
+    thread.start()
+    assert begun.wait(30)
+    assert recommender.recommend(gone[:1], k=3).unknown == (gone[0],), "the log is without them at once"
+    assert recommender.observe([{"user_id": "late", "item_id": shop.items.ids([5])[0]}]) == 1
+    go_on.set()
+    thread.join()
+    assert recommender.histories(["late"]).n_events == 1, "what came meanwhile is kept"
+
+
+def test_two_who_go_at_once_are_both_gone(shop: Dataset, gone: list[str]) -> None:
+    recommender = fitted(shop, EASE(l2=20.0))
+    threads = [threading.Thread(target=lambda u=user: recommender.forget(users=[u])) for user in gone[:4]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log = shop.interactions
+    left = log.take(np.setdiff1d(np.arange(len(log)), log.users.rows(gone[:4])))
+    anew = EASE(l2=20.0).fit(replace(shop, interactions=left, users=None, reviews=None))
+    np.testing.assert_allclose(recommender.model.weights_, anew.weights_, atol=1e-6)
