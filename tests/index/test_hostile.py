@@ -20,6 +20,7 @@ pytest.importorskip("faiss")
 
 N, DIM = 1_200, 16
 KINDS = ["HNSW16,SQ8", "IVF32,SQ8", "IVF32,PQ8x6", "IVF32_HNSW16,SQ8", "PCA8,IVF32,SQ4", "SQfp16", "IVF32,PQ8x4fs"]
+KINDS += ["Flat", "HNSW16,Flat", "IVF32,Flat", "PQ8x4"]
 _REFUSED, _RAW = 1, 2
 
 

@@ -322,7 +322,8 @@ def test_times_of_arrays_are_milliseconds_or_datetimes() -> None:
         events = Interactions.from_events(users, items, rows, np.array([0, 1]), times=stamps)
         assert events.times.tolist() == [1767607200000] * 2
         assert events.items_flat.tolist() == ([0, 1] if unit == "ms" else [1, 0])
-    for odd in (np.array([1.0, np.nan]), np.array(["2026-01-01", "NaT"], "datetime64[s]"), [1.5, 2.5], [True, False]):
+    nat = np.array(["2026-01-01", "NaT"], "datetime64[s]")
+    for odd in (np.array([1.0, np.nan]), nat, nat.astype(np.int64), [1.5, 2.5], [True, False]):
         with pytest.raises(DataError, match=r"times|NaT"):
             Interactions.from_events(users, items, rows, np.array([0, 1]), times=odd)
     with pytest.raises(DataError, match="items_flat"):
