@@ -470,11 +470,11 @@ def test_wide_tables_take_linear_time(tmp_path: Path) -> None:
     path = csv(tmp_path, ",".join(names) + "\n" + "\n".join(",".join("7" for _ in names) + str(r) for r in range(5)))
     frame = pd.DataFrame([range(4001)] * 3, columns=names)
     frame["item_id"] = ["a", "b", "c"]
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DataError, match="'7' at row 1"):
         Catalogue.read(path)
     assert len(Catalogue.from_frame(frame).table.column_names) == 4000
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
 
 
 @pytest.mark.parametrize(
@@ -513,6 +513,10 @@ def test_packed_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             file.write(content)
         with pytest.raises(DataError, match=rf"a\.json\.gz.*({said})"):
             list(lines(tmp_path / "a.json.gz"))
+    monkeypatch.setattr("mmreco.tables.lines._MOST_BLANK", 1_000)
+    (tmp_path / "blank.json").write_bytes(b" \n" * 1_001)
+    with pytest.raises(DataError, match=r"blank\.json, line 1001: more than 1,000 blank lines"):
+        amazon_reviews(tmp_path / "blank.json", 2018)
     with gzip.open(tmp_path / "u.inter.gz", "wb") as file:
         file.write(b"user_id:token\titem_id:token\n" + b"1\t2\n" * 30_000_000)
     with pytest.raises(DataError, match="unpacks to more than"):
