@@ -516,7 +516,7 @@ def test_packed_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("mmreco.tables.lines._MOST_BLANK", 1_000)
     (tmp_path / "blank.json").write_bytes(b" \n" * 1_001)
     with pytest.raises(DataError, match=r"blank\.json, line 1001: more than 1,000 blank lines"):
-        amazon_reviews(tmp_path / "blank.json", 2018)
+        list(lines(tmp_path / "blank.json"))
     with gzip.open(tmp_path / "u.inter.gz", "wb") as file:
         file.write(b"user_id:token\titem_id:token\n" + b"1\t2\n" * 30_000_000)
     with pytest.raises(DataError, match="unpacks to more than"):
