@@ -126,7 +126,7 @@ def test_a_kind_that_cannot_be_checked_is_built_anew(tmp_path: Path) -> None:
 def test_damaged_product_codes_never_reach_the_reader_of_faiss(tmp_path: Path, quality: str) -> None:
     index = VectorIndex(shop(), quality=quality, device="cpu")
     index._write(tmp_path)
-    (tmp_path / "structure.faiss").write_bytes((tmp_path / "structure.faiss").read_bytes()[:4] + b"\xff" * 400)
+    (tmp_path / "structure.faiss").write_bytes((tmp_path / "structure.faiss").read_bytes()[:100] + b"\xff" * 400)
     assert VectorIndex._read(tmp_path, device="cpu").search(vectors()[:1], 1).rows.tolist() == [[0]]
 
 
