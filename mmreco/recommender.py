@@ -86,6 +86,12 @@ class Recommender:
         self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith, ChosenByMany | None] | None = None
         self._questions: ItemQuestions | None = None
 
+    def __getstate__(self) -> State:
+        return self._state
+
+    def __setstate__(self, state: State) -> None:
+        Recommender.__init__(self, state)
+
     # ---- made
 
     @classmethod

@@ -340,6 +340,16 @@ def test_embed_resumes_and_sets_aside(shop: SyntheticShop, tmp_path: Path) -> No
     assert ask(*command, "--limit", 5)["rows"] == 5
 
 
+def test_embed_reads_any_column_as_a_text(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("item_id,note,title\na,<p>007</p>,x\nb,7,y\nc,<p>&nbsp;</p>,z\n", encoding="utf-8")
+    command = ["embed", "--texts", tmp_path / "t.csv", "--encoder", "lexical", "--out"]
+    assert ask(*command, tmp_path / "a", "--column", "note")["embedded"] == 2
+    assert Embeddings.load(tmp_path / "a").ids.ids([0, 1]) == ["a", "b"]
+    renamed = ["--column", "ours", "--rename", "items.ours=note"]
+    assert ask(*command, tmp_path / "b", *renamed)["embedded"] == 2
+    assert ask(*command, tmp_path / "c", "--column", "title")["embedded"] == 3
+
+
 # ---- refusals
 
 

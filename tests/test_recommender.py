@@ -1,5 +1,6 @@
 """The front door on a synthetic shop: ids in, ids out, for whoever asks and whatever is known."""
 
+import pickle
 import shutil
 from dataclasses import replace
 from datetime import datetime
@@ -62,6 +63,17 @@ def test_known_users_get_k_unseen_items(shop: SyntheticShop, recommender: Recomm
         assert set(ids).isdisjoint(items.ids(shop.interactions.history(row)))
         assert len(set(ids)) == 7
     assert (np.diff(answer.scores, axis=1) <= 0).all()
+
+
+def test_a_pickled_recommender_is_another_one_that_answers_alike(shop: SyntheticShop, recommender: Recommender) -> None:
+    recommender.search(text=["red dress"], k=3)
+    other = pickle.loads(pickle.dumps(recommender))
+    item, user = shop.catalogue.items.ids([0])[0], shop.interactions.users.ids([0])[0]
+    for asked in (lambda one: one.recommend([user], k=5), lambda one: one.search(text=["red dress"], k=5)):
+        assert np.array_equal(asked(other).ranking.rows, asked(recommender).ranking.rows)
+    assert other.observe(pa.table({"user_id": ["one more"], "item_id": [item]})) == 1
+    assert other.recommend(["one more"], k=1).unknown == ()
+    assert recommender.recommend(["one more"], k=1).unknown == ("one more",)
 
 
 def test_a_batch_equals_one_by_one(shop: SyntheticShop, recommender: Recommender) -> None:

@@ -61,7 +61,10 @@ def embed(
         ids, pictures = folder_pictures(images)
         contents, reader = list(pictures), image_encoder(encoder, weights)
     else:
-        catalogue = Catalogue.read(str(texts), columns=columns(rename).get("items"))
+        names = dict(columns(rename).get("items") or {})
+        if column not in ("title", "text"):  # text it is, whatever its cells look like
+            column, names["text"] = "text", names.pop(column, column)
+        catalogue = Catalogue.read(str(texts), columns=names)
         ids, contents = catalogue.items, catalogue.column(column)
         reader = text_encoder(encoder, contents)
     if tars is None:

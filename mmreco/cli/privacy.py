@@ -26,9 +26,11 @@ def pseudonymise(
     \b
     Example: mmreco pseudonymise events.parquet --key users.key -o events-without-ids.parquet
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from mmreco.service.pseudonyms import Pseudonyms
+    from mmreco.storage.outputs import OutputFolder
     from mmreco.tables.files import read_table
 
     names = Pseudonyms.read(key)
@@ -36,9 +38,13 @@ def pseudonymise(
         raise DataError(f"{out}: expected a name that ends in .parquet")
     if out.exists() and out.samefile(table):
         raise DataError(f"{out}: the table itself; expected another file, as what is replaced cannot be read again")
+    folder = OutputFolder.open(out.parent)
+    folder.require_free([out.name])
     columns = column or ["user_id"]
     made = names.table(read_table(table, text=columns), columns)
-    pq.write_table(made, out)
+    raw = pa.BufferOutputStream()
+    pq.write_table(made, raw)
+    folder.write(out.name, raw.getvalue().to_pybytes())
     print_figures({"rows": made.num_rows, "out": str(out)}, as_json, lambda: f"{out}: {made.num_rows:,} rows")
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from mmreco.arguments import (
@@ -428,15 +429,23 @@ def _milliseconds(times: Any) -> tuple[I64, I64 | None]:
     """Times in milliseconds, and the nanoseconds below; None where there are none."""
     if isinstance(times, tuple):
         whole, below = (whole_numbers("interactions: times", part) for part in times)
+        _require_known(whole)
         return whole, below
     array = np.asarray(times)
     if array.dtype.kind != "M":
-        return whole_numbers("interactions: times", array), None
-    if np.isnat(array).any():
-        raise DataError(f"interactions: time NaT at event {int(np.isnat(array).argmax())}; expected a time")
+        moments = whole_numbers("interactions: times", array)
+        _require_known(moments)
+        return moments, None
+    _require_known(array)
     moments = array.astype("datetime64[ms]")
     below = (array - moments).astype("timedelta64[ns]").astype(np.int64)
     return moments.astype(np.int64), below if below.any() else None
+
+
+def _require_known(times: npt.NDArray[Any]) -> None:
+    unknown = np.isnat(times.astype("datetime64[ms]"))  # the least int64 is what NaT becomes as a number
+    if unknown.any():
+        raise DataError(f"interactions: time NaT at event {int(unknown.argmax())}; expected a time")
 
 
 def _inside(what: str, rows: I64, n: int) -> None:

@@ -61,9 +61,16 @@ def _recbole(path: str | Path, needed: tuple[str, ...]) -> pa.Table:
     for name, kind in fields:
         column = table[f"{name}:{kind}"].combine_chunks()
         if kind != "float":  # a blank is unknown, and no category of the name ""
-            column = pc.if_else(pc.equal(column, ""), None, column)
+            column = pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
         if kind.endswith("_seq") and name != "title":
-            column = pc.split_pattern(column, " ")
-            column = column.cast(pa.list_(pa.float64())) if kind == "float_seq" else column
+            column = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(column))
+            column = _numbers(path, name, column) if kind == "float_seq" else column
         columns[name] = column
     return pa.table(columns)
+
+
+def _numbers(path: str | Path, name: str, lists: pa.Array) -> pa.Array:
+    try:
+        return lists.cast(pa.list_(pa.float64()))
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path}: column {name!r}: {error}; expected numbers parted by blanks") from error

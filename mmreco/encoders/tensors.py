@@ -17,6 +17,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 _LARGEST: Final = 32 << 20  # bytes of a header
 _MOST: Final = 100_000  # tensors
+_WHOLE: Final = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64")
 _BITS: Final = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 8),
     **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
@@ -77,6 +78,12 @@ def _header(path: Path) -> Shapes:
         raise DataError(f"{path}: cannot be loaded, its header is not a list of at most {_MOST:,} tensors")
     header.pop("__metadata__", None)
     shapes = {name: _shape(path, name, tensor) for name, tensor in header.items()}
+    whole = [name for name in shapes if name.endswith((".weight", ".bias")) and header[name]["dtype"] in _WHOLE]
+    if whole:
+        raise DataError(
+            f"{path}: cannot be loaded, {len(whole)} weights are whole numbers, first {whole[0]!r:.80} "
+            f"({header[whole[0]]['dtype']}); expected fractions"
+        )
     held = sum(tensor["data_offsets"][1] - tensor["data_offsets"][0] for tensor in header.values())
     if held != size - 8 - length:
         raise DataError(f"{path}: cannot be loaded, {size - 8 - length:,} bytes of numbers; its header says {held:,}")

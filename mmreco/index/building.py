@@ -63,7 +63,7 @@ class Builder:
         """
         chosen(quality, n, dim, memory)  # refuses what is no quality
         place = choose(device, n * dim * 4, half=quality == _HALVES)
-        return cls(quality, memory, place, faiss_import.faiss())
+        return cls(str(quality), None if memory is None else int(memory), place, faiss_import.faiss())
 
     @property
     def device(self) -> str:

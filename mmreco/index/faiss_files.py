@@ -14,6 +14,8 @@ __all__ = ["read_index"]
 
 _LIMIT = 2  # a vector of FAISS' file may claim so many times the file's bytes (neighbours are counted after it)
 _LOOPS = 1 << 24  # rounds of any loop that a file asks FAISS for
+_UNREAD = (b"IxPq", b"IxPQ", b"IxPo", b"IHNp")  # product codes: never checkable, and FAISS' reader dies of damaged ones
+_HEAD = 1 << 23  # bytes looked through for such a kind, which may lie inside another; by chance it is found once in 200
 _READING = Lock()
 
 
@@ -29,6 +31,10 @@ def read_index(faiss: Any, path: Path, shape: tuple[int, int]) -> Any:
     IncompatibleError
         It is an index of another size or width.
     """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if any(kind in head for kind in _UNREAD):
+        return None
     with _limited(faiss, path.stat().st_size):
         try:
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)

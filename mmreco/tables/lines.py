@@ -22,6 +22,7 @@ __all__ = ["delimited", "json_objects", "lines", "of_file", "opened"]
 _UNIT = "\x1f"  # a separator no table holds; MovieLens's :: is two characters, the CSV reader takes one
 
 _LONGEST_LINE = 64 << 20  # bytes
+_MOST_BLANK = 1_000_000  # lines
 _ODD_LITERAL = re.compile(r"[([{+~-]{65}|(?:\bnot\s+){65}")  # what Python's own parser would recurse on
 _LONGEST_LITERAL = 1 << 20  # bytes of a line that is parsed as Python: slow, and by a parser that recurses
 _MOST_UNPACKED = 200  # times the size of a packed file; tables pack some 3 to 30 times
@@ -80,9 +81,10 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
     Raises
     ------
     DataError
-        A line is not UTF-8 or longer than 64 MiB, the archive is damaged, or it unpacks to far more than its size.
+        A line is not UTF-8 or longer than 64 MiB, more than a million lines are blank, the archive is damaged, or it
+        unpacks to far more than its size.
     """
-    number = 0
+    number = blank = 0
     try:
         with opened(path) as file:
             while line := file.readline(_LONGEST_LINE + 1):
@@ -92,6 +94,10 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
                 text = line.decode()
                 if text.strip():
                     yield number, text
+                    continue
+                blank += 1
+                if blank > _MOST_BLANK:
+                    raise DataError(f"{path}, line {number}: more than {_MOST_BLANK:,} blank lines")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}, line {number}: not UTF-8") from error
     except (EOFError, OSError, zlib.error) as error:

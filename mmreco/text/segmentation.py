@@ -49,6 +49,7 @@ _DROPPED = str.maketrans({"’": "'", "-": None})
 _SHAPING = {code: None for first, last in _UNWRITTEN for code in range(first, last + 1)}
 _POSSESSIVE = re.compile(r"['’]s$")
 
+_RUN = 1_000  # characters without a blank or a stop that are cut at a time: jieba's time is quadratic in their number
 _Cut = Callable[[str], Iterable[str]]
 _loading = threading.Lock()
 _loaded: list[_Cut] = []  # the cutter of this process, once it is loaded
@@ -83,7 +84,8 @@ def _words(text: str, cut: "_Cut") -> list[str]:
     for match in pattern.finditer(_in_one_form(text)):
         run = match.group()
         if _HAN.search(run):
-            for piece in cut(run.upper()):  # the dictionary writes T恤, U盘 and K歌 with capitals
+            parts = (run[start : start + _RUN] for start in range(0, len(run), _RUN))
+            for piece in (piece for part in parts for piece in cut(part.upper())):  # the dictionary writes T恤 and U盘
                 word = piece.lower()
                 if word.isalnum():
                     words.append(word)
@@ -155,6 +157,9 @@ class Segmenter:
     def __post_init__(self) -> None:
         folded = (_in_one_form(word).strip() for word in self.words)
         object.__setattr__(self, "words", tuple(dict.fromkeys(word for word in folded if word)))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"words": self.words}  # jieba's own state cannot be pickled; it is loaded again
 
     def segment(self, text: str) -> list[str]:
         """As `segment`, with the shop's words.

@@ -289,6 +289,16 @@ class TestRecBole:
         assert shop.column("class")[1] is None
         assert shop.texts()[1] is None
 
+    def test_blanks_are_no_values(self, tmp_path: Path) -> None:
+        header = "item_id:token\tbrand:token\ttags:token_seq\tvector:float_seq"
+        item = put(tmp_path / "x.item", header, "a\t \t p  q \t1  2 ", "b\tx\t \t ")
+        shop = recbole.recbole_catalogue(item)
+        assert shop.column("brand") == [None, "x"]
+        assert shop.column("tags") == [["p", "q"], None]
+        assert shop.column("vector") == [[1.0, 2.0], None]
+        with pytest.raises(DataError, match=r"x.item: column 'vector': .*'y'.* expected numbers"):
+            recbole.recbole_catalogue(put(tmp_path / "x.item", header, "a\tx\tp\t1 y"))
+
     @pytest.mark.parametrize(
         ("lines", "said"),
         [

@@ -20,6 +20,7 @@ pytest.importorskip("faiss")
 
 N, DIM = 1_200, 16
 KINDS = ["HNSW16,SQ8", "IVF32,SQ8", "IVF32,PQ8x6", "IVF32_HNSW16,SQ8", "PCA8,IVF32,SQ4", "SQfp16", "IVF32,PQ8x4fs"]
+KINDS += ["Flat", "HNSW16,Flat", "IVF32,Flat", "PQ8x4"]
 _REFUSED, _RAW = 1, 2
 
 
@@ -119,6 +120,14 @@ def test_a_kind_that_cannot_be_checked_is_built_anew(tmp_path: Path) -> None:
     loaded = VectorIndex._read(tmp_path, device="cpu")
     assert loaded.report()["factory"] == "IVF32,PQ8x4fs"
     assert loaded.report()["recall"] > 0.5
+
+
+@pytest.mark.parametrize("quality", ["PQ8x4", "HNSW16,PQ8x4"])
+def test_damaged_product_codes_never_reach_the_reader_of_faiss(tmp_path: Path, quality: str) -> None:
+    index = VectorIndex(shop(), quality=quality, device="cpu")
+    index._write(tmp_path)
+    (tmp_path / "structure.faiss").write_bytes((tmp_path / "structure.faiss").read_bytes()[:100] + b"\xff" * 400)
+    assert VectorIndex._read(tmp_path, device="cpu").search(vectors()[:1], 1).rows.tolist() == [[0]]
 
 
 @pytest.mark.parametrize(

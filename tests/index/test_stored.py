@@ -47,6 +47,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
+def test_numbers_of_numpy_are_saved(tmp_path: Path) -> None:
+    held = Embeddings(IdMap.of([str(row) for row in range(N)]), vectors(N))
+    index = VectorIndex(held, quality=np.str_("IVF8,SQ8"), memory=np.int64(1 << 30), device="cpu")
+    index.save(tmp_path / "index")
+    assert VectorIndex.load(tmp_path / "index", device="cpu").memory == 1 << 30
+
+
 # ---- damage
 
 

@@ -1,5 +1,9 @@
 """Threads: what is faster is kept, what turns slow is measured again, and the process is left as it was."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -88,3 +92,31 @@ def test_no_probe_on_a_gpu_or_of_a_fixed_number(clock: dict[int, float], monkeyp
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     with probed_threads():
         assert torch.get_num_threads() == 4
+
+
+_FORKED = """
+import os, signal
+import numpy as np
+from mmreco import Dataset, IdMap, Interactions, Request
+from mmreco.models.sasrec import SASRec
+from mmreco.models.training import Training
+rng = np.random.default_rng(0)
+items = IdMap.of([f"i{item}" for item in range(500)])
+lists = [items.ids(rng.integers(0, 500, 40)) for _ in range(64)]
+log = Dataset.from_interactions(Interactions.from_histories(lists, items=items))
+model = SASRec(dim=64, training=Training(epochs=1, device="cpu")).fit(log)
+ask = Request(log.interactions, k=5)
+rows = model.recommend(ask).rows
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    os._exit(0 if (model.recommend(ask).rows == rows).mean() > 0.9 else 3)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_answers_though_its_parent_used_threads() -> None:
+    env = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", _FORKED], env=env, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["0"], done.stderr

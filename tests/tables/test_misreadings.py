@@ -322,7 +322,8 @@ def test_times_of_arrays_are_milliseconds_or_datetimes() -> None:
         events = Interactions.from_events(users, items, rows, np.array([0, 1]), times=stamps)
         assert events.times.tolist() == [1767607200000] * 2
         assert events.items_flat.tolist() == ([0, 1] if unit == "ms" else [1, 0])
-    for odd in (np.array([1.0, np.nan]), np.array(["2026-01-01", "NaT"], "datetime64[s]"), [1.5, 2.5], [True, False]):
+    nat = np.array(["2026-01-01", "NaT"], "datetime64[s]")
+    for odd in (np.array([1.0, np.nan]), nat, nat.astype(np.int64), [1.5, 2.5], [True, False]):
         with pytest.raises(DataError, match=r"times|NaT"):
             Interactions.from_events(users, items, rows, np.array([0, 1]), times=odd)
     with pytest.raises(DataError, match="items_flat"):
@@ -469,11 +470,11 @@ def test_wide_tables_take_linear_time(tmp_path: Path) -> None:
     path = csv(tmp_path, ",".join(names) + "\n" + "\n".join(",".join("7" for _ in names) + str(r) for r in range(5)))
     frame = pd.DataFrame([range(4001)] * 3, columns=names)
     frame["item_id"] = ["a", "b", "c"]
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DataError, match="'7' at row 1"):
         Catalogue.read(path)
     assert len(Catalogue.from_frame(frame).table.column_names) == 4000
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
 
 
 @pytest.mark.parametrize(
@@ -512,6 +513,10 @@ def test_packed_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             file.write(content)
         with pytest.raises(DataError, match=rf"a\.json\.gz.*({said})"):
             list(lines(tmp_path / "a.json.gz"))
+    monkeypatch.setattr("mmreco.tables.lines._MOST_BLANK", 1_000)
+    (tmp_path / "blank.json").write_bytes(b" \n" * 1_001)
+    with pytest.raises(DataError, match=r"blank\.json, line 1001: more than 1,000 blank lines"):
+        list(lines(tmp_path / "blank.json"))
     with gzip.open(tmp_path / "u.inter.gz", "wb") as file:
         file.write(b"user_id:token\titem_id:token\n" + b"1\t2\n" * 30_000_000)
     with pytest.raises(DataError, match="unpacks to more than"):

@@ -1,5 +1,6 @@
 """segment: words of Chinese and other texts, and that jieba behaves."""
 
+import pickle
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import mmreco.text.segmentation as module
 from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError
 from mmreco.text.folding import fold
-from mmreco.text.segmentation import STOP_WORDS, is_chinese, segment, segment_all
+from mmreco.text.segmentation import STOP_WORDS, Segmenter, is_chinese, segment, segment_all
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,16 @@ def test_compatibility_forms_are_chinese() -> None:
     assert is_chinese("\ufa70")
 
 
+def test_the_shop_s_words_travel_to_another_process() -> None:
+    shop = Segmenter(("墨柳",))
+    assert shop.segment("墨柳连衣裙") == ["墨柳", "连衣裙"]
+    assert pickle.loads(pickle.dumps(shop)).segment("墨柳连衣裙") == ["墨柳", "连衣裙"]
+
+
+def test_long_runs_are_cut_as_short_ones_are() -> None:
+    assert segment("红色连衣裙" * 400) == ["红色", "连衣裙"] * 400
+
+
 HOSTILE = [
     "a" + "\u0301" * 80_000,
     "\u0301\u0327" * 500_000,
@@ -157,6 +168,7 @@ HOSTILE = [
     "'" * 1_000_000,
     "a'" * 500_000,
     "红" * 200_000,
+    "裙" * 200_000,
     "a-" * 500_000,
     "1." * 500_000,
     "\u200d" * 1_000_000,
@@ -167,10 +179,10 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_any_text_takes_linear_time(text: str) -> None:
     segment("红 é")  # loads the dictionary
-    start = time.perf_counter()
+    start = time.process_time()
     segment(text)
     fold(text)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_traditional_and_simplified_texts_meet() -> None:

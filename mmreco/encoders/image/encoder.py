@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmreco.arguments import require_whole
 from mmreco.arrays import F32
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
@@ -84,6 +85,8 @@ class ImageEncoder:
         backend: str = "torch",
     ) -> None:
         where = chosen(device)
+        if size is not None:
+            size = require_whole("ImageEncoder: size", size)
         if backend not in BACKENDS:
             raise DataError(f"ImageEncoder: backend={backend!r}; expected one of {', '.join(BACKENDS)}")
         if weights is not None and weights != "random":

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mmreco.arguments import require_whole
 from mmreco.arrays import F32, require_finite
 from mmreco.encoders.text.backends import BACKENDS, narrowed
 from mmreco.encoders.text.fingerprint import fingerprint_of
@@ -80,6 +81,10 @@ class TextEncoder(StoredByFiles):
         backend: str = "torch",
     ) -> None:
         name, folder = locate(name_or_path)
+        if truncate_dim is not None:
+            truncate_dim = require_whole("TextEncoder: truncate_dim", truncate_dim)
+        if max_length is not None:
+            max_length = require_whole("TextEncoder: max_length", max_length)
         self._name, self._folder = name, folder
         self._options: dict[str, Any] = {
             "truncate_dim": truncate_dim,
@@ -90,9 +95,6 @@ class TextEncoder(StoredByFiles):
         }
         if backend not in BACKENDS:
             raise DataError(f"TextEncoder: backend={backend!r}; expected one of {', '.join(BACKENDS)}")
-        for option in ("truncate_dim", "max_length"):
-            if self._options[option] is not None and self._options[option] < 1:
-                raise DataError(f"TextEncoder: {option}={self._options[option]}; expected 1 or more")
         self._model = load_model(folder, device)
         if backend == "int8" and self._model.device.type != "cpu":
             raise DataError("TextEncoder: backend='int8' is for the CPU; give device='cpu', or leave backend out")

@@ -26,6 +26,7 @@ from typing import Any, Self
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from mmreco.arguments import require_whole
 from mmreco.arrays import F32, frozen, require_finite
 from mmreco.encoders.text.directions import NEGLIGIBLE, directions_of, without_language
 from mmreco.encoders.text.terms import bag_of_terms, tf_idf
@@ -77,9 +78,9 @@ class LexicalEncoder(StoredByFiles):
     _fingerprint: str = field(default="", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name, value in (("dim", self.dim), ("max_terms", self.max_terms)):
-            if value < 1:
-                raise DataError(f"LexicalEncoder: {name}={value}; expected 1 or more")
+        self.dim = require_whole("LexicalEncoder: dim", self.dim)
+        self.max_terms = require_whole("LexicalEncoder: max_terms", self.max_terms)
+        self.seed = require_whole("LexicalEncoder: seed", self.seed, least=0)
 
     def fit(self, texts: Sequence[str]) -> Self:
         """Learn terms, their weights and the directions of these texts.

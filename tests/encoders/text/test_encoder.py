@@ -171,7 +171,12 @@ def test_fingerprint_follows_weights(folder: Path, encoder: TextEncoder, copy: P
 
 
 def test_save_and_load(copy: Path, tmp_path: Path) -> None:
-    encoder = TextEncoder(copy, device="cpu", truncate_dim=16, query_prompt="query : ")
+    options: dict[str, Any] = {"truncate_dim": np.int64(16), "max_length": np.int32(32)}  # numpy's numbers are numbers
+    encoder = TextEncoder(copy, device="cpu", query_prompt="query : ", **options)
+    assert (
+        encoder.fingerprint
+        == TextEncoder(copy, device="cpu", query_prompt="query : ", truncate_dim=16, max_length=32).fingerprint
+    )
     encoder.save(tmp_path / "kept")
     again = TextEncoder.load(tmp_path / "kept")
     assert again.fingerprint == encoder.fingerprint

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def test_bad_calls(tmp_path: Path) -> None:
         with pytest.raises(NotFittedError, match=r"fit\(texts\)"):
             call()
     for options in ({"dim": 0}, {"max_terms": 0}):
-        with pytest.raises(DataError, match="expected 1 or more"):
+        with pytest.raises(DataError, match="expected a whole number of 1 or more"):
             LexicalEncoder(**options)
     for texts in ([], ["", "the"]):
         with pytest.raises(DataError, match="no word in"):
@@ -221,3 +222,10 @@ def test_queries_on_the_planted_shop(language: str) -> None:
         found.append(np.isin(best, right).sum() / min(10, len(right)))
     assert np.mean(found) >= 0.97  # 0.95 with the language left in
     assert np.min(found) >= 0.7
+
+
+def test_numbers_of_numpy_are_saved(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"dim": np.int64(2), "max_terms": np.int32(9), "seed": np.int8(1)}
+    encoder = LexicalEncoder(**options).fit(["red dress", "blue hat"])
+    encoder.save(tmp_path / "x")
+    assert LexicalEncoder.load(tmp_path / "x").fingerprint == encoder.fingerprint

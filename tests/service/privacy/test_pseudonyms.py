@@ -128,6 +128,21 @@ def test_the_command_makes_the_same_names(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, [*arguments, str(tmp_path / "out.csv")]).exit_code == 2
     lost = CliRunner().invoke(app, [*arguments, str(tmp_path / "o.parquet"), "--column", "nobody"])
     assert lost.exit_code == 2
+    assert CliRunner().invoke(app, [*arguments, str(tmp_path / "out.parquet")]).exit_code == 0  # mmreco's own
+
+
+def test_the_command_writes_over_nobody_s_file(tmp_path: Path) -> None:
+    (tmp_path / "users.key").write_bytes(KEY)
+    (tmp_path / "events.csv").write_text("user_id,item_id\nann,mug\n", encoding="utf-8")
+    (tmp_path / "mine.parquet").write_bytes(b"precious")
+    (tmp_path / "link.parquet").symlink_to(tmp_path / "mine.parquet")
+    (tmp_path / "locked").write_bytes(b"a file, no folder")
+    arguments = ["pseudonymise", str(tmp_path / "events.csv"), "--key", str(tmp_path / "users.key"), "-o"]
+    for name in ("mine.parquet", "link.parquet", "locked/out.parquet"):
+        done = CliRunner().invoke(app, [*arguments, str(tmp_path / name)])
+        assert done.exit_code == 2
+        assert name.partition("/")[0] in done.stderr
+    assert (tmp_path / "mine.parquet").read_bytes() == b"precious"
 
 
 def test_nulls_and_numbers_are_read_as_tables_are() -> None:
