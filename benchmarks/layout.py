@@ -1,6 +1,7 @@
 """Generated slates beside composed ones in the simulator: expected clicks and variety, three seeds, 95 % intervals.
 
     python benchmarks/layout.py [--seeds 0 1 2 --logged 20000 --epochs 12]
+    python benchmarks/layout.py --out FOLDER  # a file a seed and likeness; what is there is not run again
 
 All but the oracle learn from one log of slates, half drawn by chance and half by a noisy ranker. "greedy" and "greedy +
 MMR" rank by a model of clicks fitted on the log (taste by item, appeal, and each place's own bias); MMR's weight is the
@@ -12,6 +13,7 @@ over seeds (Student, three seeds) of figures over all shoppers. The last line of
 import argparse
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,12 +152,19 @@ def main() -> None:
     parser.add_argument("--logged", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--likeness", type=float, nargs="+", default=[0.9, 0.0])
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     figures: dict[str, Any] = {}
     runs: dict[float, list[dict[str, dict[str, float]]]] = {likeness: [] for likeness in given.likeness}
     for seed in given.seeds:
         for likeness in given.likeness:
+            path = None if given.out is None else given.out / f"layout-{likeness:g}-{seed}.json"
+            if path is not None and path.exists():
+                runs[likeness].append(json.loads(path.read_text(encoding="utf-8")))
+                continue
             runs[likeness].append(one(likeness, given.logged, seed, given.epochs))
+            if path is not None:
+                path.write_text(json.dumps(runs[likeness][-1]) + "\n", encoding="utf-8")
             print(json.dumps({"seed": seed, "likeness": likeness, **runs[likeness][-1]}), flush=True)
     for likeness, found in runs.items():
         figures[f"likeness {likeness}"] = {

@@ -1,7 +1,8 @@
 """Leaving out: the same question asked again without some items of its history, many at a time.
 
-What an item of a history is worth is not guessed from similarities: the model is asked without it. Every item is left
-out alone. What sets would do is first thought through, as if effects added up, and the most promising are then asked.
+What an item of a history is worth is not guessed from similarities: the model is asked without it. Items are left out
+alone; of a long history runs of neighbouring items first, and then the items of the runs that matter most. What sets
+would do is first thought through, as if effects added up, and the most promising are then asked.
 
 Source: Tran, Ghazimatin, Saha Roy, "Counterfactual explanations for neural recommenders", 2021, and Ghazimatin et al.,
 "PRINCE", 2020: the smallest set of a user's own actions without which the item would not be recommended. Deviates by
@@ -23,9 +24,11 @@ from mmreco.protocols import Recommends
 
 __all__ = ["Carriers", "Effects", "LeaveOut", "carriers", "every_unit"]
 
-_LATEST = 256  # different items of a history that are looked at one by one, the latest
-_WEIGHTY = {2: 40, 3: 20, 4: 14, 5: 12}  # of them, those whose sets of this size are thought through
-_TRIED = 16  # sets of a size that the model is asked without
+_LATEST = 256  # different items of a history that are looked at, the latest
+_RECENT, _RUNS = 24, 16  # of a longer history the latest items stand for themselves, the others in so many runs
+_ALONE = 32  # items that are left out alone, of the runs that matter most
+_WEIGHTY = {2: 32, 3: 32, 4: 16, 5: 12}  # of them, those whose sets of this size are thought through
+_TRIED = 8  # sets of a size that the model is asked without
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +160,8 @@ class Carriers:
 def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
     """A smallest set of units without which `item` is not among the first `k`; else one that lowers it most.
 
-    Every unit is left out alone; where that is not enough pairs are, then threes, ... : of each size the sixteen sets
-    that would lower it most if the effects of units added up, as they do in linear models.
+    Units are left out alone; where that is not enough pairs are, then threes, ... : of each size the eight sets that
+    would lower it most if the effects of units added up, as they do in linear models.
 
     Parameters
     ----------
@@ -166,25 +169,48 @@ def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
         Units of a set at most.
     """
     m = len(asked.units)
-    rows, scores = asked.answers(every_unit(m))
+    units, rows, scores = _left_out_alone(asked, item)
     first = _effects(rows, scores, item, asked.k)
-    whole, singles = first.at([0]), first.at(range(1, m + 1))
+    whole, singles = first.at([0]), first.at(range(1, len(units) + 1))
     if not m:
         return Carriers((), whole, singles, singles, whole)
-    sets: list[tuple[int, ...]] = [(unit,) for unit in range(m)]
+    sets: list[tuple[int, ...]] = [(place,) for place in range(len(units))]  # places among the units left out alone
     tried = singles
     changed = _changed(rows, scores)
     for size in range(2, max_events + 1):
-        if (tried.ranks > asked.k).any() or size > m:
+        if (tried.ranks > asked.k).any() or size > len(units):
             break
         larger = _promising(changed, rows[0] == item, size, asked.k)
-        sets, tried = sets + larger, tried.joined(asked.effects(item, _masks(larger, m)))
+        sets, tried = (
+            sets + larger,
+            tried.joined(asked.effects(item, _masks([units[list(one)].tolist() for one in larger], m))),
+        )
     best = int(np.lexsort((tried.margins, tried.ranks <= asked.k))[0])
-    units = tuple(sorted(sets[best], key=lambda unit: float(singles.margins[unit])))
+    places = sorted(sets[best], key=lambda place: float(singles.margins[place]))
+    chosen = tuple(units[places].tolist())
     put_back = whole
-    if len(units) > 1:
-        put_back = asked.effects(item, _masks([[u for u in units if u != unit] for unit in units], m))
-    return Carriers(units, whole, singles.at(units), put_back, tried.at([best]))
+    if len(chosen) > 1:
+        put_back = asked.effects(item, _masks([[u for u in chosen if u != unit] for unit in chosen], m))
+    return Carriers(chosen, whole, singles.at(places), put_back, tried.at([best]))
+
+
+def _left_out_alone(asked: LeaveOut, item: int) -> tuple[I64, I64, F32]:
+    """The units that are left out alone, `(u,)`, and the answers `(1 + u, width)` with all and without each of them."""
+    m = len(asked.units)
+    if m <= _ALONE:
+        return np.arange(m), *asked.answers(every_unit(m))
+    age = np.arange(m)[::-1]
+    older = np.maximum(age - _RECENT, 0) * _RUNS // (m - _RECENT)
+    run = np.where(age < _RECENT, age, _RECENT + older)  # (m,)
+    runs = np.vstack([np.zeros((1, m), dtype=bool), run == np.arange(_RECENT + _RUNS)[:, None]])
+    rows, scores = asked.answers(runs)
+    effect = _effects(rows, scores, item, asked.k).margins[1:]
+    weighty = np.lexsort((age, effect[run]))[:_ALONE]
+    known, asked_for = weighty[age[weighty] < _RECENT], weighty[age[weighty] >= _RECENT]
+    more_rows, more_scores = asked.answers(_masks(asked_for[:, None].tolist(), m))
+    lines = np.concatenate([[0], 1 + age[known]])
+    units = np.concatenate([known, asked_for])
+    return units, np.concatenate([rows[lines], more_rows]), np.concatenate([scores[lines], more_scores])
 
 
 def _effects(rows: I64, scores: F32, item: int, k: int) -> Effects:

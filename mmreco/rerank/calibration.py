@@ -1,14 +1,19 @@
 """How far a page would be from the shopper's own mix if a candidate came next.
 
 Source: Steck, "Calibrated recommendations", 2018: the Kullback-Leibler divergence of the page's mix from that of the
-history, the page's with a little of the history's lent to it (alpha 0.01). Deviates: all items of a page weigh alike.
+history, the page's with a little of the history's lent to it (alpha 0.01). Deviates: all items of a page weigh alike,
+and a page that nothing else orders has the best of its items first (`mmreco.rerank.ordering`).
 """
 
 import numpy as np
 
 from mmreco.arrays import F32, F64, I64, Bool
+from mmreco.data.catalogue import Catalogue
+from mmreco.data.interactions import Interactions
+from mmreco.rerank.columns import Codes, codes
+from mmreco.rerank.options import Calibration
 
-__all__ = ["Mix"]
+__all__ = ["Mix", "mix_of"]
 
 _ALPHA = 0.01
 
@@ -67,3 +72,26 @@ class Mix:
         """Add what these questions have chosen, shape `(c,)` each."""
         np.add.at(self.given, (lines[:, None], self.values[lines, columns]), self.part[lines, columns])
         self.size[lines] += self.known[lines, columns]
+
+
+def mix_of(calibration: Calibration, catalogue: Catalogue, histories: Interactions, met: I64, place: I64) -> Mix:
+    """The mix of pages that are still empty, wanted as the histories of their shoppers have it.
+
+    Parameters
+    ----------
+    met : shape `(r,)`
+        The item rows of all candidates.
+    place : shape `(n, m)`
+        Where each candidate is among them.
+    """
+    bought, event = np.unique(histories.items_flat, return_inverse=True)
+    coded: Codes = codes(catalogue, calibration.column, np.concatenate([met, bought]))
+    own = coded.values[len(met) :][event]  # (e, w)
+    there = own >= 0
+    share = there / np.maximum(there.sum(axis=1, keepdims=True), 1) * histories.weights[:, None]
+    wanted = np.zeros((len(histories), max(1, len(coded.names))))
+    owner = np.broadcast_to(histories.users_flat[:, None], own.shape)
+    np.add.at(wanted, (owner[there], own[there]), share[there])
+    total = wanted.sum(axis=1, keepdims=True)
+    wanted = np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)
+    return Mix(wanted, coded.values[: len(met)][place])

@@ -9,11 +9,12 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError
-from mmreco.rerank.calibration import Mix
-from mmreco.rerank.columns import Codes, codes, is_time, numbers
+from mmreco.rerank.calibration import Mix, mix_of
+from mmreco.rerank.columns import codes, is_time, numbers
 from mmreco.rerank.gains import gains
 from mmreco.rerank.limits import Cap, Minimum, narrowed
-from mmreco.rerank.options import Calibration, Exploration, RerankOptions
+from mmreco.rerank.options import Exploration, RerankOptions
+from mmreco.rerank.ordering import best_first
 from mmreco.rerank.result import Reranked
 
 __all__ = ["rerank"]
@@ -34,6 +35,7 @@ def rerank(
 
     Places are filled from the top. Each takes the candidate that brings most, of those that caps and minimums leave:
     its score, scaled to 0..1 among the question's candidates and boosted, against its similarity to the items above.
+    A page that is calibrated, neither varied nor explored, then has its best items first, which its mix allows.
 
     Parameters
     ----------
@@ -116,7 +118,8 @@ class _Pages:
                 relevance = relevance + np.float32(weight) * _boost(values, self.open, catalogue, column)
             self._limit(catalogue, met, place)
             if options.calibration is not None and histories is not None:
-                self.mix = _mix(options.calibration, catalogue, histories, met, place)
+                self.mix = mix_of(options.calibration, catalogue, histories, met, place)
+        self.relevance = relevance
         present = self.open.astype(np.float32)
         lengths = present if self.vectors is None else (self.vectors != 0).any(axis=2).astype(np.float32)
         self.gains = gains(options.method, options.diversity, relevance, present, lengths, options.k)
@@ -137,6 +140,7 @@ class _Pages:
         rows = np.full((n, k), -1, dtype=np.int64)
         propensities = np.full((n, k), np.nan)
         explored = np.zeros((n, k), dtype=np.bool_)
+        chosen = np.zeros((n, k), dtype=np.int64)
         for place in range(min(k, self.rows.shape[1])):
             allowed = self._allowed(k - place)
             columns = np.where(allowed, self._values(), -np.inf).argmax(axis=1)
@@ -149,7 +153,11 @@ class _Pages:
                 columns, chance, explored[:, place] = _explored(exploration, allowed, columns, live, luck[:, place])
             rows[live, place] = self.rows[self.lines, columns][live]
             propensities[live, place] = chance[live]
+            chosen[:, place] = columns
             self._choose(columns, live, place)
+        if self.mix is not None and self.options.diversity == 0 and self.options.exploration is None:
+            rows, propensities, variants = best_first(rows, chosen, self.relevance, propensities, self.variant_of)
+            return rows, propensities, explored, variants
         return rows, propensities, explored, self.variant_of
 
     def _allowed(self, places: int) -> Bool:
@@ -211,20 +219,6 @@ def _boost(values: F32, there: Bool, catalogue: Catalogue, column: str) -> F32:
     if is_time(catalogue, column):
         return np.where(known, values, np.float32(0))
     return _scaled(values, known)
-
-
-def _mix(calibration: Calibration, catalogue: Catalogue, histories: Interactions, met: I64, place: I64) -> Mix:
-    bought, event = np.unique(histories.items_flat, return_inverse=True)
-    coded: Codes = codes(catalogue, calibration.column, np.concatenate([met, bought]))
-    own = coded.values[len(met) :][event]  # (e, w)
-    there = own >= 0
-    share = there / np.maximum(there.sum(axis=1, keepdims=True), 1) * histories.weights[:, None]
-    wanted = np.zeros((len(histories), max(1, len(coded.names))))
-    owner = np.broadcast_to(histories.users_flat[:, None], own.shape)
-    np.add.at(wanted, (owner[there], own[there]), share[there])
-    total = wanted.sum(axis=1, keepdims=True)
-    wanted = np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)
-    return Mix(wanted, coded.values[: len(met)][place])
 
 
 def _unit_vectors(rows: I64, embeddings: Embeddings, catalogue: Catalogue | None) -> F32:

@@ -20,10 +20,12 @@ class Linear:
     """Scores are sums of what each item of the history brings: every effect is known."""
 
     def __init__(self, worth: np.ndarray, offset: np.ndarray | None = None) -> None:
-        self.worth, self.offset, self.questions = worth, np.zeros(len(worth)) if offset is None else offset, 0
+        self.worth, self.offset = worth, np.zeros(len(worth)) if offset is None else offset
+        self.questions = self.variants = 0
 
     def recommend(self, request: Request) -> Ranking:
         self.questions += 1
+        self.variants += len(request)
         scores = np.asarray(request.histories.matrix() @ self.worth + self.offset, dtype=np.float32)
         if request.candidates is not None:
             scores[:, ~request.candidates] = -np.inf
@@ -180,6 +182,21 @@ def test_few_questions_are_asked(dataset: Dataset) -> None:
     model = Linear(RNG.random((N, N)))
     explain(model, dataset, asked(dataset, list(range(10))), [20], k=3)
     assert model.questions <= 6
+
+
+@pytest.mark.parametrize("places", [[3], [3, 41], [3, 41, 78]])
+def test_of_a_long_history_what_carries_the_item_is_found_in_few_variants(places: list[int]) -> None:
+    n, m = 130, 80
+    catalogue = Catalogue.from_frame(pa.table({"item_id": [f"sku-{row}" for row in range(n)]}))
+    log = Interactions.from_histories([[f"sku-{row}" for row in range(m)]], items=catalogue.items)
+    worth = np.random.default_rng(1).random((n, n)) * 0.01
+    worth[places, 100] = 1.0
+    worth[5, 101] = 0.5
+    model = Linear(worth)
+    told = explain(model, Dataset(catalogue, log), log, [100], k=1)[0]
+    assert told.decisive
+    assert sorted(event.row for event in told.events) == places
+    assert model.variants <= 110  # of 80 items, 3,160 pairs and 82,160 sets of three
 
 
 def test_a_repeated_item_counts_once(dataset: Dataset) -> None:

@@ -167,7 +167,27 @@ def test_calibration_equals_its_slow_twin() -> None:
                 ),
             )
             chosen.append(best)
+        chosen.sort(key=lambda c: -scores[c])  # the mix does not depend on the order
         np.testing.assert_array_equal(page.ranking.rows[line], asked.rows[line][chosen])
+
+
+def test_a_calibrated_page_has_its_best_first_and_variants_beside_theirs() -> None:
+    names = ["tea", "more tea", "other tea", "mug", "cup"]
+    table = pa.table({"item_id": names, "category": ["tea", "tea", "tea", "mug", "mug"]})
+    catalogue = Catalogue.from_frame(table)
+    space = Embeddings(catalogue.items, np.array([[1, 0, 0], [0, 1, 0], [0, 1, 0.1], [0, 0, 1], [0, 0.1, 1]]))
+    own = Interactions.from_histories([["mug", "mug", "mug", "tea"]], items=catalogue.items)
+    asked = Ranking(np.arange(5)[None, :], np.array([[0.9, 0.8, 0.7, 0.2, 0.1]], dtype=np.float32))
+    calibrated = RerankOptions(k=3, diversity=0, duplicates=0.9, calibration=Calibration(weight=0.9))
+    page = rerank(asked, calibrated, catalogue=catalogue, embeddings=space, histories=own)
+    assert page.ranking.ids(catalogue.items) == [["tea", "more tea", "mug"]]  # the mug was chosen first
+    assert page.variants(0, 1).tolist() == [2]
+    assert page.variants(0, 2).tolist() == [4]
+    explored = RerankOptions(
+        k=2, diversity=0, calibration=Calibration(weight=0.9), exploration=Exploration(places=(5,))
+    )
+    page = rerank(asked, explored, catalogue=catalogue, histories=own)
+    assert page.ranking.ids(catalogue.items)[0][0] == "mug"  # chances are of places as they were filled
 
 
 def mix(lists: list[list[str]]) -> dict[str, float]:
