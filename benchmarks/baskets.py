@@ -132,14 +132,14 @@ class Carts:
         return Interactions.from_events(names, self.items, self.users[before], self.rows[before])
 
 
-def tafeng(data: Path, seed: int) -> Carts:
-    """Ta-Feng, items in ten baskets or more."""
+def tafeng(data: Path, at_least: int, seed: int) -> Carts:
+    """Ta-Feng, items in so many baskets."""
     table = pq.read_table(data / "tafeng" / "baskets.parquet")
     users = table["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    return _carts(users, table["basket"].to_numpy(), table["item_id"].combine_chunks(), seed)
+    return _carts(users, table["basket"].to_numpy(), table["item_id"].combine_chunks(), at_least, seed)
 
 
-def retail(data: Path, seed: int) -> Carts:
+def retail(data: Path, at_least: int, seed: int) -> Carts:
     """Online Retail: an invoice is a basket; no cancellations, postage or unknown customers."""
     table = pq.read_table(data / "online_retail" / "online_retail.parquet")
     table = table.filter(pc.invert(pc.starts_with(table["InvoiceNo"], "C")))
@@ -166,13 +166,13 @@ def retail(data: Path, seed: int) -> Carts:
     firsts = np.r_[True, u[1:] != u[:-1]]
     start[u[firsts]] = counted[firsts]
     numbers[order] = counted - start[u]
-    return _carts(users, numbers, table["StockCode"].combine_chunks(), seed)
+    return _carts(users, numbers, table["StockCode"].combine_chunks(), at_least, seed)
 
 
-def _carts(users: np.ndarray, numbers: np.ndarray, ids: Any, seed: int) -> Carts:
+def _carts(users: np.ndarray, numbers: np.ndarray, ids: Any, at_least: int, seed: int) -> Carts:
     encoded = ids.dictionary_encode()
     rows = encoded.indices.to_numpy().astype(np.int64)
-    often = np.bincount(rows) >= 10
+    often = np.bincount(rows) >= at_least
     new = np.cumsum(often) - 1
     names = np.asarray(encoded.dictionary.to_pylist(), dtype=object)[often]
     kept = often[rows]
@@ -237,13 +237,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--on", choices=("related", "tafeng", "retail"), default="related")
     parser.add_argument("--carts", type=int, default=4000)
+    parser.add_argument("--at-least", type=int, default=10, help="baskets an item is in, else it is left out")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     data = Path(os.environ["MMRECO_DATA"])
     if asked.on == "related":
         result = related(data, asked.seed)
     else:
-        result = completed({"tafeng": tafeng, "retail": retail}[asked.on](data, asked.seed), asked.carts)
+        shop = {"tafeng": tafeng, "retail": retail}[asked.on](data, asked.at_least, asked.seed)
+        result = completed(shop, asked.carts)
     print(json.dumps({"on": asked.on, "seed": asked.seed, **result}))
 
 

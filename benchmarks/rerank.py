@@ -36,7 +36,7 @@ from mmreco.models.ease import EASE
 from mmreco.rerank import Calibration, Exploration, RerankOptions, rerank
 from mmreco.splitting import leave_last_out
 
-DIALS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+DIALS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 METHODS = ("mmr", "msd", "dpp", "ssd")
 K, WIDE, CANDIDATES = 10, 20, 200
 
@@ -138,13 +138,16 @@ def at_loss(plain: dict[str, float], points: list[dict[str, float]], loss: float
     return float(np.interp(-wanted, -ndcg[order], best) / plain["distance"] - 1)
 
 
-def at_gain(plain: dict[str, float], points: list[dict[str, float]], gain: float) -> float:
-    """The share of NDCG that so much more distance costs, along the frontier of these points."""
+def at_gain(plain: dict[str, float], points: list[dict[str, float]], gain: float) -> float | None:
+    """The share of NDCG that so much more distance costs, along the frontier; None where no point reaches it."""
     ndcg = np.array([p["ndcg"] for p in [plain, *points]])
     distance = np.array([p["distance"] for p in [plain, *points]])
     order = np.argsort(distance)
     best = np.maximum.accumulate(ndcg[order][::-1])[::-1]
-    return float(1 - np.interp(plain["distance"] * (1 + gain), distance[order], best) / plain["ndcg"])
+    wanted = plain["distance"] * (1 + gain)
+    if distance.max() < wanted:
+        return None
+    return round(float(1 - np.interp(wanted, distance[order], best) / plain["ndcg"]), 3)
 
 
 def frontier(measured: Measured) -> dict[str, Any]:
@@ -164,7 +167,7 @@ def frontier(measured: Measured) -> dict[str, Any]:
             for name, points in (("ours", ours), ("pyversity", theirs), ("pyversity_unscaled", raw))
         }
         out["loss_at_half_more"][method] = {
-            name: round(at_gain(plain, points, 0.5), 3)
+            name: at_gain(plain, points, 0.5)
             for name, points in (("ours", ours), ("pyversity", theirs), ("pyversity_unscaled", raw))
         }
     return out
