@@ -50,6 +50,7 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
 
     Examples
     --------
+    >>> from mmreco import IdMap, Interactions
     >>> shop = IdMap.of(["hat", "scarf", "coat"])
     >>> events = Interactions.from_histories([["hat", "coat", "scarf"], ["hat"]], items=shop)
     >>> leave_last_out(Dataset.from_interactions(events))

@@ -236,7 +236,15 @@ def _is_bare(path: Path) -> bool:
 
 
 def _removable(path: Path) -> bool:
-    return _is_bare(path) or next(_own_files(path), None) is not None
+    return _is_bare(path) or _is_hollow(path) or next(_own_files(path), None) is not None
+
+
+def _is_hollow(path: Path) -> bool:
+    """Whether a generation has nothing but its manifest and empty folders: its removal was killed midway."""
+    if _own_manifest(path) is None:
+        return False
+    entries = [entry for entry in path.rglob("*") if entry != path / MANIFEST]
+    return all(entry.is_dir() and not entry.is_symlink() for entry in entries)
 
 
 def _own_files(path: Path) -> Iterator[Path]:

@@ -374,9 +374,9 @@ def test_a_second_process_is_refused_and_a_dead_one_holds_nothing(folder: Path) 
 def test_a_folder_of_something_else_is_left_alone(folder: Path) -> None:
     folder.mkdir()
     (folder / "holiday.jpg").write_bytes(b"mine")
-    with pytest.raises(DataError, match="no store of embeddings"), opened(folder):
+    with pytest.raises(DataError, match="not a store of embeddings"), opened(folder):
         pass
-    with pytest.raises(DataError, match="no store of embeddings"), opened(folder / "holiday.jpg"):
+    with pytest.raises(DataError, match="not a store of embeddings"), opened(folder / "holiday.jpg"):
         pass
     assert [p.name for p in folder.iterdir()] == ["holiday.jpg"]
 

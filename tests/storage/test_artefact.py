@@ -171,6 +171,15 @@ def test_what_a_killed_writer_left_is_ignored_and_swept(saved: Path) -> None:
     assert word(saved) == "two"
 
 
+@pytest.mark.parametrize("gone", [("a.txt",), ("a.txt", "inner/b.bin"), ("a.txt", "inner/b.bin", "inner")])
+def test_a_removal_that_was_killed_is_finished(saved: Path, gone: tuple[str, ...]) -> None:
+    old = Path(shutil.copytree(generation(saved), saved / "g-000000"))
+    for name in gone:
+        (old / name).rmdir() if (old / name).is_dir() else (old / name).unlink()
+    save(saved, "two")
+    assert sorted(path.name for path in saved.iterdir()) == ["CURRENT", "g-000002"]
+
+
 def test_links_are_refused(saved: Path, tmp_path: Path) -> None:
     inside = generation(saved) / "a.txt"
     (tmp_path / "elsewhere.txt").write_text("one")
