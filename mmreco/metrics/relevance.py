@@ -70,7 +70,7 @@ def item_exposure(ranking: Ranking, n_items: int) -> I64:
 
 
 def require_rows(ranking: Ranking, n_items: int) -> None:
-    """Check that the shares can be used.
+    """Check that every row of a ranking is one of `n_items`.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mmreco.arguments import require_kind, require_mapping
+from mmreco.arguments import require_kind, require_mapping, require_whole
 from mmreco.arrays import F64, I64, Bool
 from mmreco.data.catalogue import Catalogue
 from mmreco.errors import DataError
@@ -48,12 +48,12 @@ class Rules:
         if self.exploration is not None:
             require_kind("exploration", self.exploration, Exploration)
         for column, most in self.caps.items():
-            _require_count(f"caps: {column!r}", most, 1)
+            require_whole(f"caps[{column!r}]", most)
         for column, each in self.quotas.items():
             if not isinstance(each, Mapping):
                 raise DataError(f'quotas: {column!r}: {each!r}; expected a number a value, e.g. {{"own": 1}}')
             for value, least in each.items():
-                _require_count(f"quotas: {column!r}: {value!r}", least, 0)
+                require_whole(f"quotas[{column!r}][{value!r}]", least, least=0)
 
 
 def fill(
@@ -207,8 +207,3 @@ def _drawn(allowed: Bool, rate: float, rng: np.random.Generator) -> tuple[int, f
     explore, which = rng.random() < rate, int(rng.integers(many))
     chosen = int(np.flatnonzero(allowed)[which]) if explore else best
     return chosen, rate / many + (1 - rate) * (chosen == best)
-
-
-def _require_count(what: str, given: object, lowest: int) -> None:
-    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < lowest:
-        raise DataError(f"{what}: {given!r}; expected a whole number of {lowest} or more")

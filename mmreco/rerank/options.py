@@ -117,12 +117,12 @@ class RerankOptions:
         if self.method not in get_args(Method):
             raise DataError(f"method={self.method!r}: expected one of {', '.join(get_args(Method))}")
         for column, most in self.caps.items():
-            require_count(f"caps: {column!r}", most, lowest=1)
+            require_whole(f"caps[{column!r}]", most)
         for column, each in self.minimums.items():
             if not isinstance(each, Mapping):
                 raise DataError(f'minimums: {column!r}: {each!r}; expected a number a value, e.g. {{"tail": 2}}')
             for value, least in each.items():
-                require_count(f"minimums: {column!r}: {value!r}", least, lowest=0)
+                require_whole(f"minimums[{column!r}][{value!r}]", least, least=0)
         for column, weight in self.boosts.items():
             require_number(f"boosts: {column!r}", weight)
         if self.duplicates is not None:
@@ -131,15 +131,3 @@ class RerankOptions:
             require_kind("calibration", self.calibration, Calibration)
         if self.exploration is not None:
             require_kind("exploration", self.exploration, Exploration)
-
-
-def require_count(what: str, given: object, *, lowest: int) -> None:
-    """Check that the shares can be used.
-
-    Raises
-    ------
-    DataError
-        `given` is not a whole number, or below `lowest`.
-    """
-    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < lowest:
-        raise DataError(f"{what}: {given!r}; expected a whole number of {lowest} or more")

@@ -241,7 +241,7 @@ def test_embeddings_of_some_items_in_another_order() -> None:
     [
         ({"diversity": 1.5}, "diversity=1.5: expected 0 to 1"),
         ({"method": "mrr"}, "method='mrr': expected one of mmr"),
-        ({"caps": {"brand": 0}}, "caps: 'brand': 0; expected a whole number of 1 or more"),
+        ({"caps": {"brand": 0}}, r"caps\['brand'\]=0: expected a whole number of 1 or more"),
         ({"minimums": {"brand": 3}}, "expected a number a value"),
         ({"boosts": {"margin": np.nan}}, "boosts: 'margin'=nan: expected a finite number"),
         ({"duplicates": 0}, "duplicates=0: expected above 0, up to 1"),

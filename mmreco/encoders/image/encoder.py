@@ -127,7 +127,8 @@ class ImageEncoder:
         epochs : 1 or more, optional
             Passes over the pictures; when omitted as many as look at some 13,000, and two at least.
         seed : 0 or more
-            The same seed gives the same weights, on one kind of CPU and number of threads.
+            The same seed gives the same weights, on one kind of CPU and number of threads. That number is chosen by
+            measurement unless `OMP_NUM_THREADS` is set.
         device : "auto", "cpu" or "cuda"
         progress : optional
             Whether to show a bar.

@@ -66,7 +66,8 @@ def tuned(
     rate : above 0, optional
         The optimiser's, at its highest.
     seed : 0 or more
-        Of order and crops. The same seed gives the same weights, on one kind of processor and number of threads.
+        Of order and crops. The same seed gives the same weights, on one kind of CPU and number of threads. That number
+        is chosen by measurement unless `OMP_NUM_THREADS` is set.
     progress : whether to show a bar, optional
 
     Raises

@@ -36,7 +36,7 @@ class Weights:
     following, later : of the two user vectors of the towers
     pairs : of what pairs of items say
     trends : of each column of `trends`
-    repeats : of what the user had himself; None where nobody has anything again
+    repeats : of what the user had before; None where nobody has anything again
     horizon : milliseconds, or None
     seasons : of what is wanted at which time of the year
     """

@@ -1,4 +1,4 @@
-"""What a user had before: how much he wants it again, from how often and how long ago he had it, and what it is.
+"""What a user had before: how much it is wanted again, from how often and how long ago it was had, and what it is.
 
 Milk is bought again, a lamp is not: how often an item is had again counts too. A correction of the scores of the user's
 own items, a few dozen each, added exactly on top of whatever an index answers. Its weights are learnt on what is held
