@@ -8,21 +8,20 @@ from typing import Any
 
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.faiss_checks import UnsoundError, checkable, require_sound
+from mmreco.index.faiss_kinds import holds_known_kinds
 from mmreco.index.faiss_training import reason, within
 
 __all__ = ["read_index"]
 
 _LIMIT = 2  # a vector of FAISS' file may claim so many times the file's bytes (neighbours are counted after it)
 _LOOPS = 1 << 24  # rounds of any loop that a file asks FAISS for
-_UNREAD = (b"IxPq", b"IxPQ", b"IxPo", b"IHNp")  # product codes: never checkable, and FAISS' reader dies of damaged ones
-_HEAD = 1 << 23  # bytes looked through for such a kind, which may lie inside another; by chance it is found once in 200
 _READING = Lock()
 
 
 def read_index(faiss: Any, path: Path, shape: tuple[int, int]) -> Any:
     """The index in a file, over vectors of this shape, memory-mapped where FAISS can.
 
-    None where it is of a kind whose numbers cannot be checked.
+    None where it is of a kind that is not read, or whose numbers cannot be checked.
 
     Raises
     ------
@@ -31,9 +30,7 @@ def read_index(faiss: Any, path: Path, shape: tuple[int, int]) -> Any:
     IncompatibleError
         It is an index of another size or width.
     """
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if any(kind in head for kind in _UNREAD):
+    if not holds_known_kinds(path):
         return None
     with _limited(faiss, path.stat().st_size):
         try:
