@@ -1,6 +1,8 @@
 """Recommender: ids in, ids out. The thin front of encoders, any model and their indexes; live between two fits."""
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -69,22 +71,28 @@ __all__ = ["Recommender"]
 _NO_EVENTS = "nobody has done anything yet: newest and most central items first"
 _FEW_PEOPLE = "no item was turned to by enough people to be called popular: the order says nothing of people"
 _REPEATS = "this shop's customers buy again, so what they had is answered too; exclude_seen=True leaves it out"
+_ALIVE: "weakref.WeakSet[Recommender]" = weakref.WeakSet()
 
 
 class Recommender:
     """Recommendations, similar items and search by words or pictures, over one shop's data.
 
     Made by `fit` or `load`. Questions may be asked from many threads at once and never wait; each is answered from one
-    state. `observe`, `add`, `update`, `remove`, `forget` and `refit` are done one at a time, and count from the next
-    question on.
+    state. `add`, `update`, `remove`, `forget`, `expire` and `refit` are done one at a time, `observe` beside them, and
+    all count from the next question on.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._writing = threading.Lock()
-        self._learning = threading.Lock()  # taken before the other, and held while a model is fitted
+        self._unlock()
         self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith, ChosenByMany | None] | None = None
         self._questions: ItemQuestions | None = None
+
+        _ALIVE.add(self)
+
+    def _unlock(self) -> None:
+        self._writing = threading.Lock()  # held while the state is replaced
+        self._learning = threading.Lock()  # taken before the other, and held while a model is fitted
 
     def __getstate__(self) -> State:
         return self._state
@@ -168,9 +176,10 @@ class Recommender:
         return cls(replace(_state(dataset, model, indexes, refused, indexing), chosen=chosen))
 
     def refit(self, *, from_scratch: bool = False, progress: bool = False) -> None:
-        """Train again from where the weights are, on all that was observed; questions are answered meanwhile.
+        """Train again from where the weights are, on all that was observed.
 
-        Content is not encoded again. What is observed or changed during the training counts afterwards.
+        Questions are answered and events are taken meanwhile; changes of the catalogue, and whoever asks to be
+        forgotten, wait until it is done. Content is not encoded again.
 
         Parameters
         ----------
@@ -183,7 +192,7 @@ class Recommender:
         DataError
             There is no model, or it is not one of the library's.
         """
-        with self._learning, self._writing:
+        with self._learning:
             before = self._state
             if not isinstance(before.model, Model):
                 raise DataError(
@@ -201,7 +210,9 @@ class Recommender:
             }
             fresh = _state(dataset, model, indexes, before.refused, before.indexing)
             popularity = replace(fresh.popularity, least=before.popularity.least)
-            self._state = replace(fresh, popularity=popularity, chosen=before.chosen)
+            fresh = replace(fresh, popularity=popularity, chosen=before.chosen)
+            with self._writing:
+                self._state = changes.caught_up(fresh, before, self._state)
 
     # ---- asked
 
@@ -573,7 +584,7 @@ class Recommender:
         DataError
             An item is known already, or the columns disagree in type with the catalogue's.
         """
-        with self._writing:
+        with self._learning, self._writing:
             self._state = changes.add(self._state, _catalogue("add", catalogue), reviews)
 
     def update(self, catalogue: Catalogue) -> None:
@@ -586,7 +597,7 @@ class Recommender:
         DataError
             An item is not known, or a column holds another type than before.
         """
-        with self._writing:
+        with self._learning, self._writing:
             self._state = changes.update(self._state, _catalogue("update", catalogue))
 
     def expire(self, before: datetime | str | int) -> int:
@@ -604,7 +615,7 @@ class Recommender:
             The moment cannot be read.
         """
         moment = moment_ms(before)
-        with self._writing:
+        with self._learning, self._writing:
             self._state, gone = changes.expire(self._state, moment)
             return gone
 
@@ -616,7 +627,7 @@ class Recommender:
         DataError
             An item is not known.
         """
-        with self._writing:
+        with self._learning, self._writing:
             self._state = changes.remove(self._state, strings("items", items))
 
     def forget(self, *, users: Sequence[str] = (), items: Sequence[str] = (), relearn: bool = True) -> None:
@@ -789,6 +800,16 @@ class Recommender:
             return cls(replace(state, popularity=replace(state.popularity, least=people)))
 
         return read_artefact(folder, cls.__name__, read)
+
+
+def _unlock_all() -> None:
+    """In a forked child the threads that held a lock are not there to let go of it; each state is whole as it is."""
+    for recommender in list(_ALIVE):
+        recommender._unlock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock_all)
 
 
 def _model(model: Recommends | None, dataset: Dataset, device: str) -> Recommends | None:

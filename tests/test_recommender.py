@@ -1,10 +1,15 @@
 """The front door on a synthetic shop: ids in, ids out, for whoever asks and whatever is known."""
 
+import os
 import pickle
 import shutil
+import signal
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +27,7 @@ from mmreco.errors import DataError, IncompatibleError, UnknownIdError
 from mmreco.live.event_log import EventLog
 from mmreco.live.popularity import Popularity
 from mmreco.models import Training
+from mmreco.models.base import Model
 from mmreco.models.sharedspace import SharedSpace
 from mmreco.recommender import Recommender
 
@@ -594,6 +600,98 @@ def test_a_refit_learns_what_was_observed(shop: SyntheticShop, recommender: Reco
     assert not live.recommend(["late-3"], k=5).popular[0]
     rank = live.recommend(history=[[pair[0]]], k=len(live.catalogue)).ids()[0].index("new-1")
     assert rank < 20
+
+
+class _Waiting(Model):
+    """A popularity that learns until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_end = threading.Event(), threading.Event()
+        self.may_end.set()
+
+    def _fit(self, dataset: Dataset, validation: Any, progress: bool) -> None:
+        self.items_ = dataset.items
+        self.begun.set()
+        assert self.may_end.wait(60)
+
+    def refit(self, dataset: Dataset, **how: Any) -> "_Waiting":  # type: ignore[override]
+        self.begun.clear()
+        self.may_end.clear()
+        return self.fit(dataset)
+
+    def _recommend(self, request: Request) -> Ranking:
+        rows = np.tile(np.arange(request.k), (len(request.histories), 1))
+        return Ranking(rows, np.ones(rows.shape, dtype=np.float32))
+
+    def _state(self) -> Any:
+        return {}
+
+    def _restore(self, state: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def learning(shop: SyntheticShop) -> Iterator[tuple[Recommender, threading.Thread]]:
+    """A recommender in the midst of a refit."""
+    model = _Waiting()
+    live = Recommender.fit(Dataset(shop.catalogue, shop.interactions), model=model, text=[], image=[])
+    thread = threading.Thread(target=live.refit)
+    thread.start()
+    assert model.begun.wait(60)
+    yield live, thread
+    model.may_end.set()
+    thread.join()
+
+
+def test_events_are_taken_during_a_refit_and_count_after_it(
+    shop: SyntheticShop, learning: tuple[Recommender, threading.Thread]
+) -> None:
+    live, thread = learning
+    known, items = shop.interactions.users.ids([0])[0], shop.catalogue.items.ids([3, 5])
+    before = live.histories([known]).lengths[0]
+    events = [{"user_id": "late", "item_id": item, "event": "cart", "timestamp": 1_900_000_000_000} for item in items]
+    assert live.observe([*events, {"user_id": known, "item_id": items[0]}]) == 3
+    live.model.may_end.set()
+    thread.join()
+    histories = live.histories(["late", known])
+    assert histories.items.ids(histories.history(0)) == items
+    assert histories.lengths.tolist() == [2, before + 1]
+    assert histories.event_names[histories.event_types[0]] == "cart"
+    assert histories.times is not None
+    assert histories.times[0] == 1_900_000_000_000
+    assert live.dataset.interactions.n_events == shop.interactions.n_events + 3
+
+
+def test_a_change_of_the_catalogue_waits_for_a_refit(
+    shop: SyntheticShop, learning: tuple[Recommender, threading.Thread]
+) -> None:
+    live, thread = learning
+    gone = shop.catalogue.items.ids([4])
+    removing = threading.Thread(target=live.remove, args=(gone,))
+    removing.start()
+    removing.join(0.2)
+    assert removing.is_alive()
+    live.model.may_end.set()
+    thread.join()
+    removing.join(60)
+    assert gone[0] not in live.catalogue.items.array.to_pylist()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_during_a_refit_observes_and_adds(
+    shop: SyntheticShop, learning: tuple[Recommender, threading.Thread]
+) -> None:
+    live, _ = learning
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        live.observe([{"user_id": "here", "item_id": shop.catalogue.items.ids([3])[0]}])
+        live.add(Catalogue.from_frame(pa.table({"item_id": ["new"], "title": ["hat"]})))
+        os._exit(
+            0 if live.histories(["here"]).lengths[0] == 1 and len(live.catalogue) == len(shop.catalogue) + 1 else 3
+        )
+    assert os.waitpid(child, 0)[1] == 0
+    assert live.histories(["here"]).lengths[0] == 0
 
 
 def test_eight_threads_add_a_hundred_items_each(shop: SyntheticShop, recommender: Recommender) -> None:

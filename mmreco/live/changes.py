@@ -29,7 +29,7 @@ from mmreco.protocols import PlacesItems, Recommends
 from mmreco.retrieval.lexical import FIELDS, LexicalIndex
 from mmreco.tables.events import event_columns
 
-__all__ = ["add", "erase_items", "expire", "forget", "knows", "observe", "relearnt", "remove", "update"]
+__all__ = ["add", "caught_up", "erase_items", "expire", "forget", "knows", "observe", "relearnt", "remove", "update"]
 
 _log = logging.getLogger(__name__)
 _FEW = 1_000
@@ -138,6 +138,20 @@ def observe(state: State, frame: Any) -> tuple[State, int, int]:
     frame : a dataframe as `Interactions.from_frame` takes it, or `Interactions`, or a list of mappings, one an event
     """
     users, events, dropped = _events(state, frame)
+    if dropped:
+        _log.warning("observe: %d events of unknown items were dropped", dropped)
+    return _with_events(state, users, events), len(events), dropped
+
+
+def caught_up(fresh: State, before: State, now: State) -> State:
+    """`fresh`, which was made of `before`, with the events that came between that and `now`."""
+    late = now.log.since(before.log)
+    rows = fresh.items.rows(now.items.ids(np.array([event.item for _, event in late], dtype=np.int64)), missing="mark")
+    there = [(user, event._replace(item=int(row))) for (user, event), row in zip(late, rows, strict=True) if row >= 0]
+    return _with_events(fresh, [user for user, _ in there], [event for _, event in there])
+
+
+def _with_events(state: State, users: list[str], events: list[Event]) -> State:
     log, popularity = state.log, state.popularity
     number = log.until
     counted: set[tuple[str, int]] = set()  # a person counts once an item
@@ -148,9 +162,7 @@ def observe(state: State, frame: Any) -> tuple[State, int, int]:
             counted.add(pair)
             popularity.add(event.item, number)
     log = log.append(users, events)
-    if dropped:
-        _log.warning("observe: %d events of unknown items were dropped", dropped)
-    return state.changed(log=log, popularity=popularity.up_to(log.until)), len(events), dropped
+    return state.changed(log=log, popularity=popularity.up_to(log.until))
 
 
 def forget(state: State, users: list[str]) -> State:

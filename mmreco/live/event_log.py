@@ -57,6 +57,11 @@ class EventLog:
         """What came after training, of one user, in the order of its arrival."""
         return [event for event in self._recent.get(user, ()) if event.number <= self.until]
 
+    def since(self, earlier: "EventLog") -> list[tuple[str, Event]]:
+        """What came after an earlier log of the same base, with its users, in the order of its arrival."""
+        late = [(user, event) for user in list(self._recent) for event in self.recent(user)]
+        return sorted((pair for pair in late if pair[1].number > earlier.until), key=lambda pair: pair[1].number)
+
     def knows(self, user: str) -> bool:
         """Whether anything is known of the user."""
         return self.base.users.rows([user], missing="mark")[0] >= 0 or bool(self.recent(user))
