@@ -633,16 +633,16 @@ class Recommender:
     def forget(self, *, users: Sequence[str] = (), items: Sequence[str] = (), relearn: bool = True) -> None:
         """Erase users, with their events, facts and reviews, and items, with their events and content.
 
-        Unknown ones are passed over. A model in closed form (`Model.closed_form`) is then fitted to what is left, so
-        that it is what a fit without these users gives; questions and events are taken meanwhile. What another model
-        learnt of them stays in its weights until `refit(from_scratch=True)`, and so does the id of an item. What was
-        saved before stays on disk until it is saved again.
+        Unknown ones are passed over. What a model counts in the log is then counted in what is left of it (see
+        `Model.relearn`): a model in closed form is what a fit without these users gives. Questions and events are taken
+        meanwhile. What training has put into weights stays in them until `refit(from_scratch=True)`, and so does the id
+        of an item. What was saved before stays on disk until it is saved again.
 
         Parameters
         ----------
         users, items : ids
         relearn : optional
-            False leaves the weights of every model as they are, where it will be replaced soon anyway.
+            False leaves every model as it is, where it will be replaced soon anyway.
 
         Raises
         ------
@@ -659,11 +659,9 @@ class Recommender:
                 known = [item for item, row in zip(named, rows, strict=True) if row >= 0]
                 self._state = state = changes.erase_items(state, known) if known else state
             if relearn and learnt:
-                model = changes.relearnt(state)
-                space = ItemSpace.of(model, state.indexing) if isinstance(model, VectorModel) else None
-                if model is not state.model:
-                    with self._writing:
-                        self._state = self._state.changed(model=model, space=space)
+                model, space = changes.relearnt(state)
+                with self._writing:
+                    self._state = self._state.changed(model=model, space=space)
 
     @property
     def model(self) -> Any:

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ from mmreco.models import (
     Weighted,
 )
 from mmreco.models.base import Model
+from mmreco.models.sharedspace import SharedSpace
+from mmreco.models.sharedspace.answers import Answers, Weights
+from mmreco.models.sharedspace.repeats import had_again
+from mmreco.models.training import Training
 from mmreco.recommender import Recommender
 
 CLOSED: list[Model] = [
@@ -97,6 +102,55 @@ def test_other_models_keep_their_weights(shop: Dataset, gone: list[str]) -> None
     assert not model.closed_form
     recommender.forget(users=gone)
     assert recommender.model is model
+
+
+@pytest.fixture(scope="module")
+def space(shop: Dataset) -> SharedSpace:
+    """A space in which pairs of items count beside the towers, as they do on larger shops."""
+    told = SharedSpace(dim=8, depth=1, training=Training(epochs=1, patience=None)).fit(shop)
+    told._answer_by(shop.interactions, Weights(0.0, 1.0, pairs=0.5, trends=(0.1,) * 4, horizon=told._horizon))
+    return told
+
+
+def test_what_a_space_counts_is_what_a_fit_without_them_counts(
+    space: SharedSpace, shop: Dataset, rest: Dataset, gone: list[str]
+) -> None:
+    relearnt = space.relearn(rest)
+    order = np.argsort(np.array(rest.interactions.users.array.to_pylist(), dtype=object))
+    log = rest.interactions.take(order)
+    wanted = Answers.of(log, space.weights_, space.training.seed)
+    assert relearnt.answers_ is not None
+    assert space.answers_ is not None
+    np.testing.assert_array_equal(relearnt.answers_.pairs.said, wanted.pairs.said)
+    np.testing.assert_array_equal(relearnt.again_, had_again(log))
+    known = log.counts() > 0
+    np.testing.assert_array_equal(relearnt.answers_.trend[known], wanted.trend[known])
+    assert not np.allclose(space.answers_.pairs.said, wanted.pairs.said), "the space itself stays as it was"
+    np.testing.assert_array_equal(relearnt.places_.vectors, space.places_.vectors)
+
+
+def test_a_recommender_counts_anew_and_keeps_what_was_placed_since(
+    space: SharedSpace, shop: Dataset, gone: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SharedSpace, "fit", lambda self, dataset, **how: self)
+    recommender = Recommender.fit(Dataset(shop.catalogue, shop.interactions), model=space, text=[], image=[])
+    first = shop.catalogue.take(np.array([3]))
+    newcomer = first.table.set_column(0, "item_id", pa.array(["new"], pa.large_string()))
+    recommender.add(Catalogue.from_frame(newcomer))
+    recommender.observe([{"user_id": "late", "item_id": "new"}])
+    recommender.forget(users=gone)
+    assert recommender.model is not space
+    assert recommender.model.answers_ is not None
+    vectors = recommender.vectors
+    assert vectors is not None
+    assert vectors.ids.ids([len(shop.items)]) == ["new"]
+    said = recommender.model.answers_.pairs.said
+    np.testing.assert_array_equal(vectors.vectors[: len(shop.items), 8 : 8 + said.shape[1]], said)
+    assert "new" in recommender.recommend(history=[shop.items.ids([3])], k=len(shop.items)).ids()[0]
+    users = shop.interactions.users.ids([1, 3])
+    recommender.save(tmp_path / "artefact")
+    again = Recommender.load(tmp_path / "artefact")
+    assert again.recommend(users, k=9).ids() == recommender.recommend(users, k=9).ids()
 
 
 def test_a_hybrid_relearns_what_it_can(shop: Dataset, gone: list[str]) -> None:

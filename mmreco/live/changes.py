@@ -22,9 +22,10 @@ from mmreco.data.reviews import Reviews
 from mmreco.embedding.catalogue import encode_content
 from mmreco.errors import DataError
 from mmreco.live.event_log import Event, EventLog
+from mmreco.live.item_space import ItemSpace
 from mmreco.live.popularity import Popularity
 from mmreco.live.state import State
-from mmreco.models.base import Model
+from mmreco.models.base import Model, VectorModel
 from mmreco.protocols import PlacesItems, Recommends
 from mmreco.retrieval.lexical import FIELDS, LexicalIndex
 from mmreco.tables.events import event_columns
@@ -190,19 +191,35 @@ def knows(state: State, users: list[str]) -> bool:
     return wrote or any(state.log.knows(user) for user in users)
 
 
-def relearnt(state: State) -> Recommends | None:
-    """The model as a fit to what is left gives it, where it has a closed form; any other model is itself.
-
-    None where nothing is left to learn from.
-    """
+def relearnt(state: State) -> tuple[Recommends | None, ItemSpace | None]:
+    """The model for what is left, see `Model.relearn`, and its space; no model where nothing is left to learn from."""
     model = state.model
     if not isinstance(model, Model):
-        return model
+        return model, state.space
     try:
-        return model.relearn(state.dataset_of_model())
+        fresh = model.relearn(state.dataset_of_model())
     except DataError as error:
         _log.warning("forget: %s has nothing left to learn from: %s", type(model).__name__, error)
-        return None
+        return None, None
+    if fresh is model:
+        return model, state.space
+    return fresh, _space_of(fresh, state) if isinstance(fresh, VectorModel) else None
+
+
+def _space_of(fresh: VectorModel, state: State) -> ItemSpace:
+    """The space of a model in place of the one there is; what was placed since that was fitted is placed again."""
+    space, before = ItemSpace.of(fresh, state.indexing), state.space
+    if before is None or not isinstance(fresh, PlacesItems):
+        return space
+    n, held = len(fresh.items_), before.index.embeddings.vectors
+    moved = np.flatnonzero((held[:n] != before.model.item_embeddings().vectors).any(axis=1))
+    for rows, take_in in ((moved, ItemSpace.update), (np.arange(n, len(before)), ItemSpace.add)):
+        if len(rows):
+            there = state.catalogue.take(rows)
+            content = {name: _those_of(one.embeddings, there.items) for name, one in state.content.items()}
+            placed = fresh.place(there, content)
+            space = take_in(space, Embeddings(there.items, placed.aligned(there.items)[0], placed.fingerprint))
+    return space
 
 
 def expire(state: State, before: int) -> tuple[State, int]:

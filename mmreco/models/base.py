@@ -138,9 +138,10 @@ class Model(ABC):
         return self._CLOSED_FORM
 
     def relearn(self, dataset: Dataset) -> Self:
-        """Another model, fitted to what is left of a dataset that people have gone from; itself without `closed_form`.
+        """Another model, for what is left of a dataset that people have gone from; itself where it can only be trained.
 
-        It is what a fit without them gives: nothing of them stays in it.
+        A model in closed form is what a fit without them gives: nothing of them stays in it. What training has put into
+        weights stays.
 
         Raises
         ------

@@ -18,6 +18,7 @@ as a negative, as nobody was offered it, by drawing items that few events have t
 (`mmreco.models.sharedspace.neighbours`), and by letting items without events lean towards the mean_user.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, final, get_args
+from typing import Any, Self, final, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ from mmreco.data.request import Request
 from mmreco.data.users import Users
 from mmreco.encoders.baskets import Baskets
 from mmreco.encoders.behaviour import BehaviourEncoder
-from mmreco.errors import IncompatibleError
+from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.vector import VectorIndex
 from mmreco.models.base import State, VectorModel
 from mmreco.models.parameters import require
@@ -173,6 +174,25 @@ class SharedSpace(Trained[Towers], VectorModel):
         self._answer_by(log, weights)
         self._learn_facts(dataset)
         self.seconds_ = perf_counter() - begun
+
+    def relearn(self, dataset: Dataset) -> Self:
+        """Another space: all that is counted in the log is counted anew in what is left; the towers stay as they are.
+
+        What pairs of items say, trends, seasons, how often each item is had again, and where the facts of users lead.
+
+        Raises
+        ------
+        NotFittedError, DataError
+            As `Model.relearn`.
+        """
+        self._require_fitted()
+        left = _in_order(dataset)
+        if not left.interactions.n_events:
+            raise DataError(f"{left.interactions!r}: nobody is left to learn from")
+        other = copy.copy(self)
+        other._answer_by(left.interactions, self.weights_)
+        other._learn_facts(left)
+        return other
 
     def _learn_facts(self, dataset: Dataset) -> None:
         """Find where users lie by what is known of them."""
