@@ -43,7 +43,7 @@ def made(name: str, seed: int) -> Model:
         return EASE(l2=100.0)
     if name == "MultVAE":
         return MultVAE(dim=32, hidden=64, training=Training(epochs=20, patience=None, learning_rate=0.001, seed=seed))
-    return SharedSpace(dim=32, depth=1, training=Training(epochs=6, patience=None, seed=seed, device="cpu"))
+    return SharedSpace(dim=32, depth=1, training=Training(epochs=6, seed=seed, device="cpu"))
 
 
 def fitted(dataset: Dataset, name: str, seed: int) -> Recommender:
