@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
@@ -51,6 +53,33 @@ def clone(recommender: Recommender) -> Recommender:
     state = recommender._state
     log = state.log.merged(state.items)
     return Recommender(replace(state, log=EventLog(log), popularity=Popularity.of(log)))
+
+
+# ---- fit
+
+
+def test_training_ends_when_its_minutes_are_over(shop: SyntheticShop) -> None:
+    model = SharedSpace(dim=8, training=Training(epochs=30, patience=30, minutes=1e-9))
+    Recommender.fit(Dataset(shop.catalogue, shop.interactions), model=model, text=[], image=[])
+    assert len(model.scores_) == 1
+
+
+def test_the_weights_that_answer_are_a_mean_over_steps(shop: SyntheticShop) -> None:
+    model = SharedSpace(dim=8, target="next", training=Training(epochs=1, patience=None))
+    seen: list[torch.Tensor] = []
+
+    def note(optimiser: torch.optim.Optimizer, *_: Any) -> None:
+        seen.append(optimiser.param_groups[0]["params"][0].detach().clone())
+
+    hook = register_optimizer_step_post_hook(note)
+    try:
+        Recommender.fit(Dataset(shop.catalogue, shop.interactions), model=model, text=[], image=[])
+    finally:
+        hook.remove()
+    weight = next(weight for weight in model.network_.parameters() if weight.shape == seen[0].shape)
+    kept = weight.detach()
+    apart = [float((kept - one).abs().mean()) for one in (seen[-1], torch.stack(seen).mean(dim=0))]
+    assert apart[1] < 0.6 * apart[0], "it lies among all steps, not at the last"
 
 
 # ---- recommend

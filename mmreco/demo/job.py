@@ -71,7 +71,8 @@ def run(
     begun = perf_counter()
     written = [text for text in catalogue.texts() if text]
     text: list[Encoder[str]] = [LexicalEncoder(seed=seed).fit(written), *_bert()]
-    model = SharedSpace(target="next", training=Training(seed=seed))  # the question below is what comes next
+    training = Training(seed=seed, patience=3)  # so that nobody waits long
+    model = SharedSpace(target="next", training=training)  # the question below is what comes next
     recommender = Recommender.fit(train, text=text, model=model, progress=progress)
     fitted = perf_counter()
     recommender.save(folder / "recommender")
