@@ -26,6 +26,7 @@ AmazonYear = Literal[2014, 2018, 2023]
 
 _YEARS = (2014, 2018, 2023)
 _BLOCK = 16 << 20  # bytes read together; no line may be longer, or it is read the slow way
+_OPENED = 788_918_400_000  # milliseconds; 1995, the year in which Amazon opened
 _MOMENT = pa.timestamp("ms", tz="UTC")
 
 
@@ -50,6 +51,10 @@ def amazon_reviews(path: str | Path, year: AmazonYear, *, catalogue: Catalogue |
     table = _fast(path, year)
     if table is None:  # some line is out of the ordinary: read one by one, which also tells its number
         table = _one_by_one(path, year)
+    latest = pc.max(table["timestamp"])
+    if 0 <= (latest.cast(pa.int64()).as_py() or _OPENED) < _OPENED:
+        unit = "milliseconds" if year == 2023 else "seconds"
+        raise DataError(f"{path}: its latest review is of {latest}; are its times {unit}, as those of {year}?")
     return of_file(path, lambda: Reviews.from_frame(table, catalogue=catalogue))
 
 
@@ -147,8 +152,8 @@ def _one_by_one(path: str | Path, year: AmazonYear) -> pa.Table:
         try:
             columns["user_id"].append(_string(row[user]))
             columns["item_id"].append(_string(row[item]))
-            columns["rating"].append(float(row[stars]))
-            columns["timestamp"].append(int(row[moment]) * (1 if year == 2023 else 1000))
+            columns["rating"].append(_number(row[stars]))
+            columns["timestamp"].append(int(_not_truth(row[moment])) * (1 if year == 2023 else 1000))
             columns["helpful"].append(_votes(row))
             columns["text"].append("\n".join(t for t in (row.get(heading), row.get(body)) if t))
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
@@ -168,12 +173,24 @@ def _check_year(year: int) -> None:
 
 def _votes(row: dict[str, Any]) -> float:
     if "helpful" in row:
-        return float(row["helpful"][0])
+        return 0.0 if row["helpful"] is None else _number(row["helpful"][0])
     return float(str(row.get("helpful_vote", row.get("vote")) or 0).replace(",", ""))
 
 
+def _number(value: Any) -> float:
+    return float(_not_truth(value))
+
+
+def _not_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a number")
+    return value
+
+
 def _joined(value: Any) -> str | None:
-    text = "\n".join(str(v) for v in value if v) if isinstance(value, list) else value
+    parts = [v for v in value if v] if isinstance(value, list) else []
+    odd = next((v for v in parts if not isinstance(v, str)), None)
+    text = odd if odd is not None else "\n".join(parts) if isinstance(value, list) else value
     if text is not None and not isinstance(text, str):
         raise ValueError(f"{text!r} is not text")
     return text or None
@@ -181,7 +198,11 @@ def _joined(value: Any) -> str | None:
 
 def _flat(value: Any) -> list[str]:
     listed = value if isinstance(value, list) else [value] if value else []
-    return [str(w) for v in listed for w in (v if isinstance(v, list) else [v])]
+    words = [w for v in listed for w in (v if isinstance(v, list) else [v]) if w is not None and w != ""]
+    for word in words:
+        if isinstance(word, (dict, list)):
+            raise ValueError(f"{word!r:.60} is no category")
+    return [str(word) for word in words]
 
 
 def _price(value: Any) -> float | None:
@@ -189,7 +210,7 @@ def _price(value: Any) -> float | None:
     if isinstance(value, str):
         match = re.fullmatch(r"\s*\$?\s*(\d[\d,]*(?:\.\d+)?)\s*", value)
         return float(match[1].replace(",", "")) if match else None
-    return None if value is None else float(value)
+    return None if value is None else _number(value)
 
 
 def _picture(row: dict[str, Any]) -> str | None:

@@ -122,7 +122,7 @@ def movielens_interactions(path: str | Path, *, catalogue: Catalogue | None = No
 
 
 def movielens_catalogue(path: str | Path) -> Catalogue:
-    """The films in MovieLens's `movies.dat` (`movie::title::genres`, Latin-1) or `movies.csv`: title, year, category.
+    """The films in MovieLens's `movies.dat` (`movie::title::genres`) or `movies.csv`: title, year, category.
 
     `category` is the list of genres; the year is taken from the end of the title, "Heat (1995)".
 
@@ -136,7 +136,9 @@ def movielens_catalogue(path: str | Path) -> Catalogue:
     titles = table["title"].combine_chunks()
     years = pc.extract_regex(titles, r"\((?P<year>\d{4})\)\s*$").field("year")
     genres = table["genres"].combine_chunks()
-    listed = pc.split_pattern(pc.if_else(pc.equal(genres, "(no genres listed)"), None, genres), "|")
+    genres = pc.replace_substring_regex(genres, r"^\|+|\|+$|(\|)\|+", r"\1")
+    unknown = pc.is_in(genres, value_set=pa.array(["", "(no genres listed)"], genres.type))
+    listed = pc.split_pattern(pc.if_else(unknown, None, genres), "|")
     films = {
         "item_id": table["movieId"],
         "title": pc.utf8_trim_whitespace(pc.replace_substring_regex(titles, r"\s*\(\d{4}\)\s*$", "")),
@@ -168,4 +170,4 @@ def _movielens(path: str | Path) -> tuple[str, str]:
     suffix = Path(str(path).removesuffix(".gz")).suffix
     if suffix not in (".dat", ".csv"):
         raise DataError(f"{path}: kind {suffix!r}; expected MovieLens's .dat (::) or .csv")
-    return ("::", "latin-1") if suffix == ".dat" else (",", "utf-8")
+    return ("::", "latin-1") if suffix == ".dat" else (",", "utf-8")  # Latin-1 where it is not UTF-8

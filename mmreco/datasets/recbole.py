@@ -4,6 +4,7 @@ Every reader refuses a bad line with the file's name and the line's number (from
 on the way. Source: Zhao et al., "RecBole", 2021.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,6 +53,9 @@ def _recbole(path: str | Path, needed: tuple[str, ...]) -> pa.Table:
     fields = [tuple(f.split(":")) for f in header.split("\t")]
     if any(len(f) != 2 or f[1] not in ("token", "float", "token_seq", "float_seq") for f in fields):
         raise DataError(f"{path}, line 1: {header[:80]!r} is no RecBole header; expected name:token, name:float ...")
+    repeated = next((n for n, count in Counter(f[0] for f in fields).items() if count > 1), None)
+    if repeated is not None:
+        raise DataError(f"{path}, line 1: column {repeated!r} appears twice; rename one")
     lacking = [n for n in needed if n not in [f[0] for f in fields]]
     if lacking:
         raise DataError(f"{path}, line 1: no column {lacking[0]!r}; there are {', '.join(f[0] for f in fields)}")

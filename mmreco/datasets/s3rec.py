@@ -6,7 +6,10 @@ on the way. Source: Zhou et al., "S3-Rec", 2020.
 
 import json
 import zlib
+from collections import Counter
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -67,11 +70,23 @@ def s3rec_attributes(path: str | Path, items: IdMap) -> Attributes:
             raw = file.read()
         if depth(raw) > DEEPEST:
             raise DataError(f"{path}: lists in lists more than {DEEPEST} deep; expected one JSON object of lists")
-        lists = json.loads(raw)
+        lists = json.loads(raw, object_pairs_hook=partial(_distinct, path))
     except DataError:
         raise
     except (ValueError, RecursionError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{path}: no JSON ({error})") from error
     if not isinstance(lists, dict) or not all(isinstance(bag, list) for bag in lists.values()):
         raise DataError(f"{path}: expected one JSON object of lists, item to attributes")
+    for item, bag in lists.items():
+        odd = next((a for a in bag if isinstance(a, bool) or not isinstance(a, (str, int))), "")
+        if odd != "":
+            raise DataError(f"{path}: item {item!r} has {odd!r:.60}; expected attributes as text or whole numbers")
     return Attributes.from_lists(items, {item: [str(a) for a in bag] for item, bag in lists.items()})
+
+
+def _distinct(path: str | Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    lists = dict(pairs)
+    if len(lists) < len(pairs):
+        name = next(n for n, count in Counter(n for n, _ in pairs).items() if count > 1)
+        raise DataError(f"{path}: {name!r} comes twice in one object; expected each item once")
+    return lists

@@ -3,6 +3,7 @@
 Everything a table can have wrong ends as a `DataError` that names the column and the row.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +12,21 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from narwhals.exceptions import DuplicateError
 
 from mmreco.errors import DataError
 
 __all__ = ["Column", "bad_value", "columns_of", "encodable", "is_number", "is_text", "shortened"]
+
+
+_LISTS = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
 
 
 @dataclass(frozen=True)
@@ -38,13 +49,17 @@ def columns_of(
     """
     try:
         table = nw.from_native(frame, eager_only=True)
-        series = {str(name): column for name, column in zip(table.columns, table.iter_columns(), strict=True)}
+        names = [str(name) for name in table.columns]
+        series = dict(zip(names, table.iter_columns(), strict=True))
     except DuplicateError as error:
         raise DataError(f"table: two columns of one name ({' '.join(str(error).split())}); rename one") from error
     except TypeError as error:
         raise DataError(
             f"table: given a {type(frame).__name__}; expected a pandas, polars or pyarrow table (collect a lazy one)"
         ) from error
+    if len(series) < len(names):
+        name, count = Counter(names).most_common(1)[0]
+        raise DataError(f"table: {count} columns of the name {name!r}, as text; rename all but one")
     own = dict(columns or {})
     names_there = ", ".join(list(series)[:50]) or "no columns"
     for ours, theirs in own.items():
@@ -59,10 +74,10 @@ def columns_of(
             mend = f"say which it is: columns={{{name!r}: ...}}, or --rename in a shell"
             raise DataError(f"column {name!r} is missing; the table has {names_there}; {mend}")
     taken = set(own.values())
-    names = {**{n: n for n in series if n not in taken and n not in own}, **own}
+    chosen = {**{n: n for n in series if n not in taken and n not in own}, **own}
     if wanted is not None:
-        names = {n: names[n] for n in wanted if n in names}
-    return {ours: Column(theirs, _array(theirs, series[theirs])) for ours, theirs in names.items()}
+        chosen = {n: chosen[n] for n in wanted if n in chosen}
+    return {ours: Column(theirs, _array(theirs, series[theirs])) for ours, theirs in chosen.items()}
 
 
 def _array(name: str, series: Any) -> pa.Array:
@@ -86,7 +101,7 @@ def _array(name: str, series: Any) -> pa.Array:
 
 
 def _plain(name: str, array: pa.Array) -> pa.Array:
-    """Dictionaries decoded, text as large strings, in lists too; no type that only its library can read."""
+    """Dictionaries and runs decoded, text as large strings, in lists too; no type that only its library can read."""
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
         raise DataError(
@@ -94,9 +109,11 @@ def _plain(name: str, array: pa.Array) -> pa.Array:
         )
     if pa.types.is_dictionary(kind):
         return _plain(name, array.dictionary_decode())
+    if pa.types.is_run_end_encoded(kind):
+        return _plain(name, pc.run_end_decode(array))
     if is_text(kind):
         return array.cast(pa.large_string())
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if any(is_lists(kind) for is_lists in _LISTS):
         return _plain_lists(name, array)
     for place in range(kind.num_fields):
         if isinstance(kind.field(place).type, pa.BaseExtensionType):
@@ -105,11 +122,14 @@ def _plain(name: str, array: pa.Array) -> pa.Array:
 
 
 def _plain_lists(name: str, array: pa.Array) -> pa.Array:
-    inner = array.type.value_type
-    if not (pa.types.is_dictionary(inner) or pa.types.is_nested(inner) or isinstance(inner, pa.BaseExtensionType)):
+    kind, inner = array.type, array.type.value_type
+    usual = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if usual and not (
+        pa.types.is_dictionary(inner) or pa.types.is_nested(inner) or isinstance(inner, pa.BaseExtensionType)
+    ):
         return array
     values = _plain(name, array.flatten())
-    lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
     starts = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
     missing = array.is_null() if array.null_count else None
     return pa.LargeListArray.from_arrays(starts, values, mask=missing)

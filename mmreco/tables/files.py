@@ -18,6 +18,7 @@ from mmreco.arguments import path_of
 from mmreco.errors import DataError
 from mmreco.tables.inference import inferred
 from mmreco.tables.nesting import Shallow
+from mmreco.tables.quotes import require_closed
 
 __all__ = ["read_table"]
 
@@ -44,8 +45,8 @@ def read_table(path: str | Path, *, text: Sequence[str] = ()) -> pa.Table:
     Raises
     ------
     DataError
-        The file is missing, empty, damaged, of another kind, not UTF-8, holds far more than its size can, or has two
-        columns of one name.
+        The file is missing, empty, damaged, of another kind, not UTF-8, holds far more than its size can, has two
+        columns of one name, or a field that begins with a quote does not end with one.
     """
     path = path_of("table", path)
     kind = path.suffix.lower()
@@ -89,6 +90,7 @@ def _parquet(path: Path, size: int) -> pa.Table:
 def _delimited(path: Path, separator: str, size: int, text: Sequence[str]) -> pa.Table:
     names = _header(path, separator)
     _require_distinct(path, names)
+    require_closed(path, path.read_bytes(), separator)
     if len(names) == 1 and any(mark in names[0] for mark in _SEPARATORS_OF_OTHERS):
         raise DataError(f"{path}: one column, {names[0]!r:.80}; separate fields by {separator!r}")
     table = pacsv.read_csv(
@@ -138,11 +140,26 @@ def _json_lines(path: Path, size: int) -> pa.Table:
     options = pajson.ReadOptions(use_threads=False, block_size=_block(size))
     with path.open("rb") as file:
         table = pajson.read_json(Shallow(path, file), read_options=options)
-    schema = pa.schema([pa.field(field.name, _with_text(field.type)) for field in table.schema])
-    if schema.types == table.schema.types or len(set(table.column_names)) < table.num_columns:
+    if len(set(table.column_names)) < table.num_columns:
         return table
-    parse = pajson.ParseOptions(explicit_schema=schema)  # strings that Arrow took for times are strings
-    return pajson.read_json(path, read_options=options, parse_options=parse)
+    for as_written in (_as_written, lambda column: _with_text(column.type)):  # the first fails beyond 64 bits
+        schema = pa.schema([pa.field(name, as_written(table[name])) for name in table.column_names])
+        if schema.types == table.schema.types:
+            break
+        try:
+            return pajson.read_json(path, read_options=options, parse_options=pajson.ParseOptions(schema))
+        except pa.ArrowInvalid:
+            continue
+    return table
+
+
+def _as_written(column: pa.ChunkedArray) -> pa.DataType:
+    """The type of a column of JSON: text where Arrow sees times, whole numbers where it has rounded them to floats."""
+    if not pa.types.is_floating(column.type) or column.null_count == len(column):
+        return _with_text(column.type)
+    least, most = pc.min(column).as_py(), pc.max(column).as_py()
+    whole = least >= 0 and 2.0**63 <= most <= 2.0**64 and pc.all(pc.equal(pc.floor(column), column)).as_py()
+    return pa.uint64() if whole else column.type
 
 
 def _with_text(kind: pa.DataType) -> pa.DataType:

@@ -1,6 +1,7 @@
 """Files of lines: opened (gz too), decoded and parsed, with the file and the line in every error."""
 
 import ast
+import codecs
 import gzip
 import io
 import json
@@ -16,6 +17,7 @@ import pyarrow.csv as pacsv
 
 from mmreco.errors import DataError
 from mmreco.tables.nesting import DEEPEST, depth
+from mmreco.tables.quotes import require_closed
 
 __all__ = ["delimited", "json_objects", "lines", "of_file", "opened"]
 
@@ -91,7 +93,7 @@ def lines(path: str | Path) -> Iterator[tuple[int, str]]:
                 number += 1
                 if len(line) > _LONGEST_LINE:
                     raise DataError(f"{path}, line {number}: more than {_LONGEST_LINE >> 20} MiB long")
-                text = line.decode()
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 if text.strip():
                     yield number, text
                     continue
@@ -139,6 +141,9 @@ def delimited(
 ) -> pa.Table:
     """The table in a delimited file: with a header that has these `names`, or without where the separator is `::`.
 
+    A file that is valid UTF-8 is read as that, whatever the `encoding`: MovieLens wrote `.dat` in Latin-1 at first
+    and in UTF-8 later. A byte order mark is no part of the first value.
+
     Raises
     ------
     DataError
@@ -151,7 +156,11 @@ def delimited(
         raise DataError(f"{path}: the archive is damaged ({error})") from error
     if not raw.strip():
         raise DataError(f"{path}: empty; expected {', '.join(names)}")
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    encoding = encoding if encoding == "utf-8" or not _is_utf8(raw) else "utf-8"
     headed = separator != "::"
+    if separator == ",":
+        require_closed(path, raw, separator)
     if not headed:
         raw = raw.replace(b"::", _UNIT.encode())
     try:
@@ -175,6 +184,14 @@ def delimited(
         raise DataError(f"{place}: {words}; expected the columns {', '.join(names)}") from error
     except KeyError as error:
         raise DataError(f"{path}: no column {error}; expected {', '.join(names)}") from error
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def of_file(path: str | Path, made: Callable[[], T]) -> T:

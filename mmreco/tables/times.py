@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmreco.arrays import I64, Bool
+from mmreco.arrays import F64, I64, Bool
 from mmreco.tables.columns import Column, bad_value, is_number, is_text, shortened
 
 __all__ = ["Times", "fill_times", "moments_of", "times_of"]
@@ -55,9 +55,15 @@ def moments_of(column: Column) -> pa.Array:
     Raises
     ------
     DataError
-        A value is not a time, before 1970 or beyond the year 5138, or seconds and milliseconds are mixed,
-        or times with and without a zone.
+        A value is not a time, before 1970 or beyond the year 5138, seconds and milliseconds are mixed, or times with
+        and without a zone, or numbers look like years or dates.
     """
+    array = column.array
+    if is_number(array.type) and array.null_count < len(array):
+        ends = [float(end.as_py()) for end in (pc.min(array), pc.max(array))]
+        if 1900 <= ends[0] <= ends[1] <= 2100:
+            row, year = int(pc.index(array.is_valid(), True).as_py()), f"{ends[0]:.0f}"
+            raise bad_value(column, row, f"{year}, which looks like a year", f"a time, or text, e.g. '{year}-01-01'")
     return _read(column)[0]
 
 
@@ -142,6 +148,7 @@ def _counted(column: Column) -> tuple[pa.Array, I64]:
     if beyond.any():
         row = int(beyond.argmax())
         raise bad_value(column, row, f"{values[row]:g}", "seconds or milliseconds since 1970", int(beyond.sum()))
+    _require_no_dates(column, values, known)
     milliseconds = bool(known.any()) and float(values[known].max()) >= _MILLISECONDS
     mixed = known & (values > 0) & (values < _MILLISECONDS)
     if milliseconds and mixed.any():
@@ -158,6 +165,23 @@ def _counted(column: Column) -> tuple[pa.Array, I64]:
     if not milliseconds:
         whole = whole * 1_000 + below // 1_000_000
     return pa.array(whole + (below // 1_000_000 if milliseconds else 0), mask=~known).cast(_MOMENT), below % 1_000_000
+
+
+def _require_no_dates(column: Column, values: F64, known: Bool) -> None:
+    """Refuse numbers that write a calendar: 20260131 would be a day of August 1970, 20260131103000 one of 2612."""
+    numbers = values[known]
+    for least, most, parts in ((19000101, 21001231, 1), (19000101000000, 21001231235959, 1_000_000)):
+        if not len(numbers) or not ((numbers >= least) & (numbers <= most) & (numbers == np.floor(numbers))).all():
+            continue
+        days, clock = np.divmod(numbers.astype(np.int64), parts)
+        month, day = days // 100 % 100, days % 100
+        hands = np.stack([clock // 10_000, clock // 100 % 100, clock % 100])
+        if ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all() and (hands < [[24], [60], [60]]).all():
+            written = str(int(numbers[0]))
+            expected = (
+                f"seconds or milliseconds since 1970, or text, e.g. '{written[:4]}-{written[4:6]}-{written[6:8]}'"
+            )
+            raise bad_value(column, int(known.argmax()), f"{written}, which looks like a date", expected, len(numbers))
 
 
 def _parsed(column: Column) -> pa.Array:

@@ -133,3 +133,31 @@ def test_flipped_bits_in_parquet_are_read_or_refused(
         assert "items.parquet" in refused
     else:
         table.validate(full=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b'1,"a\n2,c\n', 2),  # swallows all that follows
+        (b'1,"a\n2,c\n3,"d"\n', 2),  # swallows a row
+        (b'0,"x\r\ny"\r\n1,"a"b\r\n2,c\r\n', 4),
+        (b'1,"a', 2),
+    ],
+)
+def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path: Path, body: bytes, line: int) -> None:
+    (tmp_path / "t.csv").write_bytes(b"item_id,title\n" + body)
+    with pytest.raises(DataError, match=rf"t.csv, line {line}: the field .* begins with a quote"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_quotes_of_tsv_are_not_lost(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_bytes(b'item_id\ttitle\n1\t"best" phone\n')
+    with pytest.raises(DataError, match="line 2: the field"):
+        read_table(tmp_path / "t.tsv")
+
+
+def test_quotes_that_are_closed_are_read(tmp_path: Path) -> None:
+    body = b'\xef\xbb\xbf"item_id",title\r\n"1","a, ""b"""\r\n2,27" screen\r\n"3",""\r\n4,"x\ny"'
+    (tmp_path / "t.csv").write_bytes(body)
+    table = read_table(tmp_path / "t.csv", text=("item_id", "title"))
+    assert table.to_pydict() == {"item_id": ["1", "2", "3", "4"], "title": ['a, "b"', '27" screen', None, "x\ny"]}

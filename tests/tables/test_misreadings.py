@@ -24,9 +24,10 @@ from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
 from mmreco.data.storage import read_interactions, write_interactions
-from mmreco.datasets.amazon import amazon_reviews
+from mmreco.datasets.amazon import amazon_catalogue, amazon_reviews
+from mmreco.datasets.movielens import movielens_catalogue, movielens_interactions
 from mmreco.datasets.recbole import recbole_catalogue, recbole_interactions
-from mmreco.datasets.s3rec import s3rec_attributes
+from mmreco.datasets.s3rec import s3rec_attributes, s3rec_interactions
 from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError
 from mmreco.filters.parser import mask
@@ -533,3 +534,132 @@ def test_a_parquet_file_of_more_rows_than_can_be_is_refused(tmp_path: Path) -> N
         patch.setattr(pq, "ParquetFile", Fake)
         with pytest.raises(DataError, match="that is not a table"):
             read_table(tmp_path / "a.parquet")
+
+
+# ---- numbers that write a calendar, names that are one name, values that are none
+
+
+@pytest.mark.parametrize("number", [20260131, 20260131103000, "20260131", 20260131.0, np.int32(20260131)])
+def test_dates_written_as_numbers_are_not_seconds(number: Any) -> None:
+    with pytest.raises(DataError, match=r"'timestamp', row 0: .*2026"):
+        log(user_id=["a", "b"], item_id=["x", "x"], timestamp=[number, None] if number != "20260131" else [number] * 2)
+    with pytest.raises(DataError, match="'created'"):
+        shop(item_id=["x"], created=[number])
+
+
+def test_years_are_no_seconds() -> None:
+    with pytest.raises(DataError, match=r"'created', row 1: 1999, which looks like a year; .*'1999-01-01'"):
+        shop(item_id=["x", "y", "z"], created=[None, 1999, 2026])
+    assert log(user_id=["a"], item_id=["x"], timestamp=[20263131]).times.tolist() == [20263131000]  # no date
+    assert log(user_id=["a"] * 2, item_id=["x"] * 2, timestamp=[20260131, 1767607200]).times[0] == 20260131000
+
+
+def test_names_that_are_one_name_as_text_are_refused() -> None:
+    with pytest.raises(DataError, match="2 columns of the name '1'"):
+        Catalogue.from_frame(pd.DataFrame([["a", 1, 2]], columns=["item_id", 1, "1"]))
+
+
+@pytest.mark.parametrize(
+    "category",
+    [
+        pl.Series([["a", "b"], ["c", "d"]], dtype=pl.Array(pl.String, 2)),
+        pa.array([["a", "b"], ["c", "d"]], pa.list_view(pa.string())),
+        pa.array([["a", "b"], ["c", "d"]], pa.large_list_view(pa.string())),
+        pa.array([["a", "b"], None, ["c", "d"]], pa.list_(pa.string(), 2)).drop_null(),
+        pa.array([None, ["a", "b"], ["c", "d"]], pa.list_view(pa.string()))[1:],
+    ],
+)
+def test_lists_of_every_layout_are_lists(category: Any) -> None:
+    library = pl.DataFrame if isinstance(category, pl.Series) else pa.table
+    read = Catalogue.from_frame(library({"item_id": ["x", "y"], "category": category}))
+    assert read.column("category") == [["a", "b"], ["c", "d"]]
+    assert mask(read, "category == 'c'").tolist() == [False, True]
+
+
+def test_runs_are_decoded() -> None:
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([1, 3], pa.int32()), pa.array(["a", "b"]))
+    read = Catalogue.from_frame(pa.table({"item_id": ["x", "y", "z"], "brand": runs, "size": runs}))
+    assert read.column("brand") == read.column("size") == ["a", "b", "b"]
+    assert mask(read, "size == 'b'").tolist() == [False, True, True]
+
+
+def test_whole_numbers_of_json_are_not_rounded(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_text('{"item_id": 18446744073709551615, "n": 18446744073709551613}\n{"item_id": 1, "n": 2}\n')
+    read = Catalogue.read(file)
+    assert (read.items.ids([0, 1]), read.column("n")) == (["18446744073709551615", "1"], [2**64 - 3, 2])
+    file.write_text('{"item_id": "a", "n": 184467440737095516150, "day": "2026-01-05"}\n')
+    assert Catalogue.read(file).table.to_pydict() == {"n": [184467440737095516150.0], "day": ["2026-01-05"]}
+
+
+def test_blank_and_missing_values_of_public_formats_are_no_values(tmp_path: Path) -> None:
+    item = {"asin": "a", "category": [None, "x", ""], "description": [None, "d"]}
+    (tmp_path / "a.json").write_text(json.dumps(item))
+    read = amazon_catalogue(tmp_path / "a.json", 2018)
+    assert (read.column("category"), read.column("text")) == ([["x"]], ["d"])
+    (tmp_path / "m.csv").write_text("movieId,title,genres\n1,Heat,\n2,X,A||B|\n3,Y,(no genres listed)\n")
+    assert movielens_catalogue(tmp_path / "m.csv").column("category") == [None, ["A", "B"], None]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"price": True}, {"category": {"x": 1}}, {"description": [{"a": 1}]}, {"title": ["x", 5]}]
+)
+def test_values_of_amazon_of_another_kind_are_refused(tmp_path: Path, odd: dict[str, Any]) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"asin": "a", **odd}))
+    with pytest.raises(DataError, match=r"a.json, line 1: no Amazon item of 2018"):
+        amazon_catalogue(tmp_path / "a.json", 2018)
+
+
+def test_seconds_where_amazon_has_milliseconds_are_told(tmp_path: Path) -> None:
+    row = {"user_id": "u", "parent_asin": "a", "rating": 5.0, "timestamp": 1_400_000_000, "title": "s", "text": "t"}
+    (tmp_path / "r.json").write_text(json.dumps(row))
+    with pytest.raises(DataError, match=r"1970-01-17.*; are its times milliseconds, as those of 2023"):
+        amazon_reviews(tmp_path / "r.json", 2023)
+
+
+def test_lines_of_amazon_are_read_alike_fast_and_one_by_one(tmp_path: Path) -> None:
+    row = {"reviewerID": "u", "asin": "a", "overall": 5.0, "unixReviewTime": 1_400_000_000, "summary": "s"}
+    odd = {**row, "helpful": None}
+    for others in ([], [{**row, "overall": "4", "helpful": [2, 3]}]):  # text makes it read one by one
+        (tmp_path / "r.json").write_text("\n".join(json.dumps(r) for r in [odd, *others]))
+        assert amazon_reviews(tmp_path / "r.json", 2014).helpful.tolist() == [0, 2][: 1 + len(others)]
+    (tmp_path / "r.json").write_text(json.dumps({**row, "unixReviewTime": True}))
+    with pytest.raises(DataError, match=r"line 1: .*True is not a number"):
+        amazon_reviews(tmp_path / "r.json", 2014)
+
+
+def test_a_byte_order_mark_is_no_part_of_an_id(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "m.dat").write_bytes(mark + "1::Amélie (2001)::Drama\n".encode())  # UTF-8, as MovieLens-10M is
+    films = movielens_catalogue(tmp_path / "m.dat")
+    assert (films.items.ids([0]), films.column("title")) == (["1"], ["Amélie"])
+    (tmp_path / "m.dat").write_bytes("1::Amélie (2001)::Drama\n".encode("latin-1"))
+    assert movielens_catalogue(tmp_path / "m.dat").column("title") == ["Amélie"]
+    (tmp_path / "r.dat").write_bytes(mark + b"1::2::5::978300760\n")
+    assert movielens_interactions(tmp_path / "r.dat").users.ids([0]) == ["1"]
+    (tmp_path / "s.txt").write_bytes(mark + b"1 2 3\n")
+    assert s3rec_interactions(tmp_path / "s.txt").users.ids([0]) == ["1"]
+    (tmp_path / "a.json").write_bytes(mark + b'{"asin": "a"}')
+    assert amazon_catalogue(tmp_path / "a.json", 2018).items.ids([0]) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [('{"1": [null]}', "'1' has None"), ('{"1": [true]}', "True"), ('{"1": ["x"], "1": ["y"]}', "'1' comes twice")],
+)
+def test_attributes_of_s3rec_are_not_guessed(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "s.json").write_text(text)
+    with pytest.raises(DataError, match=expected):
+        s3rec_attributes(tmp_path / "s.json", IdMap.of(["1"]))
+
+
+def test_two_columns_of_recbole_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.item").write_text("item_id:token\tx:float\tx:token\na\t1\tq\n")
+    with pytest.raises(DataError, match="column 'x' appears twice"):
+        recbole_catalogue(tmp_path / "x.item")
+
+
+def test_a_quote_of_movielens_swallows_no_film(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text('movieId,title,genres\n1,"Heat (1995),A\n2,X,B\n3,"Y",C\n')
+    with pytest.raises(DataError, match=r"m.csv, line 2"):
+        movielens_catalogue(tmp_path / "m.csv")
