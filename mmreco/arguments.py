@@ -5,9 +5,10 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+import pyarrow as pa
 
 from mmreco.arrays import F32, I64, Bool
 from mmreco.errors import DataError
@@ -36,19 +37,28 @@ Kind = TypeVar("Kind")
 _WIDEST = 1_000_000
 
 
+@runtime_checkable
+class _Table(Protocol):
+    """A dataframe of any library: they all hand themselves on this way."""
+
+    def __dataframe__(self, nan_as_null: bool = ..., allow_copy: bool = ...) -> object: ...
+
+
 def listed(what: str, given: Sequence[Any]) -> list[Any]:
     """`given` as a list; a single string or path is not one, and neither is a mapping.
 
     Raises
     ------
     DataError
-        `given` is a string or a path, or nothing that can be listed.
+        `given` is a string, a path or a table, or nothing that can be listed.
     """
     if isinstance(given, (str, Path)):
         raise DataError(f"{what}: {str(given)!r} is a single value; give a list, e.g. [{str(given)!r}]")
+    if isinstance(given, _Table):  # a walk through it gives the names of its columns
+        raise DataError(f"{what}: a table, {type(given).__name__}; expected a list, e.g. table['column'].to_list()")
     if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
         raise DataError(f"{what}: {given!r:.80}; expected a list")
-    return list(given)
+    return given.to_pylist() if isinstance(given, (pa.Array, pa.ChunkedArray)) else list(given)
 
 
 def takes(function: object, n: int) -> bool:
@@ -87,7 +97,10 @@ def path_of(what: str, given: object) -> Path:
     """
     if not isinstance(given, (str, os.PathLike)):
         raise DataError(f"{what}={given!r:.80}: expected a path")
-    return Path(given)
+    path = Path(os.fsdecode(given))
+    if "\0" in str(path):
+        raise DataError(f"{what}={given!r:.80}: expected a path without the character NUL")
+    return path
 
 
 def strings(what: str, given: Sequence[str]) -> list[str]:

@@ -327,8 +327,11 @@ class Recommender:
         place = np.where(rows >= 0, np.searchsorted(distinct, rows), len(distinct))
         chosen = state.among(candidates(state.catalogue, len(questions), where=where, allow=allow, refuse=refuse))
         if chosen is not None and chosen.ndim == 2:  # a filter a question: each is asked by itself
-            parts = [self._alike(state, rows[line : line + 1], width, by, chosen[line]) for line in range(len(rows))]
-            ranking = _stacked(parts, width)
+            asked = np.flatnonzero(rows >= 0)
+            parts = [self._alike(state, rows[line : line + 1], width, by, chosen[line]) for line in asked]
+            place = np.full(len(rows), len(asked), dtype=np.int64)
+            place[asked] = np.arange(len(asked))
+            ranking = lines(_stacked(parts, width), place)
         else:
             ranking = lines(self._alike(state, distinct, width, by, chosen), place)
         unknown = tuple(item for item, row in zip(questions, rows, strict=True) if row < 0)

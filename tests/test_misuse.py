@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -20,6 +21,9 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.data.reviews import Reviews
+from mmreco.datasets.amazon import amazon_reviews
+from mmreco.datasets.movielens import movielens
+from mmreco.embedding.sources import folder_pictures
 from mmreco.errors import DataError, MMRecoError, UnknownIdError
 from mmreco.evaluation import Range, compare, tune
 from mmreco.filters import mask
@@ -29,6 +33,7 @@ from mmreco.rerank import Calibration, Exploration, RerankOptions, rerank
 from mmreco.retrieval.lexical import LexicalIndex
 from mmreco.service.limits import Limits
 from mmreco.splitting import Holdout, by_time, rolling
+from mmreco.storage.signature import read_key
 from mmreco.testing.models import checkerboard
 
 ITEMS = IdMap.of(["hat", "cap", "shoe", "sock"])
@@ -230,6 +235,18 @@ LEXICAL = LexicalIndex.build(SHOP.catalogue)
         (lambda: Catalogue.read(5), "table=5: expected a path"),
         (lambda: SHOP.catalogue.add(5), "add: given a int; expected Catalogue"),
         (lambda: Request(LOG, page=5), "page: 5; expected one string"),
+        (lambda: OPEN.recommend(pa.table({"user_id": ["0"]})), "users: a table, Table; expected a list, e.g."),
+        (lambda: OPEN.similar(SHOP.catalogue.table.to_pandas()), "items: a table, DataFrame; expected a list"),
+        (lambda: OPEN.recommend(["0"], at=10**30), "below 2**63"),
+        (lambda: OPEN.recommend(["0"], at=pd.NaT), "at=NaT: expected a datetime"),
+        (lambda: OPEN.expire(-(10**30)), "below 2**63"),
+        (lambda: OPEN.save("a\0b"), "expected a path without the character NUL"),
+        (lambda: Recommender.load("a\0b"), "expected a path without the character NUL"),
+        (lambda: Catalogue.read("a\0b.csv"), "expected a path without the character NUL"),
+        (lambda: amazon_reviews(None, 2018), "table=None: expected a path"),
+        (lambda: movielens(5), "folder=5: expected a path"),
+        (lambda: folder_pictures(5), "folder=5: expected a path"),
+        (lambda: read_key(None), "key=None: expected a path"),
     ],
 )
 def test_a_misuse_of_an_open_shop_is_told_what_was_expected(misuse: Callable[[], Any], expected: str) -> None:
@@ -247,6 +264,11 @@ def test_a_misuse_of_an_open_shop_is_told_what_was_expected(misuse: Callable[[],
         lambda: len(RECOMMENDER.recommend(("0", "1"), k=np.int32(2))) == 2,
         lambda: len(RECOMMENDER.recommend(iter(["0"]), k=1)) == 1,
         lambda: RECOMMENDER.recommend([], k=3).ids() == [],
+        lambda: RECOMMENDER.recommend(pa.array(["0"]), k=2).ids() == RECOMMENDER.recommend(["0"], k=2).ids(),
+        lambda: (
+            OPEN.similar(["no", "hat"], k=1, by="behaviour", where=["category == 'feet'"] * 2).ids() == [[], ["shoe"]]
+        ),
+        lambda: OPEN.similar(["no"], where=[None]).ids() == [[]],
         lambda: len(RECOMMENDER.recommend(["0"], where=[True, True, False, True])) == 1,
         lambda: INDEX.search(np.eye(4), k=np.int64(1)).k == 1,
     ],

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmreco.arguments import path_of
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
@@ -46,7 +47,7 @@ def movielens(folder: str | Path, *, at_least: int = 5) -> Dataset:
     """
     if at_least < 1:
         raise DataError(f"at_least={at_least}: expected 1 or more ratings a film")
-    top = Path(folder)
+    top = path_of("folder", folder)
     suffix = ".csv" if (top / "movies.csv").exists() else ".dat"
     films = movielens_catalogue(top / f"movies{suffix}")
     ordered = top / "ml1m_interactions.parquet"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeVar
 
+from mmreco.arguments import path_of
 from mmreco.data.ids import IdMap
 from mmreco.embedding.contents import LARGEST_FILE
 from mmreco.embedding.decompression import Decompressed, is_compressed
@@ -33,7 +34,7 @@ def folder_pictures(folder: str | Path) -> tuple[IdMap, list[Path | DataError]]:
     DataError
         There is no such folder, or it has no files.
     """
-    top = Path(folder)
+    top = path_of("folder", folder)
     if not top.is_dir():
         raise DataError(f"{top}: no such folder of pictures")
     paths = sorted(path for path in top.iterdir() if not path.name.startswith(".") and not path.is_dir())

@@ -30,6 +30,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmreco.arguments import path_of
 from mmreco.arrays import F32, I64
 from mmreco.data.embeddings import Embeddings, read_vectors, write_rows
 from mmreco.data.ids import IdMap
@@ -166,7 +167,7 @@ class ShardStore:
         IncompatibleError
             `folder` holds another kind of artefact.
         """
-        top = Path(folder)
+        top = path_of("folder", folder)
         _require_store(top)
         with _writing(top):
             top.mkdir(parents=True, exist_ok=True)

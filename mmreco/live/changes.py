@@ -21,6 +21,7 @@ from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
 from mmreco.embedding.catalogue import encode_content
 from mmreco.errors import DataError
+from mmreco.filters.comparison import kind_of
 from mmreco.live.event_log import Event, EventLog
 from mmreco.live.item_space import ItemSpace
 from mmreco.live.popularity import Popularity
@@ -47,12 +48,15 @@ def add(state: State, catalogue: Catalogue, reviews: Reviews | None) -> State:
     """
     rows = state.items.rows(catalogue.items.array, missing="mark")
     removed = rows >= 0 if state.alive is None else (rows >= 0) & ~state.alive[rows]
-    if state.alive is not None and removed.any():  # they come back as they are now
-        back = update(_revived(state, rows[removed]), catalogue.take(np.flatnonzero(removed)))
-        rest = np.flatnonzero(~removed)
-        return add(back, catalogue.take(rest), None if reviews is None else reviews) if len(rest) else back
     if reviews is not None:
         require_kind("add: reviews", reviews, Reviews)
+    if state.alive is not None and removed.any():  # they come back as they are now
+        returning, rest = catalogue.take(np.flatnonzero(removed)), np.flatnonzero(~removed)
+        revived = _revived(state, rows[removed])
+        if reviews is not None:
+            revived = revived.changed(reviews=_reviews(revived, state.items, reviews.over(returning.items)))
+        back = update(revived, returning)
+        return add(back, catalogue.take(rest), reviews) if len(rest) else back
     state.catalogue.add(catalogue)  # refuses what is known, before any work
     encoders = {name: index.encoder for name, index in state.content.items()}
     own_reviews = None if reviews is None else reviews.over(catalogue.items)
@@ -270,7 +274,8 @@ def _events(state: State, frame: Any) -> tuple[list[str], list[Event], int]:
         names = frame.event_names
         rows = state.items.rows(frame.items.array, missing="mark")[frame.items_flat]
         ids = frame.users.ids(frame.users_flat)
-        kinds, weights, times = [names[k] for k in frame.event_types], frame.weights.tolist(), frame.times
+        kinds, weights = [names[k] for k in frame.event_types], frame.weights.tolist()
+        times, below = frame.times, frame.nanoseconds
     else:
         if isinstance(frame, Mapping):
             raise DataError("observe: one mapping; expected a table, or a list of mappings, one an event")
@@ -282,11 +287,13 @@ def _events(state: State, frame: Any) -> tuple[list[str], list[Event], int]:
         ids = columns.user_ids.to_pylist()
         n, types = len(ids), columns.event_types
         kinds = [columns.event_names[0]] * n if types is None else [columns.event_names[k] for k in types]
-        weights, times = [1.0] * n if columns.weights is None else columns.weights.tolist(), columns.times
-    now = int(time.time() * 1000)
-    moments = [now] * len(ids) if times is None else times.tolist()
-    parts = zip(ids, rows.tolist(), kinds, weights, moments, strict=True)
-    chosen = [(user, Event(0, row, kind, weight, moment)) for user, row, kind, weight, moment in parts if row >= 0]
+        weights = [1.0] * n if columns.weights is None else columns.weights.tolist()
+        times, below = columns.times, columns.below
+    if times is None:  # now, in the order given
+        times, below = np.divmod(time.time_ns() + np.arange(len(ids)), 1_000_000)
+    fine = [-1] * len(ids) if below is None else below.tolist()
+    parts = zip(ids, rows.tolist(), kinds, weights, times.tolist(), fine, strict=True)
+    chosen = [(user, Event(0, *event)) for user, *event in parts if event[0] >= 0]
     return [user for user, _ in chosen], [event for _, event in chosen], len(ids) - len(chosen)
 
 
@@ -294,8 +301,13 @@ def _table(events: list[Any]) -> pa.Table:
     for place, event in enumerate(events):
         if not isinstance(event, Mapping):
             raise DataError(f"observe: {event!r:.80} at place {place}; expected a mapping with user_id and item_id")
+    keys = list(dict.fromkeys(key for event in events for key in event))  # an event may say more than the first one
     try:
-        return pa.Table.from_pylist(events) if events else pa.table({"user_id": [], "item_id": []})
+        return (
+            pa.table({key: [event.get(key) for event in events] for key in keys})
+            if events
+            else pa.table({"user_id": [], "item_id": []})
+        )
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(f"observe: a key holds values of several types: {error}; expected one type a key") from error
 
@@ -318,20 +330,38 @@ def _revived(state: State, rows: I64) -> State:
 
 
 def _replaced(old: pa.Table, new: pa.Table, rows: I64) -> pa.Table:
-    """`old` with the values of `new`, shape `(m,)` a column, at these rows."""
+    """`old` with the values of `new`, shape `(m,)` a column, at these rows; a column of numbers may become wider."""
     source = np.arange(old.num_rows)
     source[rows] = old.num_rows + np.arange(new.num_rows)
     columns = {name: old[name] for name in old.column_names}
     for name in new.column_names:
         before = columns[name] if name in columns else pa.chunked_array([pa.nulls(old.num_rows, new[name].type)])
         try:
-            joined = pa.chunked_array([*before.chunks, *new[name].cast(before.type).chunks], type=before.type)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            joined = _joined(before, new[name])
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise DataError(
                 f"update: column {name!r} holds {new[name].type}; expected {before.type} as before"
             ) from error
         columns[name] = joined.take(pa.array(source))
     return pa.table(columns)
+
+
+def _joined(before: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Both columns as one; values are never read as another kind: no number is a time, no truth value a number."""
+    kinds = kind_of(before.type), kind_of(new.type)
+    if kinds[0] == kinds[1] or "null" in kinds:
+        tables = [pa.table({"": one}) for one in (before, new)]
+        try:
+            return pa.concat_tables(tables, promote_options="permissive").column(0)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # decimals too narrow, times of two sorts
+            same = new.cast(before.type)
+            if not same.cast(new.type).equals(new):
+                raise
+    elif kinds == ("time", "text") or (kinds[0] == "text" and pa.types.is_integer(new.type)):
+        same = new.cast(before.type)
+    else:
+        raise pa.ArrowTypeError(f"{new.type} is not {before.type}")
+    return pa.chunked_array([*before.chunks, *same.chunks], type=before.type)
 
 
 def _emptied(table: pa.Table, rows: I64) -> pa.Table:

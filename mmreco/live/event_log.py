@@ -19,13 +19,17 @@ __all__ = ["Event", "EventLog"]
 
 
 class Event(NamedTuple):
-    """One event of a user: its number, the item's row, what it was, how much it counts, and when, in milliseconds."""
+    """One event of a user: its number, the item's row, what it was, how much it counts, and when, in milliseconds.
+
+    `below` is what its time has below the millisecond, in nanoseconds; -1 where nothing is known of it.
+    """
 
     number: int
     item: int
     name: str
     weight: float
     time: int
+    below: int = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +91,12 @@ class EventLog:
         known = np.flatnonzero(rows >= 0)
         trained = self.base.take(rows[known])
         came = [(line, event) for line, own in enumerate(recent) for event in own]
-        later = np.array([event.time for _, event in came], dtype=np.int64)
         return Interactions.from_events(
             IdMap.of(list(users)),
             items,
             np.concatenate([known[trained.users_flat], np.array([line for line, _ in came], dtype=np.int64)]),
             np.concatenate([trained.items_flat, np.array([event.item for _, event in came], dtype=np.int64)]),
-            times=_times(trained, later),
+            times=_times(trained, [event for _, event in came]),
             event_types=np.concatenate(
                 [trained.event_types, np.array([code[event.name] for _, event in came], dtype=np.int64)]
             ),
@@ -122,21 +125,23 @@ class EventLog:
             items,
             np.concatenate([base.users_flat, late]),
             np.concatenate([base.items_flat, [event.item for _, event in came]]).astype(np.int64),
-            times=_times(base, np.array([event.time for _, event in came], dtype=np.int64)),
+            times=_times(base, [event for _, event in came]),
             event_types=np.concatenate([base.event_types, [code[event.name] for _, event in came]]).astype(np.int64),
             event_names=names,
             weights=np.concatenate([base.weights, [event.weight for _, event in came]]).astype(np.float32),
         )
 
 
-def _times(log: Interactions, later: I64) -> I64 | tuple[I64, I64] | None:
-    """The times of a log, and those of what came later: at the end of its millisecond, where finer times are known."""
+def _times(log: Interactions, later: Sequence[Event]) -> I64 | tuple[I64, I64] | None:
+    """The times of a log, and those of what came later: at the end of its millisecond where it is not known finer."""
     if log.times is None:
         return None
-    times = np.concatenate([log.times, later])
-    if log.nanoseconds is None:
+    times = np.concatenate([log.times, np.array([event.time for event in later], dtype=np.int64)])
+    below = np.array([event.below for event in later], dtype=np.int64)
+    if log.nanoseconds is None and (below < 0).all():
         return times
-    return times, np.concatenate([log.nanoseconds, np.full(len(later), 999_999)])
+    base = np.zeros(log.n_events, dtype=np.int64) if log.nanoseconds is None else log.nanoseconds
+    return times, np.concatenate([base, np.where(below < 0, 999_999, below)])
 
 
 def _over(log: Interactions, items: IdMap) -> Interactions:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
+from mmreco.arguments import path_of
 from mmreco.errors import DataError
 
 __all__ = ["OutputFolder"]
@@ -40,7 +41,7 @@ class OutputFolder:
         DataError
             It is not a folder, it cannot be made, or its list of files is a link or not mmreco's.
         """
-        top = Path(folder)
+        top = path_of("folder", folder)
         if os.path.lexists(top) and not top.is_dir():
             raise DataError(f"{top} exists and is not a folder; choose another")
         try:

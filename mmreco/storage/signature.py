@@ -12,6 +12,7 @@ import os
 import re
 from pathlib import Path
 
+from mmreco.arguments import path_of
 from mmreco.errors import DataError
 from mmreco.storage.artefact import Artefact, read_artefact
 from mmreco.storage.generation import manifest_bytes, read_pointer, sync_folder, write_new
@@ -34,7 +35,7 @@ def read_key(path: str | Path) -> bytes:
         The file cannot be read, or holds fewer than 16 bytes or more than 64 KiB.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path_of("key", path), "rb") as file:
             key = file.read(_LONGEST + 1)
     except OSError as error:
         raise DataError(f"{path}: the key cannot be read ({error.strerror})") from error
@@ -57,7 +58,7 @@ def sign(folder: str | Path, key: bytes) -> None:
         not mmreco's.
     """
     _require_key(key, "key")
-    top = Path(folder)
+    top = path_of("folder", folder)
     if not top.is_dir():
         read_pointer(top)  # says what is missing
     with hold(top):
@@ -83,7 +84,7 @@ def verify_signature(folder: str | Path, key: bytes) -> Artefact:
         As `open_artefact`; or there is no signature, it is of an older generation, or was made with another key.
     """
     _require_key(key, "key")
-    top = Path(folder)
+    top = path_of("folder", folder)
 
     def checked(artefact: Artefact) -> Artefact:
         if not os.path.lexists(top / _NAME):

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from mmreco.arguments import path_of
 from mmreco.errors import DataError
 from mmreco.tables.nesting import DEEPEST, depth
 from mmreco.tables.quotes import require_closed
@@ -67,8 +68,9 @@ def opened(path: str | Path) -> BinaryIO:
     DataError
         It is missing or cannot be opened.
     """
+    path = path_of("table", path)
     try:
-        if str(path).endswith(".gz"):
+        if path.suffix == ".gz":
             return cast("BinaryIO", io.BufferedReader(_Unpacked(path), 1 << 20))
         return open(path, "rb")
     except FileNotFoundError as error:
