@@ -73,7 +73,10 @@ class Ranking:
         """
         if k < 1:
             raise DataError(f"k={k}: expected 1 or more")
-        scores = np.asarray(scores, dtype=np.float32)
+        scores = np.asarray(scores)
+        if scores.dtype.kind not in "fiub":
+            raise DataError(f"scores of {scores.dtype}; expected numbers, shape (n, m)")
+        scores = scores.astype(np.float32, copy=False)
         if scores.ndim != 2:
             raise DataError(f"scores of shape {scores.shape}; expected (n, m)")
         if np.isnan(scores).any():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from mmreco.arguments import require_whole, require_width
+from mmreco.arguments import require_whole, require_width, strings
 from mmreco.data.dataset import Dataset
 from mmreco.data.request import Request
 from mmreco.errors import DataError, MMRecoError
@@ -186,6 +186,7 @@ def _with_baseline(
         raise DataError(f"compare: models is a {type(models).__name__}; expected a mapping from name to model")
     if not models:
         raise DataError("compare: no models; expected a mapping from name to model")
+    strings("compare: names of models", list(models))
     if baseline is None or baseline in models:
         return dict(models)
     if baseline not in MODELS:

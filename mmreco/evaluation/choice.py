@@ -19,6 +19,7 @@ import numpy as np
 from mmreco import metrics
 from mmreco.arrays import F64
 from mmreco.data.dataset import Dataset
+from mmreco.data.moment import newest
 from mmreco.data.ranking import Ranking
 from mmreco.data.request import Request
 from mmreco.errors import DataError
@@ -173,7 +174,7 @@ def _own_end(dataset: Dataset, seed: int) -> tuple[Dataset, Holdout, Holdout] | 
     horizon = horizon_of(log, "auto")
     split: Split = leave_last_out(dataset)
     if horizon is not None and log.times is not None:
-        split = by_time(dataset, int(log.times.max()) - horizon + 1)
+        split = by_time(dataset, newest(log.times) - horizon + 1)
     able = np.flatnonzero(split.test.targets.lengths > 0)
     if len(able) < 2 * _ENOUGH:
         return None

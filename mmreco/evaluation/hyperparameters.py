@@ -33,7 +33,7 @@ class Range:
     Raises
     ------
     DataError
-        `low` is not below `high`, or `log` is asked of an end that is not above 0.
+        An end is no finite number, `low` is not below `high`, or `log` is asked of an end that is not above 0.
     """
 
     low: float
@@ -44,6 +44,10 @@ class Range:
         ends = (self.low, self.high)
         if any(isinstance(end, bool) or not isinstance(end, (int, float, np.number)) for end in ends):
             raise DataError(f"{self!r}: expected two numbers, low below high")
+        for name, end in zip(("low", "high"), ends, strict=True):  # numpy's numbers are Python's
+            object.__setattr__(self, name, end.item() if isinstance(end, np.number) else end)
+        if not np.isfinite(ends).all():
+            raise DataError(f"{self!r}: expected two finite numbers")
         if not self.low < self.high or (self.log and self.low <= 0):
             above = " and low above 0, since log is asked" if self.log else ""
             raise DataError(f"{self!r}: expected low below high{above}")
@@ -117,6 +121,8 @@ def tune(
     if not isinstance(split, Split):
         raise DataError(f"tune: the split is a {type(split).__name__}; expected a Split, e.g. leave_last_out(train)")
     own = _defaults(model)
+    if isinstance(space, Mapping):
+        space = {name: of.tolist() if isinstance(of, np.ndarray) and of.ndim == 1 else of for name, of in space.items()}
     k, trials = require_width(k, len(split.train.items)), require_whole("tune: trials", trials)
     seed = require_whole("seed", seed, least=0)
     _check(model, own, space, seconds)

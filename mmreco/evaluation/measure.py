@@ -100,7 +100,8 @@ def evaluate(
     if not isinstance(model, Recommends) or isinstance(model, type):
         raise DataError(f"evaluate: {model!r} does not recommend; expected a fitted model")
     n_items = len(test.targets.items)
-    given = list(k) if isinstance(k, (Sequence, np.ndarray)) and not isinstance(k, str) else [k]
+    given = np.atleast_1d(k).tolist() if isinstance(k, np.ndarray) else k
+    given = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     cutoffs = sorted({require_width(cutoff, n_items) for cutoff in given})
     if not cutoffs:
         raise DataError(f"k={k!r}: expected a cut-off of 1 or more, or several")

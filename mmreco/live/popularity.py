@@ -35,14 +35,15 @@ class Popularity:
 
     @classmethod
     def of(cls, log: Interactions, opening: F32 | None = None, *, least: int = 1) -> "Popularity":
-        """What people of this log turned to.
+        """What people of this log turned to; an event that weighs 0 or less is no such turn.
 
         Parameters
         ----------
         opening : shape `(n_items,)`, below 1, optional
             What orders items that as many people turned to, where nobody has turned to any, say.
         """
-        people = np.unique(log.users_flat * max(1, len(log.items)) + log.items_flat) % max(1, len(log.items))
+        width, turned = max(1, len(log.items)), log.weights > 0
+        people = np.unique(log.users_flat[turned] * width + log.items_flat[turned]) % width
         counts = np.bincount(people, minlength=len(log.items)).astype(np.float32)
         return cls(frozen(counts if opening is None else counts + opening, np.float32), least=least)
 

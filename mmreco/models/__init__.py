@@ -106,13 +106,13 @@ _FILES = {
 
 class _Models(Mapping[str, type[Model]]):
     def __getitem__(self, name: str) -> type[Model]:
-        if name not in _FILES:
+        if not isinstance(name, str) or name not in _FILES:
             raise UnknownIdError(f"model {name!r}: expected one of {', '.join(_FILES)}")
         model: type[Model] = getattr(import_module(_FILES[name]), name)
         return model
 
     def __contains__(self, name: object) -> bool:
-        return name in _FILES
+        return isinstance(name, str) and name in _FILES
 
     def __iter__(self) -> Iterator[str]:
         return iter(_FILES)

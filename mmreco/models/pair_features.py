@@ -70,11 +70,11 @@ class PairFeatures:
             A price is no finite number, or `sentiment` is not one finite number an item.
         """
         n_items, items = len(train.items), train.items
-        totals = np.bincount(train.items_flat, weights=train.weights, minlength=n_items)
+        totals = np.maximum(np.bincount(train.items_flat, weights=train.weights, minlength=n_items), 0)
         traits = {"popular": np.log1p(totals)}
         if train.times is not None:
             late = np.bincount(train.items_flat, weights=weights_since_newest(train, half_life_days), minlength=n_items)
-            traits["lately"] = np.log1p(late)
+            traits["lately"] = np.log1p(np.maximum(late, 0))
         if reviews is not None:
             traits.update(_reviewed(reviews, items))
         if sentiment is not None:
@@ -104,8 +104,8 @@ class PairFeatures:
     def between(self, histories: Interactions) -> Iterator[F32]:
         """Each fact in turn, shape `(n, n_items)`, or `(n_items,)` where it is the item's own."""
         yield from self.traits.values()
-        matrix = histories.matrix()  # (n, n_items)
-        late = recent(histories, self.half_life_days) if self.timed else matrix
+        matrix = histories.matrix().maximum(0)  # (n, n_items); what speaks against an item is no turn to it
+        late = recent(histories, self.half_life_days).maximum(0) if self.timed else matrix
         for name, values in self.kinds.items():
             for weights in (matrix, late) if self.timed else (matrix,):
                 yield _lift(weights, values, self.usual[name])

@@ -129,6 +129,7 @@ class Popular(ScoreModel):
 
 def _people(train: Interactions, half_life_days: float | None) -> tuple[I64, F32]:
     """A line for each user and item that met: the item, and how much the last time they did still counts."""
+    train = train.keep(train.weights > 0)
     counts = weights_since_newest(replace(train, weights=np.ones_like(train.weights)), half_life_days)
     order = np.lexsort((-counts, train.items_flat, train.users_flat))  # the last of a user and an item first
     users, items = train.users_flat[order], train.items_flat[order]

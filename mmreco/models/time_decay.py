@@ -1,20 +1,19 @@
 """How much an event still counts: halved every so many days."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from mmreco.arrays import F32, I64, frozen
+from mmreco.arrays import F32, F64, frozen
 from mmreco.data.interactions import Interactions
+from mmreco.data.moment import newest, soon
 from mmreco.errors import DataError
 
-__all__ = ["half_life_checked", "recent", "times_needed", "weights_since_newest"]
+__all__ = ["half_life_checked", "recent", "since_last", "times_needed", "weights_since_newest"]
 
 _DAY = 86_400_000  # milliseconds
-_ENOUGH = 20  # events that tell how long a log is
 _MOST = 100.0  # half-lives; beyond, an event counts no less, and still above 0
 
 
@@ -49,35 +48,36 @@ def weights_since_newest(events: Interactions, half_life_days: float | None) -> 
     """The events' weights, halved for every half-life before the newest event of all, shape `(e,)`."""
     if half_life_days is None or events.times is None or not events.n_events:
         return events.weights
-    age = np.maximum(_newest(events.times) - events.times, 0)
+    age = np.maximum(newest(events.times) - events.times, 0)
     return _halved(events, age.astype(np.float64), half_life_days)
-
-
-def _newest(times: I64) -> int:
-    """The newest of these moments, shape `(e,)`, less those that can only be errors.
-
-    One event in 2099 would make all others equally old. So what lies in the future does not count, and neither does
-    the last thousandth where it begins later than all the rest is long.
-    """
-    past = times[times <= int(time.time() * 1000) + _DAY]
-    times = np.sort(past if len(past) else times)
-    last = len(times) - 1 - max(1, len(times) // 1_000)
-    if last >= _ENOUGH and times[-1] - times[last] > times[last] - times[0]:
-        return int(times[last])
-    return int(times[-1])
 
 
 def recent(histories: Interactions, half_life_days: float | None) -> sp.csr_array:
     """As `Interactions.matrix`, an event halved for every half-life before the last one of the same history.
 
-    So a history weighs the same whenever it is asked about; one without times counts in full.
+    So a history weighs the same whenever it is asked about; one without times counts in full. What lies in the future
+    can only be an error: it counts as the last one that does not.
     """
     times = histories.times
     if half_life_days is None or times is None or not histories.n_events:
         return histories.matrix()
-    lasts = times[np.maximum(histories.starts[1:], 1) - 1]  # (n,), anything where a history is empty
-    weights = _halved(histories, (lasts[histories.users_flat] - times).astype(np.float64), half_life_days)
-    return replace(histories, weights=weights).matrix()
+    return replace(histories, weights=_halved(histories, since_last(histories), half_life_days)).matrix()
+
+
+def since_last(histories: Interactions) -> F64:
+    """How long before the last one of the same history each event was, in milliseconds, shape `(e,)`.
+
+    Events in the future are as late as the last one that is not.
+    """
+    times = histories.times
+    if times is None:
+        raise DataError("these events carry no times; expected a log with a column timestamp")
+    counted = np.where(times <= soon(), times, -1)
+    last = np.full(len(histories), -1, dtype=np.int64)
+    np.maximum.at(last, histories.users_flat, counted)
+    last = np.where(last < 0, times[np.maximum(histories.starts[1:], 1) - 1] if len(times) else 0, last)
+    ages: F64 = np.maximum(last[histories.users_flat] - times, 0).astype(np.float64)
+    return ages
 
 
 def _halved(events: Interactions, age: npt.NDArray[np.float64], half_life_days: float) -> F32:

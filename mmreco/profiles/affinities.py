@@ -15,6 +15,7 @@ from mmreco.arrays import F64, I64, frozen
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.errors import DataError, IncompatibleError
+from mmreco.models.time_decay import since_last
 from mmreco.profiles.facets import Facet
 
 __all__ = ["Affinities", "affinities", "evidence"]
@@ -84,7 +85,8 @@ def affinities(
     Parameters
     ----------
     log : `n` users
-        Events count by their weights, scaled so that a shopper's add up to how many they are.
+        Events count by their weights, scaled so that a shopper's add up to how many they are; a value that they speak
+        against in sum counts nothing.
     prior : 0 or more
         How many events of the shop's own mix are added to a shopper's.
     half_life_days : above 0, optional
@@ -107,7 +109,7 @@ def affinities(
     parts = facet.matrix[log.items_flat]  # (e, v)
     known = np.asarray(parts.sum(axis=1)).ravel() > 0
     ones = _sums(lines, parts, np.ones(log.n_events), len(log))
-    weighed = _sums(lines, parts, weights, len(log))
+    weighed = np.maximum(_sums(lines, parts, weights, len(log)), 0)
     total, many = weighed.sum(axis=1, keepdims=True), np.bincount(lines[known], minlength=len(log))[:, None]
     mix = np.divide(weighed * many, total, out=np.zeros_like(weighed), where=total > 0)  # adds up to the events
     usual = ones.sum(axis=0) / max(ones.sum(), 1)
@@ -134,6 +136,5 @@ def _recent(log: Interactions, half_life_days: float) -> F64:
     if log.times is None:
         raise DataError("affinities: half_life_days is given and the log has no times")
     half_life_days = require_number("half_life_days", half_life_days, above=0)
-    last = log.times[np.maximum(log.starts[1:] - 1, 0)][log.users_flat] if log.n_events else log.times
-    recent: F64 = 0.5 ** ((last - log.times) / _DAY / half_life_days)
+    recent: F64 = 0.5 ** (since_last(log) / _DAY / half_life_days)
     return recent

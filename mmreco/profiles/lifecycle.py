@@ -14,6 +14,7 @@ from mmreco.arguments import require_number, require_whole
 from mmreco.arrays import F64, I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
+from mmreco.data.moment import newest
 from mmreco.errors import DataError
 
 __all__ = ["LifeStages", "life_stages", "next_purchases", "of_event", "prices", "recency_frequency_money"]
@@ -68,7 +69,7 @@ def recency_frequency_money(
     some = of_event(log, event)
     last, _ = _ends(some)
     moment = moment_of(log, at)
-    recency = np.where(some.lengths > 0, (moment - last) / DAY, np.nan)
+    recency = np.where(some.lengths > 0, np.maximum(moment - last, 0) / DAY, np.nan)
     money = np.full(len(log), np.nan)
     if catalogue is not None and catalogue.has("price"):
         spent = np.nan_to_num(prices(catalogue)[some.items_flat])
@@ -177,8 +178,8 @@ def prices(catalogue: Catalogue) -> F64:
 
 
 def moment_of(log: Interactions, at: int | None) -> int:
-    """`at`, or the time of the last event; 0 where there is none."""
-    return int(_times(log).max(initial=0)) if at is None else require_whole("at", at, least=0)
+    """`at`, or the time of the last event that can have happened; 0 where there is none."""
+    return newest(_times(log)) if at is None else require_whole("at", at, least=0)
 
 
 def _times(log: Interactions) -> I64:

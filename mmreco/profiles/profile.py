@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from mmreco.arrays import F64, I64
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
+from mmreco.data.moment import newest
 from mmreco.profiles.affinities import Affinities, affinities, evidence
 from mmreco.profiles.facets import Facet, facets
 from mmreco.profiles.lifecycle import LifeStages, life_stages, next_purchases, recency_frequency_money
@@ -136,7 +137,7 @@ def profile(
         rfm = recency_frequency_money(log, dataset.catalogue, event=event).take(pa.array(rows))
         every = life_stages(log, stages)
         moods = tuple(every[row] for row in rows.tolist())
-        end = int(log.times.max(initial=0))
+        end = newest(log.times)
         repeats = next_purchases(log, event=event)
         if event is not None and log.n_events and int(log.times.min()) < end - 14 * 86_400_000:
             propensity = purchase_propensity(log)[rows]

@@ -11,6 +11,7 @@ import numpy as np
 
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.interactions import Interactions
+from mmreco.data.moment import newest
 from mmreco.encoders.baskets import Baskets
 from mmreco.errors import DataError
 from mmreco.splitting import Holdout
@@ -46,7 +47,10 @@ def horizon_of(log: Interactions, target: Target) -> int | None:
     if target == "next" or not dated(log):
         return None
     moment = _moment(log)
-    return None if moment is None or log.times is None else int(log.times.max()) - moment + 1
+    if moment is None or log.times is None:
+        return None
+    end = newest(log.times)
+    return (end if end >= moment else int(log.times.max())) - moment + 1
 
 
 def asks_next(asked: Holdout) -> bool:

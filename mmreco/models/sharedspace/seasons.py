@@ -8,6 +8,7 @@ import numpy as np
 
 from mmreco.arrays import F32, F64, I64
 from mmreco.data.interactions import Interactions
+from mmreco.data.moment import newest
 
 __all__ = ["asked_at", "seasons", "time_of_year"]
 
@@ -27,7 +28,7 @@ def seasons(log: Interactions, horizon: int | None) -> F32 | None:
     ----------
     horizon : milliseconds that lie ahead; the twelfth itself when None
     """
-    if log.times is None or not log.n_events or int(log.times.max()) - int(log.times.min()) < _YEAR:
+    if log.times is None or not log.n_events or newest(log.times) - int(log.times.min()) < _YEAR:
         return None
     weights = np.maximum(log.weights, 0).astype(np.float64)
     n_items = len(log.items)
@@ -61,7 +62,7 @@ def asked_at(histories: Interactions, at: I64 | None) -> I64 | None:
     """
     if at is not None or histories.times is None or not histories.n_events:
         return at
-    last = np.full(len(histories), int(histories.times.max()))
+    last = np.full(len(histories), newest(histories.times))
     there = histories.lengths > 0
     last[there] = histories.times[histories.starts[1:][there] - 1]
     return last

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmreco.arrays import F32
 from mmreco.data.interactions import Interactions
+from mmreco.data.moment import newest
 
 __all__ = ["HALF_LIVES", "trends"]
 
@@ -28,7 +29,7 @@ def trends(log: Interactions, horizon: int | None) -> F32:
         counted = weights
         if horizon is not None and np.isfinite(half_life):
             assert log.times is not None
-            age = int(log.times.max(initial=0)) - log.times
+            age = np.maximum(newest(log.times) - log.times, 0)
             counted = weights * 0.5 ** (age / (half_life * horizon))
         counts = np.bincount(log.items_flat, weights=counted, minlength=n_items) + _UNSEEN
         columns.append(np.log(counts / counts.sum()))
