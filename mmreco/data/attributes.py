@@ -283,7 +283,8 @@ def _numbers(array: pa.Array, name: str) -> Any:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"attributes: column {name!r} holds {array.type}; expected numbers") from error
     if np.isinf(values).any():
-        raise DataError(f"attributes: column {name!r}, row {int(np.isinf(values).argmax())}: infinite")
+        row = int(np.isinf(values).argmax())
+        raise DataError(f"attributes: column {name!r}, row {row}: infinite; expected a finite number or null")
     return values
 
 

@@ -98,7 +98,9 @@ def affinities(
         `prior` is below 0, or `half_life_days` is given and the log has no times.
     """
     if facet.items != log.items:
-        raise IncompatibleError(f"affinities: a facet of {len(facet.items)} items, a log over {len(log.items)}")
+        raise IncompatibleError(
+            f"affinities: a facet of {len(facet.items)} items, a log over {len(log.items)}; take both from one dataset"
+        )
     prior = require_number("prior", prior, least=0)
     weights = log.weights.astype(np.float64)
     if half_life_days is not None:

@@ -142,7 +142,7 @@ class MilvusIndex:
         most = int(batch.n_excluded.max(initial=0))
         wide = min(len(self), k + most)
         if wide > _WIDEST:
-            raise DataError(f"k={k} and {most} exclusions: Milvus answers at most {_WIDEST} a query")
+            raise DataError(f"k={k} and {most} exclusions: Milvus answers at most {_WIDEST} a query; ask for fewer")
         rows = np.full((len(queries), wide), -1, dtype=np.int64)
         scores = np.full(rows.shape, -np.inf, dtype=np.float32)
         if wide and isinstance(where, str):
