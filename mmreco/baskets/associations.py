@@ -54,6 +54,7 @@ def baskets(log: Interactions, *, gap_minutes: float = 30.0, event: str | None =
 
     Parameters
     ----------
+    log : with times
     gap_minutes : 0 or more
         A longer pause begins a new basket. 0 keeps only what has one time together, as on an invoice.
     event : optional

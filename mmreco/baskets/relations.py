@@ -66,6 +66,8 @@ class ItemRelations:
         epochs : 1 or more
             Rounds over the pairs.
         seed : 0 or more
+        progress : optional
+            Whether a bar is shown.
 
         Raises
         ------

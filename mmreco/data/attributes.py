@@ -88,6 +88,7 @@ class Attributes:
 
         Parameters
         ----------
+        catalogue : `n` items
         columns : optional
             Which columns; those of `category`, `brand`, `price` and `title_word` (see `mmreco.with_title_tokens`) that
             there are when omitted. A column may hold lists (every value counts). Numbers with a fraction, and `price`

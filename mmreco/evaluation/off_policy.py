@@ -57,6 +57,8 @@ def ips(
         Events of one number are drawn together: the user's, where one user has several.
     level : between 0 and 1
         Share of the bootstrapped estimates that the interval holds.
+    seed : 0 or more
+        Of the bootstrap.
 
     Raises
     ------

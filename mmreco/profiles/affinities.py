@@ -83,6 +83,7 @@ def affinities(
 
     Parameters
     ----------
+    facet : of `facets`, over the items of the log
     log : `n` users
         Events count by their weights, scaled so that a shopper's add up to how many they are.
     prior : 0 or more

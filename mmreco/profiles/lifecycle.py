@@ -53,6 +53,7 @@ def recency_frequency_money(
 
     Parameters
     ----------
+    log : with times
     catalogue : optional
         With a column `price`, `money` is the sum over the events; null without.
     event : optional

@@ -78,6 +78,9 @@ class MilvusIndex:
 
         Parameters
         ----------
+        embeddings : `n` vectors with their ids
+        uri : the address of a server, or a path ending in `.db` for milvus-lite
+        name : of the alias; letters, digits and underscores
         catalogue : optional
             Its columns of text, numbers and truth values are stored beside the vectors, for Milvus' own filters.
         index_type : of Milvus, e.g. "FLAT" (exact) or "HNSW"
