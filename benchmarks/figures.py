@@ -6,7 +6,6 @@
 """
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,47 +47,30 @@ def kept(name: str, *path: str) -> float:
     return float(value)
 
 
-def written(page: str, row: str, column: int) -> str:
-    """A cell of a table in a page: of the one row that begins so."""
-    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
-    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("|")]
-    found = [row_cells for row_cells in cells if row_cells[0].strip().replace("*", "").startswith(row)]
-    if len(found) != 1:
-        raise LookupError(f"{page}: {len(found)} rows begin with {row!r}; expected one")
-    return found[0][column].strip().replace("*", "")
-
-
 def _range(pattern: str, key: str) -> str:
     values = [run[key] for run in runs(pattern)]
     return f"{min(values):.0f} to {max(values):.0f} s"
 
 
-def _embedding_seconds() -> str:
-    """What `benchmarks/embedding.py` takes by the rates it printed: six rounds of every way, and the distillation."""
-    total = 98.0
-    for row, n in (("2,000 titles", 2_000), ("512 posters", 512), ("256 JPEGs", 256)):
-        cells = [written("docs/guides/embedding.md", row, column) for column in range(1, 8)]
-        rate = float(cells[0].split()[0])
-        total += 6 * n / rate * (1 + sum(1 / float(cell.split()[0]) for cell in cells[1:] if cell))
-    return f"{round(total, -2):,.0f} s"
+def _times(part: str, way: str, reference: str) -> str:
+    """How many times as fast as the reference a way of `benchmarks/embedding.py` is, by the rates it printed."""
+    found = runs("embedding.json")[0]["embedding"][part]
+    return f"{found[way]['a_second'] / found[reference]['a_second']:.2f} times"
 
 
-def _graph_seconds() -> str:
-    built = [
-        written("docs/benchmarks.md", row, 1)
-        for row in ("mmreco, high, two threads", "hnswlib (M 16, 200), two threads")
-    ]
-    return f"{sum(int(cell.split()[0]) for cell in built)} s to build"
+def _exact(batch: int) -> str:
+    """How many times as long FAISS' `IndexFlatIP` takes as exact search."""
+    return f"{kept('search-vectors', 'search', f'beside_peers[200000-{batch}]', 'times', 'IndexFlatIP'):.2f} times"
 
 
 def _new_items(name: str, key: str, form: str) -> str:
     return format(runs(f"cold-{name}-0.json")[0][key], form)
 
 
-def _strangers() -> str:
+def _strangers(what: str) -> str:
     known = [run["ndcg@10 by events known"] for run in runs("strangers-beauty-*.json")]
-    ratios = [np.mean([run[events]["ratio"] for run in known]) for events in ("1", "2", "5", "10")]
-    return f"{min(ratios):.2f} to {max(ratios):.2f}"
+    means = [np.mean([run[events][what] for run in known]) for events in ("1", "2", "5", "10")]
+    return f"{min(means):.2f} to {max(means):.2f}"
 
 
 AMONG = "recall@20 of new items among themselves"
@@ -100,32 +82,34 @@ FIGURES: dict[str, Callable[[], str]] = {
     "Beauty strict ndcg@10": lambda: spread("beauty-*.json", "strict", "ndcg@10"),
     "Beauty refit recall@10": lambda: spread("beauty-*.json", "refit", "recall@10"),
     "Beauty refit ndcg@10": lambda: spread("beauty-*.json", "refit", "ndcg@10"),
-    "MovieLens ids ndcg@10": lambda: ", ".join(
-        written("docs/benchmarks.md", f"SharedSpace, defaults, seed {seed}", 2) for seed in (0, 1, 2)
-    ),
+    "MovieLens ndcg@10": lambda: f"{kept('missing-ml1m-0', 'ndcg@10', 'whole'):.4f}",
+    "MovieLens ids ndcg@10": lambda: f"{kept('shop-ml_last-SharedSpace-0', 'new ndcg@10'):.4f}",
     "new items Beauty": lambda: _new_items("beauty", AMONG, ".3f"),
     "new items Beauty, times content": lambda: f"{_new_items('beauty', TIMES, '.2f')} times",
     "new items MovieLens": lambda: _new_items("ml1m", AMONG, ".3f"),
     "new items MovieLens, times content": lambda: f"{_new_items('ml1m', TIMES, '.2f')} times",
-    "strangers": _strangers,
+    "strangers": lambda: _strangers("ratio"),
+    "strangers, standard error": lambda: _strangers("standard_error_of_ratio"),
     "missing Beauty": lambda: f"{runs('missing-beauty-0.json')[0]['kept']:.1%}",
     "missing MovieLens": lambda: f"{runs('missing-ml1m-0.json')[0]['kept']:.1%}",
     "training speed": lambda: f"{runs('speed.json')[0]['speed']['dim 64']['times']:.1f} times",
     "Online Retail": lambda: spread("shop-retail-SharedSpace-[0-9].json", "new ndcg@10"),
     "Online Retail, repeats": lambda: spread("shop-retail-SharedSpace-[0-9].json", "all ndcg@10"),
     "MovieLens by time": lambda: f"{runs('shop-ml_time-SharedSpace-0.json')[0]['new ndcg@10']:.4f}",
-    "last click": lambda: written("docs/benchmarks.md", "synthetic shop, last event", 2).split(";")[0],
-    "EASE MovieLens": lambda: f"{runs('independent.json')[0]['EASE']['ours'][0]:.4f}",
-    "titles a second": lambda: written("docs/guides/embedding.md", "2,000 titles of Beauty, MiniLM", 3),
-    "photos a second": lambda: written("docs/guides/embedding.md", "256 JPEGs of 1000 x 1000", 3),
-    "graph, a million": lambda: f"{written('docs/benchmarks.md', 'hnswlib (M 16, 200), two threads', 3)} times",
+    "last click": lambda: f"{kept('shop-synthetic_last-SharedSpace-0', 'new ndcg@10'):.3f}",
+    "last click, next": lambda: f"{kept('shop-synthetic_last-SharedSpace-next-0', 'new ndcg@10'):.3f}",
+    "notebook": lambda: f"{kept('notebook-online_retail', 'ndcg@10', 'SharedSpace', 'new'):.3f}",
+    "notebook, repeats": lambda: f"{kept('notebook-online_retail', 'ndcg@10', 'SharedSpace', 'new and repeats'):.3f}",
+    "titles a second": lambda: _times("texts", "mmreco", "sentence_transformers"),
+    "photos a second": lambda: _times("jpegs_1000", "mmreco", "plain_loop"),
+    "exact, one": lambda: _exact(1),
+    "exact, 64": lambda: _exact(64),
     "Chinese over English": lambda: f"{kept('search-synthetic', *LANGUAGES, 'chinese over english, words'):.2f}",
     "product search": lambda: f"{kept('search-products', 'search_products', 'catalogue both'):.3f}",
 }
 
 SECONDS: dict[str, Callable[[], str]] = {
     "Beauty": lambda: seconds("beauty-*.json"),
-    "MovieLens ids": lambda: "1,500 to 2,600 s",  # 25 to 43 minutes, by docs/benchmarks.md
     "Online Retail": lambda: _range("shop-retail-SharedSpace-[0-9].json", "fit_seconds"),
     "MovieLens by time": lambda: f"{kept('shop-ml_time-SharedSpace-0', 'fit_seconds'):.0f} s",
     "new items": lambda: seconds("cold-beauty-0.json"),
@@ -136,10 +120,11 @@ SECONDS: dict[str, Callable[[], str]] = {
     "product search": lambda: f"{kept('search-products', 'seconds'):.0f} s",
     "languages": lambda: f"{kept('search-synthetic', 'seconds'):.0f} s",
     "training": lambda: f"{sum(kept('speed', *PACE, who, 'seconds_a_pass') for who in ('ours', 'plain')) * 20:.0f} s",
-    "embedding": _embedding_seconds,
-    "graph": _graph_seconds,
+    "embedding": lambda: f"{kept('embedding', 'seconds'):.0f} s",
+    "exact": lambda: f"{kept('search-vectors', 'seconds'):.0f} s",
+    "notebook": lambda: f"{kept('notebook-online_retail', 'seconds'):.0f} s",
 }
-BESIDE: dict[str, Callable[[], str]] = {  # what stands beside it; figures of papers are in quality/table.py
+BESIDE: dict[str, Callable[[], str]] = {  # what stands beside it; figures of papers are in sources.py
     "EASE, retail": lambda: f"{kept('shop-retail-EASE-0', 'new ndcg@10'):.3f}",
     "EASE, retail, repeats": lambda: f"{kept('shop-retail-EASE-0', 'all ndcg@10'):.3f}",
     "UserKNN by time": lambda: f"{kept('compare-ml1m', 'temporal', 'models', 'UserKNN', 'ndcg@10'):.3f}",
@@ -147,8 +132,9 @@ BESIDE: dict[str, Callable[[], str]] = {  # what stands beside it; figures of pa
     "content of films": lambda: f"{max(runs('cold-ml1m-0.json')[0]['content_neighbours'].values()):.3f}",
     "words alone": lambda: f"{kept('search-products', 'search_products', 'catalogue words'):.3f}",
     "multilingual alone": lambda: f"{kept('search-synthetic', *LANGUAGES, 'chinese over english, multilingual'):.2f}",
-    "HSTU-large": lambda: written("docs/benchmarks.md", "HSTU-large", 2),
-    "hnswlib": lambda: "1",
+    "known items lose, Beauty": lambda: f"{kept('cold-beauty-0', 'known_items_lose'):.1%}",
+    "known items lose, MovieLens": lambda: f"{kept('cold-ml1m-0', 'known_items_lose'):.1%}",
+    "FAISS": lambda: "1",
 }
 
 

@@ -186,6 +186,8 @@ class Recommender:
         from_scratch : optional
             Whether training begins as `fit` did, so that nothing is left in the weights of who was forgotten. Models
             that do not learn by gradient always do.
+        progress : optional
+            Whether a bar is shown.
 
         Raises
         ------
@@ -776,6 +778,7 @@ class Recommender:
 
         Parameters
         ----------
+        folder : what `save` wrote
         device : "auto", "cpu" or "cuda", optional
             Another than the one it was fitted with.
         index : as `fit` took it, optional

@@ -94,7 +94,9 @@ def main() -> None:
         print(text, flush=True)
         if given.out is not None:
             given.out.mkdir(parents=True, exist_ok=True)
-            parts = [given.log, name, *([given.order] if given.order != "file" else []), str(given.seed)]
+            parts = [given.log, name, *([given.order] if given.order != "file" else [])]
+            parts += [given.target] if name == "SharedSpace" and given.target != "auto" else []
+            parts += [str(given.seed)]
             parts += ["validation"] if given.validation else []
             (given.out / f"shop-{'-'.join(parts)}.json").write_text(text + "\n", encoding="utf-8")
 

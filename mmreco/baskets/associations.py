@@ -54,6 +54,7 @@ def baskets(log: Interactions, *, gap_minutes: float = 30.0, event: str | None =
 
     Parameters
     ----------
+    log : with times
     gap_minutes : 0 or more
         A longer pause begins a new basket. 0 keeps only what has one time together, as on an invoice.
     event : optional
@@ -70,7 +71,7 @@ def baskets(log: Interactions, *, gap_minutes: float = 30.0, event: str | None =
         The log has no times, there is no such kind of event, or `gap_minutes` is below 0.
     """
     if log.times is None:
-        raise DataError("baskets: the log has no times, so it is not known what was bought together")
+        raise DataError("baskets: the log has no times; give its events a timestamp to find what was bought together")
     gap_minutes = require_number("gap_minutes", gap_minutes, least=0)
     if event is not None:
         if event not in log.event_names:

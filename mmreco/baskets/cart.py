@@ -25,7 +25,10 @@ def cart_panel(relations: ItemRelations, carts: Interactions, k: int = 10) -> Ra
         The carts are over other items.
     """
     if carts.items != relations.items:
-        raise IncompatibleError(f"cart: carts over {len(carts.items)} items, relations of {len(relations.items)}")
+        raise IncompatibleError(
+            f"cart: carts over {len(carts.items)} items, relations of {len(relations.items)}; "
+            "make the carts over the items of the relations"
+        )
     n_items = len(carts.items)
     found = np.unique(carts.items_flat)
     wide = relations.complements(found, min(50, n_items))

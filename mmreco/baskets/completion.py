@@ -97,6 +97,8 @@ class CartCompletion:
             What the shopper of each cart bought before.
         candidates : shape `(n_items,)`, bool, optional
             Which items may be answered.
+        k : 1 or more
+            Items for each cart.
 
         Raises
         ------

@@ -64,6 +64,7 @@ class ItemPairs:
             Pairs of unknown items are left out.
         columns : optional
             The table's own names, e.g. `{"item_id": "sku"}`.
+        items : the items of the shop
 
         Raises
         ------

@@ -66,6 +66,8 @@ class ItemRelations:
         epochs : 1 or more
             Rounds over the pairs.
         seed : 0 or more
+        progress : optional
+            Whether a bar is shown.
 
         Raises
         ------
@@ -75,7 +77,10 @@ class ItemRelations:
             There is no complement or no substitute among the pairs, `epochs` is below 1 or `seed` below 0.
         """
         if pairs.items != dataset.items:
-            raise IncompatibleError(f"relations: pairs over {len(pairs.items)} items, dataset of {len(dataset)}")
+            raise IncompatibleError(
+                f"relations: pairs over {len(pairs.items)} items, dataset of {len(dataset)}; "
+                "read the pairs over the items of the dataset"
+            )
         if not len(pairs.complements) or not len(pairs.substitutes):
             raise DataError(f"relations: {pairs!r}; expected some of both, to be told apart")
         epochs, seed = require_whole("epochs", epochs), require_whole("seed", seed, least=0)

@@ -50,7 +50,7 @@ def embed(
     if sum(given is not None for given in (images, texts, tars)) != 1:
         raise DataError("embed: give --images or --texts or --tars, one of them")
     if ray and (tars or dtype != "float32"):
-        raise DataError("embed: --ray reads folders and tables, and writes float32")
+        raise DataError("embed: --ray reads --images and --texts, and writes float32; leave --ray out for the rest")
     start = perf_counter()
     contents: list[Any]
     settings: dict[str, Any] = {"store": out, "shard_size": shard_size, "batch_size": batch_size}

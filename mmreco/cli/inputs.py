@@ -110,7 +110,7 @@ def make_model(name: str, **settings: Any) -> "Model":
         return changed
     own = {field.name for field in fields(model)}
     if "epochs" in given.keys() - own:
-        raise DataError(f"--epochs: {name} does not train in epochs")
+        raise DataError(f"--epochs: {name} does not train in epochs; leave --epochs out")
     settled: Model = replace(model, **{key: value for key, value in given.items() if key in own})
     return settled
 

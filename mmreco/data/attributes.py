@@ -88,6 +88,7 @@ class Attributes:
 
         Parameters
         ----------
+        catalogue : `n` items
         columns : optional
             Which columns; those of `category`, `brand`, `price` and `title_word` (see `mmreco.with_title_tokens`) that
             there are when omitted. A column may hold lists (every value counts). Numbers with a fraction, and `price`
@@ -283,7 +284,8 @@ def _numbers(array: pa.Array, name: str) -> Any:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"attributes: column {name!r} holds {array.type}; expected numbers") from error
     if np.isinf(values).any():
-        raise DataError(f"attributes: column {name!r}, row {int(np.isinf(values).argmax())}: infinite")
+        row = int(np.isinf(values).argmax())
+        raise DataError(f"attributes: column {name!r}, row {row}: infinite; expected a finite number or null")
     return values
 
 

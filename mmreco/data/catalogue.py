@@ -157,10 +157,13 @@ class Catalogue:
             present = self.items.rows(more.items.array, missing="mark") >= 0
             first = more.items.ids([int(present.argmax())])[0]
             raise DataError(
-                f"catalogue: {int(present.sum())} of {len(more)} items are known already, first {first!r}"
+                f"catalogue: {int(present.sum())} of {len(more)} items are known already, first {first!r}; "
+                "expected new items alone"
             ) from error
         try:
             table = pa.concat_tables([self.table, more.table], promote_options="permissive")
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise DataError(f"catalogue: the new items' columns disagree with those there are: {error}") from error
+            raise DataError(
+                f"catalogue: the new items' columns disagree with those there are: {error}; expected the same types"
+            ) from error
         return Catalogue(items, table)

@@ -57,7 +57,7 @@ class IdMap:
         array = array.cast(pa.large_string())
         if array.null_count:
             row = pc.index(array.is_null(), True).as_py()
-            raise DataError(f"ids: {array.null_count} of {len(array)} are null, first at row {row}")
+            raise DataError(f"ids: {array.null_count} of {len(array)} are null, first at row {row}; expected none")
         empty = pc.index(array, pa.scalar("", pa.large_string())).as_py()
         if empty >= 0:
             raise DataError(f"ids: empty string at row {empty}; every id needs at least one character")
@@ -65,7 +65,7 @@ class IdMap:
             first = _first_repeat(array)
             raise DataError(
                 f"ids: {len(array) - pc.count_distinct(array).as_py()} of {len(array)} are repeats, "
-                f"first {array[first].as_py()!r} at row {first}"
+                f"first {array[first].as_py()!r} at row {first}; expected each id once"
             )
         object.__setattr__(self, "array", array)
 

@@ -125,10 +125,13 @@ class Request:
         if not isinstance(exclude, Interactions):
             raise DataError(f"request: exclude is a {type(exclude).__name__}; expected Interactions")
         if len(exclude) != len(self.histories):
-            raise DataError(f"request: exclude has {len(exclude)} lines for {len(self.histories)} histories")
+            raise DataError(
+                f"request: exclude has {len(exclude)} lines for {len(self.histories)} histories; expected one a history"
+            )
         if exclude.items != self.histories.items:
             raise IncompatibleError(
-                f"request: exclude is over {len(exclude.items)} items, histories over {len(self.histories.items)}"
+                f"request: exclude is over {len(exclude.items)} items, histories over {len(self.histories.items)}; "
+                "make both over the same items"
             )
 
     def _moments(self, at: Any) -> I64:

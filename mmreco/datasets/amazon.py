@@ -35,6 +35,7 @@ def amazon_reviews(path: str | Path, year: AmazonYear, *, catalogue: Catalogue |
 
     Parameters
     ----------
+    path : file, `.gz` included
     year : 2014, 2018 or 2023
         2014: `reviewerID asin overall reviewText unixReviewTime helpful` (`[helpful, all votes]`); 2018: the
         same with `vote`; 2023: `user_id parent_asin rating text timestamp` (milliseconds) `helpful_vote`.
@@ -66,6 +67,7 @@ def amazon_catalogue(path: str | Path, year: AmazonYear) -> Catalogue:
 
     Parameters
     ----------
+    path : file, `.gz` included
     year : 2014, 2018 or 2023
         2014's lines are Python literals rather than JSON; they are parsed as such, never evaluated, and
         slowly: some thousands of lines a second.

@@ -29,6 +29,7 @@ def s3rec_interactions(path: str | Path, *, items: IdMap | None = None) -> Inter
 
     Parameters
     ----------
+    path : file, `.gz` included
     items : optional
         The items there are; others are dropped and counted. Without it, the items seen, in order of appearance.
 

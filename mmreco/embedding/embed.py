@@ -93,6 +93,8 @@ def embed(
         Cosines to what was encoded: above 0.99999 for float16; for int8 about `1 - dim * m**2 / 387_000`, where `m` is
         the largest number of a unit vector: 0.9998 to 0.9999 for the encoders measured, less where one number stands
         out.
+    progress : optional
+        Whether a bar is shown.
 
     Raises
     ------

@@ -80,7 +80,7 @@ class Run:
         with closing(prefetch(self._load, contents, workers, window=2 * self._batch_size)) as stream:
             for rows, loaded in enumerate(stream, start=1):
                 if self._ids is not None and rows > len(self._ids):
-                    raise DataError(f"more contents than the {len(self._ids)} ids")
+                    raise DataError(f"more contents than the {len(self._ids)} ids; expected one content an id")
                 self._take(rows - 1, loaded)
         if self._ids is not None and rows < len(self._ids):
             raise DataError(f"{rows} contents for {len(self._ids)} ids; give None where an item has none")

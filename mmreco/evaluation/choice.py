@@ -101,12 +101,15 @@ def choose(
 
     Parameters
     ----------
+    dataset : the shop, with a log
     minutes : above 0
         How long all of it takes, about. A model is not begun when its time is over; one that was begun is ended.
     exclude_seen : optional
         Whether what a user had already is left out of the answers.
     training : how the space is trained, optional
         Its `seed` decides who is asked.
+    progress : optional
+        Whether bars are shown.
 
     Raises
     ------

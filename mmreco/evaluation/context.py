@@ -67,7 +67,8 @@ class EvaluationContext:
         """
         if self.train.items != items:
             raise IncompatibleError(
-                f"context is of {len(self.train.items)} items, test of {len(items)}, and not the same"
+                f"context is of {len(self.train.items)} items, test of {len(items)}, and not the same; "
+                "make the context from the split's own training set"
             )
 
     @cached_property

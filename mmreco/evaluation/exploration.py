@@ -39,6 +39,8 @@ def explore(ranking: Ranking, k: int, *, rate: float, seed: int) -> Explored:
     ranking : `n` questions, `m` candidates each, at least `k`
     rate : 0 to 1
     seed : 0 or more
+    k : 1 or more
+        Places of a page.
 
     Raises
     ------

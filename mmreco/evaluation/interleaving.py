@@ -124,6 +124,8 @@ def credit(teams: npt.ArrayLike, clicks: npt.ArrayLike, *, level: float = 0.95) 
     ----------
     teams : shape `(n, k)`, as `Drafted` has them
     clicks : shape `(n, k)`, bool or a number of clicks
+    level : between 0 and 1
+        Of the interval.
 
     Raises
     ------

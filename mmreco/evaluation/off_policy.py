@@ -57,6 +57,8 @@ def ips(
         Events of one number are drawn together: the user's, where one user has several.
     level : between 0 and 1
         Share of the bootstrapped estimates that the interval holds.
+    seed : 0 or more
+        Of the bootstrap.
 
     Raises
     ------
@@ -170,7 +172,8 @@ def _checked(rewards: npt.ArrayLike, logged: npt.ArrayLike, target: npt.ArrayLik
             "or more"
         )
     if not np.isfinite(earned).all():
-        raise DataError("off-policy: a reward is not finite")
+        first = int((~np.isfinite(earned)).argmax())
+        raise DataError(f"off-policy: reward {earned[first]} at event {first} is not finite")
     if not ((did > 0) & (did <= 1)).all():
         first = int((~((did > 0) & (did <= 1))).argmax())
         raise DataError(f"off-policy: logged probability {did[first]} at event {first}; expected above 0, up to 1")

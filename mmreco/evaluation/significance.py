@@ -26,6 +26,7 @@ def bootstrap(values: npt.ArrayLike, *, level: float = 0.95, draws: int = 2_000,
     level : between 0 and 1, exclusive
         The percentile interval holds this share of the means drawn.
     draws : 1 or more
+    seed : 0 or more
 
     Raises
     ------
@@ -68,6 +69,7 @@ def paired(values: npt.ArrayLike, *, draws: int = 20_000, seed: int = 0) -> F64:
     values : shape `(m, n)`
         A line a model, a column a user; no NaN.
     draws : 1 or more
+    seed : 0 or more
 
     Raises
     ------

@@ -36,6 +36,8 @@ def explain(
 
     Parameters
     ----------
+    model : answers the questions; nothing else is asked of it
+    dataset : the catalogue and the log that the model was fitted on
     histories : `n` users
     item_rows : shape `(n,)`
         The item to explain to each. It need not be among the first `k`.
@@ -45,6 +47,8 @@ def explain(
         The same model without the text, the pictures, ..., by the name of what it lacks.
     without_rule : optional
         What recommends without a rule of the shop, by the rule's name.
+    k : 1 or more
+        Width of the list in which an item counts as recommended.
 
     Raises
     ------
@@ -107,6 +111,7 @@ def why_above(
 
     Parameters
     ----------
+    model, dataset : as `explain`
     histories : `n` users
     above, below : shape `(n,)`
         Item rows. Where `below` stands higher in truth, no event is named.

@@ -82,7 +82,8 @@ def choose(device: str, n_bytes: int, *, half: bool = False) -> Place:
             return Place(every, in_half)
     if device == "cuda":
         raise DataError(
-            f"device='cuda': {n_bytes / 1e9:.1f} GB of vectors, {sum(free) / 1e9:.1f} GB free on {len(free)} GPUs"
+            f"device='cuda': {n_bytes / 1e9:.1f} GB of vectors, {sum(free) / 1e9:.1f} GB free on {len(free)} GPUs; "
+            "free some, take device='auto' to fall back to the CPU, or fewer vectors"
         )
     return Place()
 

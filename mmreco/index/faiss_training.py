@@ -47,7 +47,8 @@ def trained(faiss: Any, factory: str, vectors: F32) -> Any:
             index.add(vectors)
     except RuntimeError as error:
         raise DataError(
-            f"quality={factory!r}: cannot be built over {len(vectors)} vectors ({reason(error)})"
+            f"quality={factory!r}: cannot be built over {len(vectors)} vectors ({reason(error)}); "
+            "take another quality, or leave it out"
         ) from error
     return index
 

@@ -155,7 +155,9 @@ class LogisticProfile(ScoreModel):
         """
         self._require_fitted()
         if histories.items != self.items_:
-            raise IncompatibleError(f"histories over {len(histories.items)} items, fitted on {len(self.items_)}")
+            raise IncompatibleError(
+                f"histories over {len(histories.items)} items, fitted on {len(self.items_)}; expected the same items"
+            )
         asked = np.asarray(rows, dtype=np.int64)
         n_items = len(self.items_)
         if asked.ndim != 2 or len(asked) != len(histories):

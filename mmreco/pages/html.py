@@ -43,6 +43,7 @@ def page_html(
 
     Parameters
     ----------
+    page : as a `PageComposer` composes it
     link : an item's id to the address of its page, optional
         "/items/" and the id when omitted.
     picture : the path of an item's picture to its address, optional

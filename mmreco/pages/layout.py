@@ -154,7 +154,9 @@ class SlateModel(ABC):
         if given.ndim != 2 or given.shape[1] != self.context_dim_:
             raise DataError(f"contexts of shape {given.shape}; expected (n, {self.context_dim_}), as in the log")
         if catalogue is not None and catalogue.items != self.items_:
-            raise IncompatibleError(f"a catalogue of {len(catalogue)} items for slates of {len(self.items_)}")
+            raise IncompatibleError(
+                f"a catalogue of {len(catalogue)} items for slates of {len(self.items_)}; give that of the log's items"
+            )
         n, n_items = len(given), len(self.items_)
         allowed = np.ones((n, n_items), dtype=bool)
         if available is not None:

@@ -61,12 +61,14 @@ class PageLog:
             raise DataError(f"page log: contexts {self.contexts.shape}; expected ({shape[0]}, c), all finite")
         there = self.slates >= 0
         if self.slates.size and not -1 <= self.slates.min() <= self.slates.max() < len(self.items):
-            raise DataError(f"page log: rows {self.slates.min()}..{self.slates.max()} of {len(self.items)} items")
+            raise DataError(
+                f"page log: rows {self.slates.min()}..{self.slates.max()} of {len(self.items)} items; a gap is -1"
+            )
         if (there[:, 1:] & ~there[:, :-1]).any() or (self.clicks & ~there).any():
             raise DataError("page log: a slate has a gap, or a click where nothing stood")
         ordered = np.sort(self.slates, axis=1)
         if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
-            raise DataError("page log: an item stands twice on a slate")
+            raise DataError("page log: an item stands twice on a slate; expected different items")
         known = self.propensities[~np.isnan(self.propensities)]
         if not ((known > 0) & (known <= 1)).all():
             raise DataError("page log: a propensity is not above 0 and up to 1; NaN stands for unknown")

@@ -84,6 +84,7 @@ def affinities(
 
     Parameters
     ----------
+    facet : of `facets`, over the items of the log
     log : `n` users
         Events count by their weights, scaled so that a shopper's add up to how many they are; a value that they speak
         against in sum counts nothing.
@@ -100,7 +101,9 @@ def affinities(
         `prior` is below 0, or `half_life_days` is given and the log has no times.
     """
     if facet.items != log.items:
-        raise IncompatibleError(f"affinities: a facet of {len(facet.items)} items, a log over {len(log.items)}")
+        raise IncompatibleError(
+            f"affinities: a facet of {len(facet.items)} items, a log over {len(log.items)}; take both from one dataset"
+        )
     prior = require_number("prior", prior, least=0)
     weights = log.weights.astype(np.float64)
     if half_life_days is not None:

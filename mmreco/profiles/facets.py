@@ -65,6 +65,7 @@ def facets(
 
     Parameters
     ----------
+    catalogue : `n` items
     columns : optional
         Those of `category`, `brand` and `price` that there are, when omitted. Prices become bands "1" (cheapest) to
         `price_bins`, each with about as many items.

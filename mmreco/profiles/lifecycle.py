@@ -54,6 +54,7 @@ def recency_frequency_money(
 
     Parameters
     ----------
+    log : with times
     catalogue : optional
         With a column `price`, `money` is the sum over the events; null without.
     event : optional

@@ -102,6 +102,7 @@ def profile(
 
     Parameters
     ----------
+    dataset : the shop, with a log
     users : ids, optional
         Of whom; all when omitted. What is usual is learnt from all of them in either case.
     vocabularies : optional

@@ -74,6 +74,8 @@ def lookalikes(vectors: F32, seeds: I64, n: int = 1000) -> tuple[I64, F64]:
     vectors : shape `(n_users, dim)`
         Of any model, e.g. `VectorModel.user_vectors`; lines of zeros are like nobody.
     seeds : rows of `vectors`
+    n : 1 or more
+        Shoppers wanted.
 
     Raises
     ------

@@ -49,6 +49,7 @@ def comparison_page(
         if found.test.targets.items != catalogue.items:
             raise IncompatibleError(
                 f"comparison {name!r} is over {len(found.test.targets.items)} items, the catalogue of {len(catalogue)}"
+                "; give the catalogue that was compared on"
             )
     gallery = Gallery(size=112)
     blocks = [block for name, found in comparisons.items() for block in _split(name, found, catalogue, gallery)]

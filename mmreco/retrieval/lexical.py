@@ -94,6 +94,7 @@ class LexicalIndex:
 
         Parameters
         ----------
+        catalogue : `n` items
         words : optional
             Chinese words of the shop's own that are not to be cut. Its brands and categories are known anyway.
         synonyms : optional

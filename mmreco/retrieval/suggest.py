@@ -70,6 +70,7 @@ class Completions:
 
         Parameters
         ----------
+        catalogue : its titles, brands and categories become completions
         queries : optional
             The log, a query as often as it was asked. Those that hold an e-mail address or a long number are left out.
         least : 1 or more, optional

@@ -27,8 +27,10 @@ def by_user(dataset: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
 
     Parameters
     ----------
+    dataset : the shop, with a log
     share : between 0 and 1, exclusive
         How many of those users are held out.
+    seed : 0 or more
 
     Raises
     ------
@@ -52,8 +54,10 @@ def cold_items(dataset: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
 
     Parameters
     ----------
+    dataset : the shop, with a log
     share : between 0 and 1, exclusive
         How many of the items that have events turn cold; the number is rounded, and at least 1.
+    seed : 0 or more
 
     Raises
     ------
@@ -80,9 +84,11 @@ def random_events(dataset: Dataset, *, share: float = 0.2, seed: int = 0) -> Spl
 
     Parameters
     ----------
+    dataset : the shop, with a log
     share : between 0 and 1, exclusive
         How many of a user's events are held out; the number is rounded, and at least 1. A user with one event
         stays wholly in training and is not tested, and everybody keeps at least one.
+    seed : 0 or more
 
     Raises
     ------
@@ -106,10 +112,12 @@ def cold_users(dataset: Dataset, *, share: float = 0.1, shown: int = 0, seed: in
 
     Parameters
     ----------
+    dataset : the shop, with a log
     share : between 0 and 1, exclusive
         How many of the users with more than `shown` events are held out; the number is rounded, and at least 1.
     shown : 0 or more
         Events of their history; with 0 it is empty, and nothing is known of their behaviour.
+    seed : 0 or more
 
     Raises
     ------
@@ -139,6 +147,7 @@ def missing_modality(content: Embeddings, *, share: float = 0.5, seed: int = 0) 
     ----------
     share : between 0 and 1, exclusive
         How many vectors are taken away; the number is rounded, at least 1, and at least one stays.
+    seed : 0 or more
 
     Raises
     ------

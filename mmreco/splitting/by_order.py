@@ -32,6 +32,7 @@ def leave_last_out(dataset: Dataset, *, n: int = 1) -> Split:
 
     Parameters
     ----------
+    dataset : the shop, with a log
     n : 1 or more
         Targets a user, or baskets where several events have one time.
 
@@ -69,6 +70,7 @@ def by_time(dataset: Dataset, at: datetime | str | float) -> Split:
 
     Parameters
     ----------
+    dataset : the shop, with a log that has times
     at : datetime, ISO text, int or float
         The moment: a datetime or ISO 8601 text (without a zone, it is UTC), a whole number of milliseconds since 1970
         UTC, or a share strictly between 0 and 1: the moment before which that share of the events lies (or
@@ -98,6 +100,7 @@ def rolling(dataset: Dataset, *, folds: int = 3, share: float = 0.1) -> Iterator
 
     Parameters
     ----------
+    dataset : the shop, with a log that has times
     folds : 1 or more
     share : above 0
         The share of the events that each fold is tested on; `folds * share` is below 1.

@@ -74,7 +74,9 @@ class Holdout:
         """
         histories, targets = listed("histories", histories), listed("targets", targets)
         if len(histories) != len(targets):
-            raise DataError(f"holdout: {len(targets)} lists of targets for {len(histories)} histories")
+            raise DataError(
+                f"holdout: {len(targets)} lists of targets for {len(histories)} histories; expected one a history"
+            )
         both = [Interactions.from_histories(lists, items=items) for lists in (histories, targets)]
         return cls(both[0], both[1])
 
@@ -130,6 +132,7 @@ class Split:
         if self.test.histories.items != self.train.items:
             raise IncompatibleError(
                 f"split: train has {n_items} items, the test is over {len(self.test.histories.items)}, and not the same"
+                "; make both over one IdMap"
             )
         if self.candidates is not None:
             given = np.asarray(self.candidates)

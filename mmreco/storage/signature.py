@@ -48,6 +48,7 @@ def sign(folder: str | Path, key: bytes) -> None:
 
     Parameters
     ----------
+    folder : a saved artefact
     key : 16 bytes to 64 KiB
         A secret, best 32 random bytes (`openssl rand 32 > key`).
 

@@ -124,6 +124,7 @@ def synthetic_shop(n_items: int = 1200, n_users: int = 3000, seed: int = 0) -> S
         One for each category and colour at least is wanted for queries to have answers.
     n_users : 1 or more
         Each clicks 20 to 40 products.
+    seed : 0 or more
 
     Raises
     ------

@@ -188,7 +188,9 @@ class ImageEncoder:
         if text is not None:
             vectors, known = text.aligned(items)
             if not known[pictures.rows].any():
-                raise DataError(f"text: vectors of {len(text)} ids, none of them an item with a picture")
+                raise DataError(
+                    f"text: vectors of {len(text)} ids, none an item with a picture; expected ids of the catalogue"
+                )
             described = torch.from_numpy(vectors[pictures.rows]), torch.from_numpy(known[pictures.rows])
         size = pictures.whole.shape[-1]
         name, module = learn(

@@ -86,7 +86,9 @@ def tuned(
     vectors, known = text.aligned(catalogue.items)
     described = np.flatnonzero(known & vectors.any(axis=1))
     if not len(described):
-        raise DataError(f"text: vectors of {len(text)} ids, none of them an item of which something is said")
+        raise DataError(
+            f"text: vectors of {len(text)} ids, none of them an item with a text; expected ids of the catalogue"
+        )
     network = encoder.copied()
     read = read_pictures(catalogue.take(described), network.preprocessing, seed=seed, shown=progress)
     if len(read.rows) < 2:

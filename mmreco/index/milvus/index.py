@@ -78,6 +78,9 @@ class MilvusIndex:
 
         Parameters
         ----------
+        embeddings : `n` vectors with their ids
+        uri : the address of a server, or a path ending in `.db` for milvus-lite
+        name : of the alias; letters, digits and underscores
         catalogue : optional
             Its columns of text, numbers and truth values are stored beside the vectors, for Milvus' own filters.
         index_type : of Milvus, e.g. "FLAT" (exact) or "HNSW"
@@ -142,7 +145,7 @@ class MilvusIndex:
         most = int(batch.n_excluded.max(initial=0))
         wide = min(len(self), k + most)
         if wide > _WIDEST:
-            raise DataError(f"k={k} and {most} exclusions: Milvus answers at most {_WIDEST} a query")
+            raise DataError(f"k={k} and {most} exclusions: Milvus answers at most {_WIDEST} a query; ask for fewer")
         rows = np.full((len(queries), wide), -1, dtype=np.int64)
         scores = np.full(rows.shape, -np.inf, dtype=np.float32)
         if wide and isinstance(where, str):

@@ -41,7 +41,7 @@ def leaning(users: F32, lists: F32, alone: F32, mean_user: F32, *, share: float)
         The scores in each user's list, best first; an item stands before all that score lower.
     alone : shape `(n, dim)`
         Items placed by their content alone.
-    crowd : shape `(dim,)`, unit length
+    mean_user : shape `(dim,)`, unit length
         Where the mean user lies.
     share : a list is worth 1, and of that the places are worth `1 / log2(1 + p)` to each other, `p` from 1
     """
