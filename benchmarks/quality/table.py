@@ -54,7 +54,7 @@ def rows_of(name: str, runs: list[dict[str, Any]]) -> list[str]:
     for convention in ("strict", "refit"):
         shown = " | ".join(f"**{spread([run[convention][figure] for run in runs])}**" for figure in NAMES)
         seconds = f"{np.median([run['fit_seconds'][convention] for run in runs]):.0f} s a fit"
-        lines.append(f"| **SharedSpace** | {convention} | {shown} | seeds {seeds}; passes {passes}; {seconds} |")
+        lines.append(f"| **SharedSpace** | {convention} | {shown} | seeds {seeds}; epochs {passes}; {seconds} |")
     shown = " | ".join(spread([run["validation"][figure] for run in runs]) for figure in NAMES)
     return [*lines, f"| SharedSpace | validation | {shown} | |"]
 
@@ -135,7 +135,8 @@ def beside(run: dict[str, Any]) -> list[str]:
     for model, of in run.items():
         ours, theirs = spread(of["ours"]), spread(of[of["best_peer"]])
         ratio = f"{of['ours_to_best_peer']:.3f}"
-        lines.append(f"| {model} | {of['on']} | {ours} | {len(of['ours'])} | {theirs} | {of['best_peer']} | {ratio} |")
+        who = of["best_peer"].replace("passes", "epochs")
+        lines.append(f"| {model} | {of['on']} | {ours} | {len(of['ours'])} | {theirs} | {who} | {ratio} |")
     ratios = [of["ours_to_best_peer"] for of in run.values()]
     return folded(
         f"{len(run)} models beside independent implementations: {min(ratios):.2f} to {max(ratios):.2f} times theirs",
@@ -146,7 +147,7 @@ def beside(run: dict[str, Any]) -> list[str]:
 def cost(run: dict[str, Any]) -> list[str]:
     """What a pass takes beside a plain loop: the file of `speed.py`."""
     lines = [
-        "| Beauty, ids alone, one thread | s a pass | targets a second | peak, MiB | best validation | at pass |",
+        "| Beauty, ids alone, one thread | s an epoch | targets a second | peak, MiB | best validation | at epoch |",
         "|---" * 6 + "|",
     ]
     for dim, of in run["speed"].items():

@@ -15,7 +15,8 @@
 #
 # UCI Online Retail: one year of invoices of a British shop for gifts (CC BY 4.0). `MMRECO_DATA` names the folder with
 # `online_retail/online_retail.parquet`. As a script it runs as it stands; as a notebook, open it with jupytext.
-# `MMRECO_SMALL=1` takes a sample of the customers and finishes in seconds.
+# `MMRECO_SMALL=1` takes a sample of the customers and finishes in seconds; all of them take 207 seconds and 2.1 GiB on
+# one core.
 
 # %%
 import json
