@@ -156,7 +156,7 @@ class HoldsVectors(Protocol):
 
 @runtime_checkable
 class PlacesItems(Recommends, Protocol):
-    """A model that gives items a vector which came after it was fitted, and reads histories that hold them."""
+    """A model that gives vectors to items added after it was fitted, and reads histories that hold them."""
 
     def place(self, catalogue: Catalogue, content: Mapping[str, Embeddings]) -> Embeddings:
         """The vectors of new items; those of which nothing is known are left out."""

@@ -1,9 +1,9 @@
 """The documents are under test: their Python runs, their links lead somewhere, their lists are complete.
 
 A page's ```python blocks run in order, in one namespace, in a folder with the tables and the artefact that Start makes.
-A ```text block right after one is what it prints, exactly; a ```console block is what it printed once, of which the
-number of lines is checked (scores and seconds differ from machine to machine). ```sh, ```py and ```pycon blocks do not
-run here (a shell, a hub, the doctests).
+A ```text block right after one is what it prints, exactly; a ```console block is what it printed once: as many lines,
+and scores of about that size (they differ from machine to machine). ```sh, ```py and ```pycon blocks do not run here
+(a shell, a hub, the doctests).
 """
 
 import ast
@@ -65,6 +65,13 @@ def prose(page: str) -> str:
     return re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE)
 
 
+def drifted(written: str, said: str) -> bool:
+    """Whether one score in five or more is not within half as much again of what was written."""
+    there, here = ([float(x) for x in re.findall(r"(?<![\w.-])\d+\.\d+", text)] for text in (written, said))
+    far = sum(max(pair) > 1.5 * min(pair) for pair in zip(there, here, strict=False))
+    return len(there) != len(here) or 5 * far >= max(1, len(there))
+
+
 def run(page: str, name: str) -> list[str]:
     """Run a page's Python; what differs from what the page says, a line each."""
     namespace: dict[str, object] = {"__name__": "__main__"}
@@ -81,6 +88,8 @@ def run(page: str, name: str) -> list[str]:
                 wrong.append(f"line {block.line}: the page says\n{block.text}\nit printed\n{said}")
             if block.kind == "console" and said.count("\n") != block.text.rstrip("\n").count("\n"):
                 wrong.append(f"line {block.line}: {block.text.count(chr(10)) + 1} lines; it printed\n{said}")
+            elif block.kind == "console" and drifted(block.text, said):
+                wrong.append(f"line {block.line}: scores of another size than\n{said}")
         said = None
     return wrong
 
@@ -267,6 +276,9 @@ def test_a_page_that_lies_is_found() -> None:
     assert "it printed\n1\n2" in run(page.format(kind="text", said="1\n3"), "p")[0]
     assert run(page.format(kind="console", said="1\n3"), "p") == []
     assert "line 9: 1 lines" in run(page.format(kind="console", said="1"), "p")[0]
+    assert not drifted("hat 0.90 | cap 0.80", "cap 0.95 | hat 0.70")
+    assert drifted("hat 0.90 | cap 0.80", "hat 1.55 | cap 1.50")
+    assert drifted("hat 0.90", "hat 0.90 | cap 0.80")
     with pytest.raises(ZeroDivisionError):
         run("```python\nx = 0\n```\ntext\n```python\n1 / x\n```\n", "p")
 

@@ -27,7 +27,7 @@ _POPULAR = 1e-4  # what popularity counts: it decides where nothing else does
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CartCompletion:
-    """How items lead to one another in baskets.
+    """Which items complete a cart, learnt from baskets.
 
     Made by `fit`; `dataclasses.replace(model, own_weight=...)` changes the weight without learning again.
 

@@ -34,7 +34,7 @@ Kind = TypeVar("Kind", bound=type[Any])
 
 
 def register_encoder(cls: Kind) -> Kind:
-    """Let encoders of this class be stored, under the class's name; the class again.
+    """Allow encoders of this class to be stored, under the class's name; returns the class.
 
     Registering a class twice does nothing.
 

@@ -83,7 +83,7 @@ def tune(
     seed: int = 0,
     progress: bool = False,
 ) -> TuningResult:
-    """The hyper-parameters of the highest NDCG@k on validation that a budget found.
+    """The best hyper-parameters found within a budget, by NDCG@k on validation.
 
     The models are fitted on the split's training set and measured on its test. So give it a split of what may be learnt
     from, `leave_last_out(split.train)`, never the split whose figures you will report. The class's own

@@ -56,7 +56,7 @@ class Credit(NamedTuple):
 @final
 @dataclass(frozen=True, kw_only=True)
 class TeamDraft:
-    """Two models as one that recommends.
+    """A model that interleaves the lists of two others by team draft.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class TeamDraft:
 
 
 def team_draft(first: I64, second: I64, *, coins: npt.NDArray[np.bool_]) -> Drafted:
-    """Lists of two, interleaved.
+    """The lists of two models interleaved, and whose pick each item is.
 
     Parameters
     ----------

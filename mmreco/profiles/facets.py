@@ -36,7 +36,7 @@ _COLUMNS = ("category", "brand", "price")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Facet:
-    """One side of the items.
+    """One property of the items, e.g. their category or colour.
 
     Parameters
     ----------

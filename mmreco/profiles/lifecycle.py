@@ -24,7 +24,7 @@ DAY = 86_400_000  # milliseconds
 
 @dataclass(frozen=True, kw_only=True)
 class LifeStages:
-    """Where one life stage of a shopper ends and the next begins, in days.
+    """The limits between the life stages of a shopper, in days.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ _BLOCK = 4096  # shoppers compared together
 
 
 def high_value(rfm: pa.Table, *, share: float = 0.1) -> I64:
-    """The rows of the shoppers who spent most, best first: so large a share of those who ever bought.
+    """The rows of the shoppers who spent most, best first: the top `share` of all who ever bought.
 
     By money where it is known, else by frequency; equals by the later visit.
 

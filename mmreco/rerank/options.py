@@ -41,7 +41,7 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class Exploration:
-    """At some places of the page a candidate is drawn by chance, and the chance is logged.
+    """At some places of a page the candidate is drawn at random, and its probability is logged.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ _SCANNED = 5_000  # phrases examined for one prefix
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Completions:
-    """Phrases by their beginning.
+    """Phrases that complete what is being typed.
 
     Made by `build`.
 

@@ -57,7 +57,7 @@ class NewEvent(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One line of the store.
+    """One entry of the event store.
 
     `kind` says what the rest is: an event; an item's columns in `body`; an item that was removed; the keyed hash of a
     user that was forgotten, in `body`; or what came of a refit, in `body`. `received` is when it was written, in

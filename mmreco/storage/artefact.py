@@ -226,7 +226,7 @@ def _sweep(top: Path, counts: Path) -> None:
 
 
 def retire(top: Path, counts: Path | None) -> None:
-    """Remove all leftovers but the generation `counts` that nobody reads; the caller sees to it that nobody writes."""
+    """Remove every generation but `counts` that nobody reads; the caller makes sure that nobody writes."""
     for old in leftovers(top, counts):
         with suppress(OSError), unread(old) as alone:
             if alone:
