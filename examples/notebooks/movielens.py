@@ -60,7 +60,7 @@ posters = ImageEncoder(
     "torchvision/squeezenet1_0", weights=DATA / "weights" / "squeezenet1_0_imagenet_fp16.safetensors"
 )
 words = LexicalEncoder().fit([text for text in films.texts() if text])
-training = Training(epochs=2) if SMALL else Training(minutes=8)
+training = Training(epochs=2) if SMALL else Training(minutes=5)
 rec = Recommender.fit(shop, text=[words], image=[posters], model=SharedSpace(training=training))
 
 # %% [markdown]
