@@ -1,97 +1,97 @@
-"""How far a page would be from the shopper's own mix if a candidate came next.
+"""What a candidate would do to the likeness between a page and the shopper's own mix if it came next.
 
 Source: Steck, "Calibrated recommendations", 2018: the Kullback-Leibler divergence of the page's mix from that of the
 history, the page's with a little of the history's lent to it (alpha 0.01). Deviates: all items of a page weigh alike,
 and a page that nothing else orders has the best of its items first (`mmreco.rerank.ordering`).
+
+What all candidates of a question have in common does not order them and is left out: of the divergence
+`sum_v wanted_v log(wanted_v / lent_v)` with a candidate added, only what the candidate's own values change in `lent_v`.
 """
 
 import numpy as np
 
 from mmreco.arrays import F32, F64, I64, Bool
-from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
-from mmreco.rerank.columns import Codes, codes
-from mmreco.rerank.options import Calibration
 
-__all__ = ["Mix", "mix_of"]
+__all__ = ["Mix", "wanted_mix"]
 
 _ALPHA = 0.01
 
 
 class Mix:
-    """The mix of each page so far, and what each candidate would make of it.
+    """The mix of each page so far, and how much nearer to the wanted one each candidate would bring it.
 
     Parameters
     ----------
     wanted : shape `(n, c)`
         The mix of the history, adding up to 1; all zeros where it is unknown.
     values : shape `(n, m, w)`, int64
-        The values of each candidate, from 0; -1 for none.
+        The values of each candidate, from 0, no value twice; -1 for none.
     """
 
     def __init__(self, wanted: F64, values: I64) -> None:
-        n, m, _ = values.shape
+        n, m, w = values.shape
+        c = wanted.shape[1]
         there: Bool = np.asarray(values >= 0)
-        self.values = np.maximum(values, 0)
-        self.part = there / np.maximum(there.sum(axis=2, keepdims=True), 1)  # (n, m, w)
-        self.known: Bool = np.asarray(there.any(axis=2))  # (n, m)
-        self.wanted = wanted
-        self.given = np.zeros_like(wanted)
-        self.size = np.zeros(n)
-        with np.errstate(divide="ignore"):
-            logs = np.where(wanted > 0, np.log(wanted), 0.0)
-        self._entropy = (wanted * logs).sum(axis=1)  # (n,)
-        # Only values that the history has count; of these the list is short, whatever `w` is.
-        line, column, place = np.nonzero(there)
-        value = values[line, column, place]
-        own = wanted[line, value]
-        short = own > 0
-        self._cell = (line * m + column)[short]
-        self._line, self._value, self._own = line[short], value[short], own[short]
-        self._adds = (1 - _ALPHA) * self.part[line, column, place][short]
+        many = np.maximum(there.sum(axis=2), 1)  # (n, m)
+        # Only values that the history has count. They are numbered over all questions, `owned` of them; the last number
+        # is of all other values.
+        own = wanted > 0
+        self.line, _ = np.nonzero(own)  # (owned,)
+        self.wanted = wanted[own]
+        number = np.where(own.ravel(), np.cumsum(own) - 1, len(self.line))
+        numbered = np.where(there, number[np.maximum(values, 0) + c * np.arange(n)[:, None, None]], len(self.line))
+        self.of_place = np.ascontiguousarray(numbered.transpose(2, 0, 1)).reshape(w, n * m)
+        self.part = ((1 - _ALPHA) / many).ravel()  # (n * m,): what a candidate adds to each of its values
+        self.known: Bool = there.any(axis=2).ravel()
+        self.all_known = bool(self.known.all())
+        # A candidate's value brings as much as the same value of any other with as many: `worth[number, many - 1]`.
+        self.cells = self.of_place * w + (many - 1).ravel()  # (w, n * m)
+        self.adds = (1 - _ALPHA) / np.arange(1, w + 1)
+        self.worth = np.zeros((len(self.line) + 1, w), dtype=np.float32)
+        self.size = np.ones(n)  # of each page with the next item
+        self.lends = _ALPHA * self.wanted
+        self.lent = np.append(self.lends, 1.0)  # (owned + 1,): `lent` times the size, before the next item
 
-    def divergence(self) -> F32:
-        """The divergence of each page with each candidate added, in nats, shape `(n, m)`; 0 for an unknown mix."""
-        size = self.size + 1
-        lent = (1 - _ALPHA) * self.given / size[:, None] + _ALPHA * self.wanted  # (n, c)
-        grown = np.log1p(self._adds / (size[self._line] * lent[self._line, self._value]))
-        change = np.bincount(self._cell, weights=self._own * grown, minlength=self.known.size)
-        apart = self._apart(lent)[:, None] - change.reshape(self.known.shape)
-        if not self.known.all():  # a candidate of no value leaves the mix as it is
-            same = (1 - _ALPHA) * self.given / np.maximum(self.size, 1)[:, None] + _ALPHA * self.wanted
-            apart = np.where(self.known, apart, self._apart(same)[:, None])
-        divergence: F32 = apart.astype(np.float32)
-        return divergence
+    def nearer(self) -> F32:
+        """How much less the divergence is with each candidate, in nats, but for a number a question, shape `(n, m)`."""
+        lent = self.lent[:-1]
+        grown = np.log1p(self.adds / lent[:, None])
+        np.multiply(self.wanted[:, None], grown, out=self.worth[:-1], casting="same_kind")
+        nearer: F32 = np.add.reduce(self.worth.take(self.cells), axis=0)
+        if not self.all_known:
+            nearer = np.where(self.known, nearer, self._unchanged().repeat(len(nearer) // len(self.size)))
+        return nearer.reshape(len(self.size), -1)
 
-    def _apart(self, lent: F64) -> F64:
-        logs = np.log(np.where(self.wanted > 0, lent, 1.0))
-        apart: F64 = self._entropy - (self.wanted * logs).sum(axis=1)
-        return apart
+    def _unchanged(self) -> F32:
+        """What `nearer` is for candidates of no value, which leave the mix as it is, shape `(n,)`."""
+        size, lent = self.size[self.line], self.lent[:-1]
+        given = lent - self.lends * size
+        same = given * (size / np.maximum(size - 1, 1)) + self.lends * size
+        logs = self.wanted * np.log(same / lent)
+        return np.bincount(self.line, weights=logs, minlength=len(self.size)).astype(np.float32)
 
-    def choose(self, lines: I64, columns: I64) -> None:
-        """Add what these questions have chosen, shape `(c,)` each."""
-        np.add.at(self.given, (lines[:, None], self.values[lines, columns]), self.part[lines, columns])
-        self.size[lines] += self.known[lines, columns]
+    def choose(self, chosen: I64) -> None:
+        """Add what each question has chosen, shape `(n,)`, as places among the `n * m` candidates of all questions."""
+        known = self.known[chosen]
+        self.lent[self.of_place.take(chosen, axis=1)] += self.part[chosen]
+        self.lent[:-1] += self.lends if self.all_known else self.lends * known[self.line]
+        self.size += known
 
 
-def mix_of(calibration: Calibration, catalogue: Catalogue, histories: Interactions, met: I64, place: I64) -> Mix:
-    """The mix of pages that are still empty, wanted as the histories of their shoppers have it.
+def wanted_mix(histories: Interactions, values: I64, c: int) -> F64:
+    """The mix of each history, shape `(n, c)`, adding up to 1; all zeros where it is unknown.
 
     Parameters
     ----------
-    met : shape `(r,)`
-        The item rows of all candidates.
-    place : shape `(n, m)`
-        Where each candidate is among them.
+    histories : `n` users
+    values : shape `(e, w)`, int64
+        The values of each event's item, from 0 to `c - 1`; -1 for none. The values of an item share its weight.
     """
-    bought, event = np.unique(histories.items_flat, return_inverse=True)
-    coded: Codes = codes(catalogue, calibration.column, np.concatenate([met, bought]))
-    own = coded.values[len(met) :][event]  # (e, w)
-    there = own >= 0
+    n = len(histories)
+    there = values >= 0
     share = there / np.maximum(there.sum(axis=1, keepdims=True), 1) * histories.weights[:, None]
-    wanted = np.zeros((len(histories), max(1, len(coded.names))))
-    owner = np.broadcast_to(histories.users_flat[:, None], own.shape)
-    np.add.at(wanted, (owner[there], own[there]), share[there])
+    cells = values + c * histories.users_flat[:, None]
+    wanted = np.bincount(cells[there], weights=share[there], minlength=n * c).astype(np.float64).reshape(n, c)
     total = wanted.sum(axis=1, keepdims=True)
-    wanted = np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)
-    return Mix(wanted, coded.values[: len(met)][place])
+    return np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)

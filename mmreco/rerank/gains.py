@@ -35,14 +35,19 @@ class Gains(Protocol):
     def values(self) -> F32:
         """The gain of each candidate, shape `(n, m)`."""
 
-    def choose(self, columns: I64, cosines: F32) -> None:
-        """Take note that each question's candidate at `columns`, shape `(n,)`, is on the page.
+    def choose(self, chosen: I64, cosines: F32) -> None:
+        """Take note of the candidate that each question has chosen.
 
-        `cosines`, shape `(n, m)`, are those of all candidates to it.
+        Parameters
+        ----------
+        chosen : shape `(n,)`
+            Places among the `n * m` candidates of all questions.
+        cosines : shape `(n, m)`
+            Of all candidates to the chosen one.
         """
 
 
-def gains(method: Method, diversity: float, relevance: F32, present: F32, lengths: F32, k: int) -> Gains:
+def gains(method: Method, diversity: float, relevance: F32, present: F32, vectors: F32 | None, k: int) -> Gains:
     """The gains of a method; of relevance alone where `diversity` is 0.
 
     Parameters
@@ -51,8 +56,8 @@ def gains(method: Method, diversity: float, relevance: F32, present: F32, length
         From 0 to 1 before boosts.
     present : shape `(n, m)`
         1 where there is a candidate, else 0.
-    lengths : shape `(n, m)`
-        1 where a candidate has a vector, else 0.
+    vectors : shape `(n, m, dim)`, or None
+        Of unit length, or zeros where a candidate has none.
     """
     if diversity == 0:
         return _Relevance(relevance)
@@ -60,6 +65,7 @@ def gains(method: Method, diversity: float, relevance: F32, present: F32, length
         return _LargestCosine(diversity, relevance)
     if method == "msd":
         return _SummedDistance(diversity, relevance)
+    lengths = present if vectors is None else (vectors != 0).any(axis=2).astype(np.float32)
     return _Residual(method, diversity, _standardised(relevance, present), lengths, k)
 
 
@@ -70,7 +76,7 @@ class _Relevance:
     def values(self) -> F32:
         return self.relevance
 
-    def choose(self, columns: I64, cosines: F32) -> None:
+    def choose(self, chosen: I64, cosines: F32) -> None:
         pass
 
 
@@ -84,7 +90,7 @@ class _LargestCosine:
         gain: F32 = self.worth - self.diversity * self.largest
         return gain
 
-    def choose(self, columns: I64, cosines: F32) -> None:
+    def choose(self, chosen: I64, cosines: F32) -> None:
         np.maximum(self.largest, cosines, out=self.largest)
 
 
@@ -96,8 +102,8 @@ class _SummedDistance:
     def values(self) -> F32:
         return self.worth
 
-    def choose(self, columns: I64, cosines: F32) -> None:
-        self.worth += self.diversity * (1 - np.clip(cosines, -1, 1))
+    def choose(self, chosen: I64, cosines: F32) -> None:
+        self.worth += self.diversity * (1 - np.minimum(np.maximum(cosines, -1), 1))
 
 
 class _Residual:
@@ -110,10 +116,11 @@ class _Residual:
             self.weights = np.exp((1 - self.diversity) * relevance)
             self.left = self.weights * self.weights + _EPS
         else:
+            self.worth = (1 - self.diversity) * relevance
             self.left = lengths + 1  # the vector, and the constant
-        self.start = self.left
+        self.nothing = np.float32(_NOTHING) * self.left
         self.factor = np.zeros((n, k, m), dtype=np.float32)
-        self.step = 0
+        self.lines, self.first, self.step = np.arange(n), m * np.arange(n), 0
 
     def values(self) -> F32:
         if self.method == "dpp":
@@ -121,20 +128,25 @@ class _Residual:
             return volume
         if not self.step:  # an empty page is unlike everything
             return self.relevance
-        gain: F32 = (1 - self.diversity) * self.relevance + self.diversity * np.sqrt(self.left)
+        gain: F32 = self.worth + self.diversity * np.sqrt(self.left)
         return gain
 
-    def choose(self, columns: I64, cosines: F32) -> None:
-        lines, step = np.arange(len(columns)), self.step
-        kernel = cosines + 1 if self.method == "ssd" else cosines * self.weights * self.weights[lines, columns, None]
+    def choose(self, chosen: I64, cosines: F32) -> None:
+        step = self.step
+        if self.method == "ssd":
+            kernel = cosines + 1
+        else:
+            kernel = cosines * self.weights
+            kernel *= self.weights.ravel()[chosen][:, None]
         if step:
-            own = self.factor[lines, :step, columns]  # (n, step)
-            kernel = kernel - (own[:, None, :] @ self.factor[:, :step])[:, 0]
-        own_left = self.left[lines, columns]
-        spans = own_left > _NOTHING * self.start[lines, columns]  # else the page spans the item already
-        row = np.where(spans[:, None], kernel / (np.sqrt(own_left)[:, None] + _EPS), np.float32(0))
-        self.factor[:, step] = row
-        self.left = np.maximum(self.left - row * row, 0)
+            own = self.factor[self.lines, :step, chosen - self.first]  # (n, step)
+            kernel -= (own[:, None, :] @ self.factor[:, :step])[:, 0]
+        left = self.left.ravel()[chosen]
+        spans = left > self.nothing.ravel()[chosen]  # else the page spans the item already
+        length = np.where(spans, np.sqrt(left) + _EPS, np.float32(np.inf))
+        row = np.divide(kernel, length[:, None], out=self.factor[:, step])
+        self.left -= row * row
+        np.maximum(self.left, 0, out=self.left)
         self.step += 1
 
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from mmreco.arrays import I64, Bool
+from mmreco.arrays import F32, I64, Bool
 
 __all__ = ["Cap", "Minimum", "narrowed"]
+
+_UNLIMITED = np.iinfo(np.int64).max
 
 
 class Cap:
@@ -13,29 +15,36 @@ class Cap:
     Parameters
     ----------
     values : shape `(n, m, w)`, int64
-        The values of each candidate, from 0; -1 for none.
+        The values of each candidate, from 0, no value twice; -1 for none.
     most : 1 or more
     """
 
     def __init__(self, values: I64, most: int) -> None:
-        self.values, self.most = values, most
-        self.counts = np.zeros((len(values), int(values.max(initial=-1)) + 2), dtype=np.int64)  # the last is of -1
-        self.open = np.ones(values.shape[:2], dtype=np.bool_)
+        n, m, w = values.shape
+        codes = int(values.max(initial=-1)) + 2  # the last is of -1
+        own = np.where(values < 0, codes - 1, values) + codes * np.arange(n)[:, None, None]
+        self.cells = np.ascontiguousarray(own.transpose(2, 0, 1))  # (w, n, m): where in `room` each value is counted
+        self.of_place = self.cells.reshape(w, n * m)
+        self.room = np.full(n * codes, most, dtype=np.int64)  # how many more items of each value of each question
+        self.room[codes - 1 :: codes] = _UNLIMITED
 
-    def choose(self, lines: I64, columns: I64) -> None:
-        """Count what these questions have chosen, shape `(c,)` each."""
-        chosen = self.values[lines, columns]  # (c, w)
-        np.add.at(self.counts, (lines[:, None], chosen), 1)
-        self.counts[:, -1] = 0  # unknown values are not limited
-        reached = lines[(self.counts[lines[:, None], chosen] >= self.most).any(axis=1)]
-        if len(reached):
-            full = self.counts[reached] >= self.most  # (r, codes)
-            place = np.arange(len(reached))[:, None, None]
-            self.open[reached] = np.logical_not(full[place, self.values[reached]].any(axis=2))
+    def choose(self, chosen: I64, shut: F32) -> None:
+        """Count what each question has chosen, and shut its candidates of values that are full now.
 
-    def allowed(self) -> Bool:
-        """Which candidates may come next, shape `(n, m)`."""
-        return self.open
+        Parameters
+        ----------
+        chosen : shape `(n,)`
+            Places among the `n * m` candidates of all questions.
+        shut : shape `(n, m)`
+            0 where a candidate may come next, else -inf; changed here.
+        """
+        cells = self.of_place.take(chosen, axis=1)  # (w, n)
+        room = self.room[cells] - 1
+        self.room[cells] = room
+        full = room <= 0
+        if np.count_nonzero(full):
+            reached = np.flatnonzero(full.any(axis=0))
+            shut[reached] += np.where((self.room[self.cells[:, reached]] <= 0).any(axis=0), -np.inf, np.float32(0))
 
 
 class Minimum:
@@ -52,9 +61,9 @@ class Minimum:
         self.marked = marked
         self.missing = np.full(len(marked), least, dtype=np.int64)
 
-    def choose(self, lines: I64, columns: I64) -> None:
-        """Count what these questions have chosen, shape `(c,)` each."""
-        self.missing[lines] -= self.marked[lines, columns]
+    def choose(self, chosen: I64) -> None:
+        """Count what each question has chosen, shape `(n,)`; see `Cap.choose`."""
+        self.missing -= self.marked.ravel()[chosen]
 
 
 def narrowed(allowed: Bool, minimums: list[Minimum], places: int) -> Bool:

@@ -9,8 +9,8 @@ from mmreco.data.embeddings import Embeddings
 from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError
-from mmreco.rerank.calibration import Mix, mix_of
-from mmreco.rerank.columns import codes, is_time, numbers
+from mmreco.rerank.calibration import Mix, wanted_mix
+from mmreco.rerank.columns import Codes, codes, is_time, numbers
 from mmreco.rerank.gains import gains
 from mmreco.rerank.limits import Cap, Minimum, narrowed
 from mmreco.rerank.options import Exploration, RerankOptions
@@ -19,6 +19,7 @@ from mmreco.rerank.result import Reranked
 
 __all__ = ["rerank"]
 
+_FEW = 512  # rows, up to which reading one twice costs less than to find that out
 _CELLS = 1 << 21  # numbers of candidates' vectors held together: 8 MiB, about what a processor keeps near
 
 
@@ -77,13 +78,17 @@ def rerank(
     luck = np.random.default_rng(seed).random((n, options.k, 2)) if options.exploration else np.zeros((n, 0, 2))
     width = 1 if embeddings is None else embeddings.dim
     step = max(1, _CELLS // max(1, m * width))
-    parts = []
-    for start in range(0, max(n, 1), step):
-        chosen = slice(start, start + step)
-        some = Ranking(ranking.rows[chosen], ranking.scores[chosen])
-        own = None if histories is None else histories.take(np.arange(n)[chosen])
-        parts.append(_Pages(some, options, catalogue, embeddings, own).filled(luck[chosen]))
-    rows, propensities, explored, variant_of = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if n <= step:
+        filled = _Pages(ranking, options, catalogue, embeddings, histories).filled(luck)
+    else:
+        parts = []
+        for start in range(0, n, step):
+            chosen = slice(start, start + step)
+            some = Ranking(ranking.rows[chosen], ranking.scores[chosen])
+            own = None if histories is None else histories.take(np.arange(n)[chosen])
+            parts.append(_Pages(some, options, catalogue, embeddings, own).filled(luck[chosen]))
+        filled = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+    rows, propensities, explored, variant_of = filled
     places = np.where(rows >= 0, np.arange(options.k, 0, -1), -np.inf)
     return Reranked(Ranking(rows, places.astype(np.float32)), propensities, explored, ranking.rows, variant_of)
 
@@ -99,98 +104,118 @@ class _Pages:
         embeddings: Embeddings | None,
         histories: Interactions | None,
     ) -> None:
+        n, m = ranking.rows.shape
         self.options, self.rows = options, ranking.rows
-        self.lines = np.arange(len(ranking))
-        self.open = ranking.rows >= 0  # (n, m): candidates neither on the page nor a variant of what is
-        self.variant_of = np.full(ranking.rows.shape, -1, dtype=np.int64)
+        self.first = m * np.arange(n)  # the place of each question's first candidate among the `n * m` of all
+        there = ranking.rows >= 0
+        # 0 where a candidate may come next; -inf where it is on the page, a variant of what is, or capped.
+        self.shut = np.where(there, np.float32(0), np.float32(-np.inf))
+        self.distinct = there.copy()  # neither on the page nor a variant of what is
+        self.variant_of = np.full((n, m), -1, dtype=np.int64)
         self.vectors = None
         if embeddings is not None and (options.diversity > 0 or options.duplicates is not None):
             self.vectors = _unit_vectors(ranking.rows, embeddings, catalogue)
-        relevance = _scaled(ranking.scores, self.open)
+        relevance = _scaled(ranking.scores, there)
         self.caps: list[Cap] = []
         self.minimums: list[Minimum] = []
+        self.owed = sum(least for each in options.minimums.values() for least in each.values())
         self.mix: Mix | None = None
         if catalogue is not None:
-            met, place = np.unique(np.maximum(ranking.rows, 0), return_inverse=True)
-            place = place.reshape(ranking.rows.shape)
+            met, place = _each_once(np.maximum(ranking.rows, 0))
             for column, weight in options.boosts.items():
                 values = numbers(catalogue, column, met)[place]
-                relevance = relevance + np.float32(weight) * _boost(values, self.open, catalogue, column)
-            self._limit(catalogue, met, place)
-            if options.calibration is not None and histories is not None:
-                self.mix = mix_of(options.calibration, catalogue, histories, met, place)
+                relevance = relevance + np.float32(weight) * _boost(values, there, catalogue, column)
+            self._limit(catalogue, met, place, histories)
         self.relevance = relevance
-        present = self.open.astype(np.float32)
-        lengths = present if self.vectors is None else (self.vectors != 0).any(axis=2).astype(np.float32)
-        self.gains = gains(options.method, options.diversity, relevance, present, lengths, options.k)
+        self.gains = gains(options.method, options.diversity, relevance, there.astype(np.float32), self.vectors, options.k)
 
-    def _limit(self, catalogue: Catalogue, met: I64, place: I64) -> None:
-        for column in {**self.options.caps, **self.options.minimums}:
-            coded = codes(catalogue, column, met)
+    def _limit(self, catalogue: Catalogue, met: I64, place: I64, histories: Interactions | None) -> None:
+        """Caps, minimums and the mix, each column read once."""
+        options, calibration = self.options, self.options.calibration
+        balanced = set() if calibration is None else {calibration.column}
+        for column in {**options.caps, **options.minimums, **dict.fromkeys(balanced)}:
+            rows = met
+            if histories is not None and column in balanced:
+                bought, event = _each_once(histories.items_flat)
+                rows = np.concatenate([met, bought])
+            coded: Codes = codes(catalogue, column, rows)
             values = coded.values[place]  # (n, m, w)
-            if column in self.options.caps:
-                self.caps.append(Cap(values, self.options.caps[column]))
-            for value, least in self.options.minimums.get(column, {}).items():
+            if column in options.caps:
+                self.caps.append(Cap(values, options.caps[column]))
+            for value, least in options.minimums.get(column, {}).items():
                 marked = (values == coded.number.get(value, -2)).any(axis=2)
                 self.minimums.append(Minimum(marked, least))
+            if histories is not None and column in balanced:
+                own = coded.values[len(met) :][event]  # (e, w)
+                self.mix = Mix(wanted_mix(histories, own, max(1, len(coded.names))), values)
 
     def filled(self, luck: F64) -> tuple[I64, F64, Bool, I64]:
         """The item rows, the propensities and what was explored, shape `(n, k)`, and variants, shape `(n, m)`."""
         n, k = len(self.rows), self.options.k
-        rows = np.full((n, k), -1, dtype=np.int64)
-        propensities = np.full((n, k), np.nan)
+        places, exploration = min(k, self.rows.shape[1]), self.options.exploration
+        columns = np.zeros((n, k), dtype=np.int64)
+        chances = np.ones((n, k))
         explored = np.zeros((n, k), dtype=np.bool_)
-        chosen = np.zeros((n, k), dtype=np.int64)
-        for place in range(min(k, self.rows.shape[1])):
-            allowed = self._allowed(k - place)
-            columns = np.where(allowed, self._values(), -np.inf).argmax(axis=1)
-            live = allowed[self.lines, columns]
-            if not live.any():
+        live = np.zeros((n, k), dtype=np.bool_)  # once nothing may come next, nothing will
+        for place in range(places):
+            shut = self._shut(k - place)
+            values = self._values() + shut
+            best = values.argmax(axis=1)
+            chosen = self.first + best
+            open_ = values.ravel()[chosen] > -np.inf
+            if not np.count_nonzero(open_):
                 break
-            chance = np.ones(n)
-            exploration = self.options.exploration
             if exploration is not None and place in exploration.places:
-                columns, chance, explored[:, place] = _explored(exploration, allowed, columns, live, luck[:, place])
-            rows[live, place] = self.rows[self.lines, columns][live]
-            propensities[live, place] = chance[live]
-            chosen[:, place] = columns
-            self._choose(columns, live, place)
-        if self.mix is not None and self.options.diversity == 0 and self.options.exploration is None:
-            rows, propensities, variants = best_first(rows, chosen, self.relevance, propensities, self.variant_of)
+                best, chances[:, place], explored[:, place] = _explored(
+                    exploration, shut == 0, best, open_, luck[:, place]
+                )
+                chosen = self.first + best
+            columns[:, place], live[:, place] = best, open_
+            self._choose(chosen, open_, place)
+        rows = np.where(live, self.rows.ravel()[self.first[:, None] + columns], -1) if places else columns - 1
+        propensities = np.where(live, chances, np.nan)
+        if self.mix is not None and self.options.diversity == 0 and exploration is None:
+            rows, propensities, variants = best_first(rows, columns, self.relevance, propensities, self.variant_of)
             return rows, propensities, explored, variants
         return rows, propensities, explored, self.variant_of
 
-    def _allowed(self, places: int) -> Bool:
-        allowed = self.open
-        for cap in self.caps:
-            allowed = allowed & cap.allowed()
-        return narrowed(allowed, self.minimums, places) if self.minimums else allowed
+    def _shut(self, places: int) -> F32:
+        """0 where a candidate may come next if minimums are to be met in the `places` left, else -inf."""
+        if not self.minimums or self.owed < places:
+            return self.shut
+        return np.where(narrowed(self.shut == 0, self.minimums, places), np.float32(0), np.float32(-np.inf))
 
     def _values(self) -> F32:
         values = self.gains.values()
         if self.mix is None or self.options.calibration is None:
             return values
         weight = np.float32(self.options.calibration.weight)
-        balanced: F32 = (1 - weight) * values - weight * self.mix.divergence()
+        balanced: F32 = (1 - weight) * values + weight * self.mix.nearer()
         return balanced
 
-    def _choose(self, columns: I64, live: Bool, place: int) -> None:
-        lines = self.lines[live]
-        self.open[self.lines, columns] = False
+    def _choose(self, chosen: I64, live: Bool, place: int) -> None:
+        """Take note of what stands at `place`: places among all `n * m` candidates, and of which pages they count."""
+        self.shut.ravel()[chosen] = -np.inf
         for cap in self.caps:
-            cap.choose(lines, columns[live])
+            cap.choose(chosen, self.shut)
         for minimum in self.minimums:
-            minimum.choose(lines, columns[live])
+            minimum.choose(chosen)
         if self.mix is not None:
-            self.mix.choose(lines, columns[live])
-        if self.vectors is None or (place + 1 == self.options.k and self.options.duplicates is None):
+            self.mix.choose(chosen)
+        duplicates = self.options.duplicates
+        if self.vectors is None or (place + 1 == self.options.k and duplicates is None):
             return
-        cosines = (self.vectors @ self.vectors[self.lines, columns][:, :, None])[..., 0]  # (n, m)
-        self.gains.choose(columns, cosines)
-        if self.options.duplicates is not None:
-            alike = self.open & live[:, None] & (cosines >= self.options.duplicates)
-            self.variant_of[alike] = place
-            self.open &= ~alike
+        own = self.vectors.reshape(-1, self.vectors.shape[2]).take(chosen, axis=0)
+        cosines = (self.vectors @ own[:, :, None])[..., 0]  # (n, m)
+        self.gains.choose(chosen, cosines)
+        if duplicates is not None:
+            self.distinct.ravel()[chosen] = False
+            alike = self.distinct & (cosines >= duplicates)
+            if np.count_nonzero(alike):
+                alike &= live[:, None]
+                self.variant_of[alike] = place
+                self.shut[alike] = -np.inf
+                self.distinct[alike] = False
 
 
 def _explored(exploration: Exploration, allowed: Bool, best: I64, live: Bool, luck: F64) -> tuple[I64, F64, Bool]:
@@ -202,6 +227,14 @@ def _explored(exploration: Exploration, allowed: Bool, best: I64, live: Bool, lu
     columns = np.where(drawn, by_chance, best)
     chance = exploration.rate / np.maximum(many, 1) + (1 - exploration.rate) * (columns == best)
     return columns, chance, drawn
+
+
+def _each_once(rows: I64) -> tuple[I64, I64]:
+    """The different rows, and where each of `rows` is among them, of its shape; few rows stay as they are."""
+    if rows.size <= _FEW:
+        return rows.ravel(), np.arange(rows.size).reshape(rows.shape)
+    different, place = np.unique(rows, return_inverse=True)
+    return different, place.reshape(rows.shape)
 
 
 def _scaled(values: F32, there: Bool) -> F32:
