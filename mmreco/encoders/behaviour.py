@@ -92,7 +92,8 @@ class BehaviourEncoder:
         following = np.tile(self.cold_user_vector.astype(np.float32), (len(contents), 1))  # (n, dim)
         later = following if self.tower.later is None else following.copy()
         nonempty = np.flatnonzero(lengths)
-        self.tower.eval()
+        if self.tower.training:
+            self.tower.eval()
         with torch.inference_mode():
             for bucket in buckets(lengths[nonempty], batch_size * self.max_length):
                 chosen = nonempty[bucket]

@@ -160,7 +160,7 @@ def _events(asked: LeaveOut, found: Carriers, item: int) -> tuple[CarryingEvent,
     events, units = [], asked.units
     for place, unit in enumerate(found.units):
         alone = found.alone.margins[place] < found.whole.margins[0]
-        together = found.without.margins[0] < found.put_back.margins[place]
+        together = found.put_back is not None and found.without.margins[0] < found.put_back.margins[place]
         if alone or together:
             row = int(units[unit])
             latest = int(np.flatnonzero(asked.history.items_flat == row)[-1])

@@ -11,7 +11,7 @@ asking the model itself instead of influence functions, so that it holds for any
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 
 import numpy as np
@@ -99,7 +99,7 @@ class LeaveOut:
         candidates[item] = True
         width = min(5 * k, len(candidates))
         asked = cls(model, history, k, candidates, width)
-        rows = asked.answers(np.zeros((1, len(asked.units)), dtype=bool))[0][0]
+        rows = asked.whole[0][0]
         if (rows == item).any():
             return asked
         candidates = np.zeros_like(candidates)
@@ -114,7 +114,12 @@ class LeaveOut:
         candidates[list(items)] = True
         return cls(model, history, 1, candidates, len(items))
 
-    @property
+    @cached_property
+    def whole(self) -> tuple[I64, F32]:
+        """The item rows and scores of the question as it is, `(1, width)`."""
+        return self.answers(np.zeros((1, len(self.units)), dtype=bool))
+
+    @cached_property
     def units(self) -> I64:
         """The different items of the history, shape `(m,)`, oldest first, the latest 256 of them."""
         return _latest(self.history.items_flat)
@@ -146,14 +151,14 @@ class Carriers:
     units : places among the units of the question
     whole : with the whole history, one line
     alone : without each of `units` alone, a line each
-    put_back : without all of `units` but one, a line each
+    put_back : without all of `units` but one, a line each; None where each of them lowers the item alone
     without : without all of `units`, one line
     """
 
     units: tuple[int, ...]
     whole: Effects
     alone: Effects
-    put_back: Effects
+    put_back: Effects | None
     without: Effects
 
 
@@ -173,7 +178,7 @@ def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
     first = _effects(rows, scores, item, asked.k)
     whole, singles = first.at([0]), first.at(range(1, len(units) + 1))
     if not m:
-        return Carriers((), whole, singles, singles, whole)
+        return Carriers((), whole, singles, None, whole)
     sets: list[tuple[int, ...]] = [(place,) for place in range(len(units))]  # places among the units left out alone
     tried = singles
     changed = _changed(rows, scores)
@@ -188,28 +193,37 @@ def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
     best = int(np.lexsort((tried.margins, tried.ranks <= asked.k))[0])
     places = sorted(sets[best], key=lambda place: float(singles.margins[place]))
     chosen = tuple(units[places].tolist())
-    put_back = whole
-    if len(chosen) > 1:
+    alone, put_back = singles.at(places), None
+    if not (alone.margins < whole.margins).all():
         put_back = asked.effects(item, _masks([[u for u in chosen if u != unit] for unit in chosen], m))
-    return Carriers(chosen, whole, singles.at(places), put_back, tried.at([best]))
+    return Carriers(chosen, whole, alone, put_back, tried.at([best]))
 
 
 def _left_out_alone(asked: LeaveOut, item: int) -> tuple[I64, I64, F32]:
     """The units that are left out alone, `(u,)`, and the answers `(1 + u, width)` with all and without each of them."""
     m = len(asked.units)
     if m <= _ALONE:
-        return np.arange(m), *asked.answers(every_unit(m))
+        rows, scores = asked.answers(every_unit(m)[1:])
+        return np.arange(m), np.concatenate([asked.whole[0], rows]), np.concatenate([asked.whole[1], scores])
     age = np.arange(m)[::-1]
     older = np.maximum(age - _RECENT, 0) * _RUNS // (m - _RECENT)
     run = np.where(age < _RECENT, age, _RECENT + older)  # (m,)
-    runs = np.vstack([np.zeros((1, m), dtype=bool), run == np.arange(_RECENT + _RUNS)[:, None]])
-    rows, scores = asked.answers(runs)
-    effect = _effects(rows, scores, item, asked.k).margins[1:]
+    rows, scores = asked.answers(run == np.arange(_RECENT + _RUNS)[:, None])
+    rows, scores = np.concatenate([asked.whole[0], rows]), np.concatenate([asked.whole[1], scores])
+    effects = _effects(rows, scores, item, asked.k)
+    effect = effects.margins[1:]
     weighty = np.lexsort((age, effect[run]))[:_ALONE]
-    known, asked_for = weighty[age[weighty] < _RECENT], weighty[age[weighty] >= _RECENT]
-    more_rows, more_scores = asked.answers(_masks(asked_for[:, None].tolist(), m))
+    recent = age[weighty] < _RECENT
+    known, asked_for = weighty[recent], weighty[~recent]
+    if (effects.ranks[1 + age[known]] > asked.k).any():
+        asked_for = asked_for[:0]  # one of the latest does it alone: there is no smaller set
+    else:
+        asked_for = asked_for[effect[run[asked_for]] < effects.margins[0]]
     lines = np.concatenate([[0], 1 + age[known]])
     units = np.concatenate([known, asked_for])
+    if not len(asked_for):
+        return units, rows[lines], scores[lines]
+    more_rows, more_scores = asked.answers(_masks(asked_for[:, None].tolist(), m))
     return units, np.concatenate([rows[lines], more_rows]), np.concatenate([scores[lines], more_scores])
 
 
@@ -245,12 +259,20 @@ def _promising(changed: F32, item: Bool, size: int, k: int) -> list[tuple[int, .
     effect = changed[1:] - changed[0]  # (m, width)
     ahead = effect[:, item][:, 0] - effect[:, ~item].mean(axis=1)
     weighty = np.argsort(ahead, kind="stable")[: _WEIGHTY[size]]
-    sets = np.array(list(combinations(weighty.tolist(), size)))  # (sets, size)
-    would = changed[0] + effect[sets].sum(axis=1)  # (sets, width)
-    rivals = would[:, ~item]
-    edge = -np.partition(-rivals, min(k, rivals.shape[1]) - 1, axis=1)[:, min(k, rivals.shape[1]) - 1]
-    order = np.argsort(would[:, item][:, 0] - edge, kind="stable")[:_TRIED]
+    sets = weighty[_sets(len(weighty), size)]  # (sets, size)
+    would = changed[0] + effect[sets[:, 0]]  # (sets, width)
+    for place in range(1, size):
+        would += effect[sets[:, place]]
+    own, rivals = would[:, item][:, 0], would[:, ~item]
+    edge = max(0, rivals.shape[1] - k)  # the k-th of the others from above
+    order = np.argsort(own - np.partition(rivals, edge, axis=1)[:, edge], kind="stable")[:_TRIED]
     return [tuple(chosen) for chosen in sets[order].tolist()]
+
+
+@cache
+def _sets(n: int, size: int) -> I64:
+    """All sets of `size` of `n` places, shape `(sets, size)`."""
+    return frozen(list(combinations(range(n), size)), np.int64)
 
 
 def every_unit(m: int) -> Bool:

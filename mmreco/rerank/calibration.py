@@ -94,4 +94,5 @@ def wanted_mix(histories: Interactions, values: I64, c: int) -> F64:
     cells = values + c * histories.users_flat[:, None]
     wanted = np.bincount(cells[there], weights=share[there], minlength=n * c).astype(np.float64).reshape(n, c)
     total = wanted.sum(axis=1, keepdims=True)
-    return np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)
+    mix: F64 = np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)
+    return mix

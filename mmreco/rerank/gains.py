@@ -142,8 +142,8 @@ class _Residual:
             own = self.factor[self.lines, :step, chosen - self.first]  # (n, step)
             kernel -= (own[:, None, :] @ self.factor[:, :step])[:, 0]
         left = self.left.ravel()[chosen]
-        spans = left > self.nothing.ravel()[chosen]  # else the page spans the item already
-        length = np.where(spans, np.sqrt(left) + _EPS, np.float32(np.inf))
+        length = np.sqrt(left) + _EPS
+        length[left <= self.nothing.ravel()[chosen]] = np.inf  # the page spans the item already
         row = np.divide(kernel, length[:, None], out=self.factor[:, step])
         self.left -= row * row
         np.maximum(self.left, 0, out=self.left)

@@ -78,17 +78,15 @@ def rerank(
     luck = np.random.default_rng(seed).random((n, options.k, 2)) if options.exploration else np.zeros((n, 0, 2))
     width = 1 if embeddings is None else embeddings.dim
     step = max(1, _CELLS // max(1, m * width))
-    if n <= step:
-        filled = _Pages(ranking, options, catalogue, embeddings, histories).filled(luck)
-    else:
-        parts = []
-        for start in range(0, n, step):
-            chosen = slice(start, start + step)
+    parts = []
+    for start in range(0, max(n, 1), step):
+        chosen = slice(start, start + step)
+        some, own = ranking, histories
+        if n > step:
             some = Ranking(ranking.rows[chosen], ranking.scores[chosen])
             own = None if histories is None else histories.take(np.arange(n)[chosen])
-            parts.append(_Pages(some, options, catalogue, embeddings, own).filled(luck[chosen]))
-        filled = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-    rows, propensities, explored, variant_of = filled
+        parts.append(_Pages(some, options, catalogue, embeddings, own).filled(luck[chosen]))
+    rows, propensities, explored, variant_of = (np.concatenate(part) for part in zip(*parts, strict=True))
     places = np.where(rows >= 0, np.arange(options.k, 0, -1), -np.inf)
     return Reranked(Ranking(rows, places.astype(np.float32)), propensities, explored, ranking.rows, variant_of)
 
@@ -127,7 +125,9 @@ class _Pages:
                 relevance = relevance + np.float32(weight) * _boost(values, there, catalogue, column)
             self._limit(catalogue, met, place, histories)
         self.relevance = relevance
-        self.gains = gains(options.method, options.diversity, relevance, there.astype(np.float32), self.vectors, options.k)
+        self.gains = gains(
+            options.method, options.diversity, relevance, there.astype(np.float32), self.vectors, options.k
+        )
 
     def _limit(self, catalogue: Catalogue, met: I64, place: I64, histories: Interactions | None) -> None:
         """Caps, minimums and the mix, each column read once."""
@@ -239,8 +239,8 @@ def _each_once(rows: I64) -> tuple[I64, I64]:
 
 def _scaled(values: F32, there: Bool) -> F32:
     """The values from 0 to 1 among a question's candidates, 0 where there is none or all are equal."""
-    low = np.where(there, values, np.inf).min(axis=1, keepdims=True)
-    high = np.where(there, values, -np.inf).max(axis=1, keepdims=True)
+    low = np.where(there, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    high = np.where(there, values, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
     span = high - low
     known = there & (span > 0)
     scaled: F32 = np.divide(values - low, span, out=np.zeros(values.shape, dtype=np.float32), where=known)

@@ -264,3 +264,22 @@ def test_what_options_need_must_be_there() -> None:
         rerank(asked, RerankOptions(diversity=0, caps={"maker": 2}), catalogue=shop())
     with pytest.raises(DataError, match="holds row"):
         rerank(Ranking(np.array([[N]]), np.array([[1.0]])), embeddings=vectors())
+
+
+def test_a_capped_candidate_is_a_variant_still() -> None:
+    names = ["red tee", "blue tee", "mug"]
+    shop_ = Catalogue.from_frame(pa.table({"item_id": names, "brand": ["Acme", "Acme", "Bolt"]}))
+    space = Embeddings(shop_.items, np.array([[1, 0.1], [1, 0], [0, 1]], dtype=np.float32))
+    asked = Ranking(np.array([[0, 1, 2]]), np.array([[3, 2, 1]], dtype=np.float32))
+    one_each = RerankOptions(k=3, diversity=0, duplicates=0.9, caps={"brand": 1})
+    page = rerank(asked, one_each, catalogue=shop_, embeddings=space)
+    assert page.ranking.rows.tolist() == [[0, 2, -1]]
+    assert page.variants(0, 0).tolist() == [1]
+
+
+def test_a_ranking_of_no_width_gives_empty_pages() -> None:
+    nothing = Ranking(np.zeros((2, 0)), np.zeros((2, 0)))
+    chosen = RerankOptions(k=2, caps={"brand": 1}, boosts={"margin": 1.0}, method="dpp")
+    page = rerank(nothing, chosen, catalogue=shop(), embeddings=vectors())
+    assert page.ranking.rows.tolist() == [[-1, -1], [-1, -1]]
+    assert np.isnan(page.propensities).all()
