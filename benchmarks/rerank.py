@@ -1,13 +1,19 @@
 """Re-ranking: NDCG against variety, calibration, caps and time, with pyversity beside it in the same process.
 
     MMRECO_DATA=../shared/data python benchmarks/rerank.py [--on beauty|movies] [--users 2000] [--out FOLDER]
+    MMRECO_DATA=../shared/data python benchmarks/rerank.py --on movies --time [--out FOLDER]  # of one user alone, only
 
 200 candidates of EASE a user (leave one out), 20 places; NDCG, the mean cosine distance of pairs and the categories a
 page covers are of the first ten. Vectors are those of the titles (words and, for films, genres), 64 wide. Both sides
 get the same vectors and the same scores, scaled to 0..1 a question; pyversity once more with the scores as they are.
 "gain" is how much larger the distance is at 5 % less NDCG, along the frontier; "loss" how much NDCG half as much again
 costs. Calibrated pages are of ten; the weight is chosen on half of the users, the least that halves the divergence,
-and measured on the others. The last line is one JSON; --out keeps it as a file.
+and measured on the others.
+
+One user alone: medians over 200 users of the milliseconds of processor time that each of our combinations and pyversity
+take, turn by turn, 20 of 200 candidates; margins, dates and brands are drawn by chance. The catalogue is read as it is
+asked for, so a page of items that nobody was shown before, which is in the figures by itself, takes longer. The last
+line is one JSON; --out keeps it as a file, where --time puts its figures beside what is there.
 """
 
 import argparse
@@ -233,29 +239,72 @@ def _short(point: dict[str, float]) -> str:
     return " ".join(f"{name} {value:.4f}" for name, value in point.items())
 
 
-def one_by_one(measured: Measured) -> dict[str, float]:
-    """The median milliseconds of processor time of one user alone, with caps and without."""
-    out = {}
-    for name, options in (
-        ("mmr", {}),
-        ("dpp", {"method": "dpp"}),
-        ("mmr with caps and calibration", {"caps": {"category": 8}, "calibration": Calibration(weight=0.2)}),
+def with_drawn_columns(catalogue: Catalogue) -> Catalogue:
+    """The catalogue with margins, dates and sixty brands by chance, for boosts and caps."""
+    rng, n = np.random.default_rng(0), len(catalogue)
+    table = catalogue.table
+    for name, values in (
+        ("margin", pa.array(rng.random(n))),
+        ("created", pa.array(rng.integers(0, 10**12, n), pa.timestamp("ms"))),
+        ("brand", pa.array([f"brand {code}" for code in rng.integers(60, size=n)])),
     ):
-        spent = []
-        for line in range(min(200, len(measured.ranking))):
-            one = Ranking(measured.ranking.rows[[line]], measured.ranking.scores[[line]])
-            own = measured.test.histories.take([line])
-            began = time.process_time()
-            rerank(
-                one,
-                RerankOptions(k=WIDE, **options),  # type: ignore[arg-type]
-                catalogue=measured.catalogue,
-                embeddings=measured.vectors,
-                histories=own,
-            )
-            spent.append((time.process_time() - began) * 1000)
-        out[name] = round(float(np.median(spent)), 3)
-    return out
+        kept = table.drop_columns(name) if name in table.column_names else table
+        table = kept.append_column(name, values)
+    return Catalogue(catalogue.items, table)
+
+
+FIRST = "caps, calibration, items not read before"
+CAPS, MIX = {"category": 8}, Calibration(weight=0.2)
+BOOSTS, EXPLORED = {"margin": 0.1, "created": 0.1}, Exploration(places=(2, 5, 11), rate=0.7)
+COMBINATIONS: dict[str, dict[str, Any]] = {
+    "alone": {},
+    "caps": {"caps": CAPS},
+    "calibration": {"calibration": MIX},
+    "boosts": {"boosts": BOOSTS},
+    "explore": {"exploration": EXPLORED},
+    "caps, boosts, explore": {"caps": CAPS, "boosts": BOOSTS, "exploration": EXPLORED},
+    "caps, calibration": {"caps": CAPS, "calibration": MIX},
+    "caps, calibration, boosts, explore": {
+        "caps": CAPS, "calibration": MIX, "boosts": BOOSTS, "exploration": EXPLORED,
+    },
+    "the same, a second cap, a minimum, duplicates": {
+        "caps": {**CAPS, "brand": 2}, "calibration": MIX, "boosts": BOOSTS, "exploration": EXPLORED,
+        "minimums": {"brand": {"brand 3": 2}}, "duplicates": 0.95,
+    },
+}  # fmt: skip
+
+
+def one_by_one(measured: Measured, users: int = 200) -> dict[str, dict[str, float]]:
+    """The median milliseconds of processor time of one user alone, by method and combination."""
+    shop = with_drawn_columns(measured.catalogue)
+    spent: dict[str, dict[str, list[float]]] = {}
+    for line in range(min(users, len(measured.ranking))):
+        found, scores = measured.ranking.rows[line], measured.ranking.scores[line]
+        own = measured.test.histories.take([line])
+        for method in ("by score", *METHODS):
+            of = spent.setdefault(method, {})
+            first = {FIRST: COMBINATIONS["caps, calibration"]} if method == "by score" else {}
+            for name, options in {**first, **COMBINATIONS}.items():
+                one = Ranking(found[None], scores[None])
+                dials: dict[str, Any] = {"diversity": 0.0} if method == "by score" else {"method": method}
+                began = time.process_time()
+                rerank(
+                    one,
+                    RerankOptions(k=WIDE, **dials, **options),
+                    catalogue=shop,
+                    embeddings=measured.vectors,
+                    histories=own,
+                )
+                of.setdefault(name, []).append(time.process_time() - began)
+            if method in METHODS:
+                scaled = (scores - scores.min()) / (scores.max() - scores.min())
+                began = time.process_time()
+                pyversity.diversify(measured.vectors.vectors[found], scaled, WIDE, method, 0.3)
+                of.setdefault("pyversity, alone", []).append(time.process_time() - began)
+    return {
+        method: {name: round(1e3 * float(np.median(times)), 3) for name, times in of.items()}
+        for method, of in spent.items()
+    }
 
 
 def main() -> None:
@@ -264,12 +313,21 @@ def main() -> None:
     parser.add_argument("--on", choices=("beauty", "movies"), default="beauty")
     parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--frontier", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--time", action="store_true", help="nothing but the time of one user alone")
     parser.add_argument("--pages", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     data = Path(os.environ["MMRECO_DATA"])
     measured = Measured({"beauty": beauty, "movies": movies}[asked.on](data), asked.users, asked.seed)
+    path = None if asked.out is None else asked.out / f"rerank-{asked.on}-{asked.seed}.json"
+    if asked.time:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {}
+        result["ms_one_user"] = one_by_one(measured)
+        print(json.dumps(result["ms_one_user"]))
+        if path is not None:
+            path.write_text(json.dumps(rounded(result)) + "\n", encoding="utf-8")
+        return
     result = {
         "on": asked.on,
         "users": len(measured.ranking),
@@ -279,8 +337,8 @@ def main() -> None:
         "violated_caps": violated(asked.pages, asked.seed),
     }
     text = json.dumps(rounded(result))
-    if asked.out is not None:
-        (asked.out / f"rerank-{asked.on}-{asked.seed}.json").write_text(text + "\n", encoding="utf-8")
+    if path is not None:
+        path.write_text(text + "\n", encoding="utf-8")
     print(text)
 
 

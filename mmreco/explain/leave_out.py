@@ -25,10 +25,10 @@ from mmreco.protocols import Recommends
 __all__ = ["Carriers", "Effects", "LeaveOut", "carriers", "every_unit"]
 
 _LATEST = 256  # different items of a history that are looked at, the latest
-_RECENT, _RUNS = 24, 16  # of a longer history the latest items stand for themselves, the others in so many runs
-_ALONE = 32  # items that are left out alone, of the runs that matter most
-_WEIGHTY = {2: 32, 3: 32, 4: 16, 5: 12}  # of them, those whose sets of this size are thought through
-_TRIED = 8  # sets of a size that the model is asked without
+_RECENT, _RUNS = 12, 16  # of a longer history the latest items stand for themselves, the others in so many runs
+_ALONE = 24  # items that are left out alone, of the runs that matter most
+_WEIGHTY = {2: 28, 3: 28, 4: 16, 5: 12}  # of them, those whose sets of this size are thought through
+_TRIED = 6  # sets of a size that the model is asked without
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ class Carriers:
 def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
     """A smallest set of units without which `item` is not among the first `k`; else one that lowers it most.
 
-    Units are left out alone; where that is not enough pairs are, then threes, ... : of each size the eight sets that
+    Units are left out alone; where that is not enough pairs are, then threes, ... : of each size the six sets that
     would lower it most if the effects of units added up, as they do in linear models.
 
     Parameters
@@ -202,7 +202,7 @@ def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
 def _left_out_alone(asked: LeaveOut, item: int) -> tuple[I64, I64, F32]:
     """The units that are left out alone, `(u,)`, and the answers `(1 + u, width)` with all and without each of them."""
     m = len(asked.units)
-    if m <= _ALONE:
+    if m <= _RECENT + _RUNS:
         rows, scores = asked.answers(every_unit(m)[1:])
         return np.arange(m), np.concatenate([asked.whole[0], rows]), np.concatenate([asked.whole[1], scores])
     age = np.arange(m)[::-1]
@@ -213,13 +213,13 @@ def _left_out_alone(asked: LeaveOut, item: int) -> tuple[I64, I64, F32]:
     effects = _effects(rows, scores, item, asked.k)
     effect = effects.margins[1:]
     weighty = np.lexsort((age, effect[run]))[:_ALONE]
-    recent = age[weighty] < _RECENT
-    known, asked_for = weighty[recent], weighty[~recent]
-    if (effects.ranks[1 + age[known]] > asked.k).any():
-        asked_for = asked_for[:0]  # one of the latest does it alone: there is no smaller set
+    single = np.bincount(run)[run[weighty]] == 1
+    known, asked_for = weighty[single], weighty[~single]
+    if (effects.ranks[1 + run[known]] > asked.k).any():
+        asked_for = asked_for[:0]  # one item does it alone: there is no smaller set
     else:
         asked_for = asked_for[effect[run[asked_for]] < effects.margins[0]]
-    lines = np.concatenate([[0], 1 + age[known]])
+    lines = np.concatenate([[0], 1 + run[known]])
     units = np.concatenate([known, asked_for])
     if not len(asked_for):
         return units, rows[lines], scores[lines]

@@ -46,36 +46,35 @@ class Mix:
         self.known: Bool = there.any(axis=2).ravel()
         self.all_known = bool(self.known.all())
         # A candidate's value brings as much as the same value of any other with as many: `worth[number, many - 1]`.
-        self.cells = self.of_place * w + (many - 1).ravel()  # (w, n * m)
+        self.cells = self.of_place.reshape(w, n, m) * w + (many - 1)  # (w, n, m)
         self.adds = (1 - _ALPHA) / np.arange(1, w + 1)
         self.worth = np.zeros((len(self.line) + 1, w), dtype=np.float32)
+        self.worth_owned = self.worth[:-1]
         self.size = np.ones(n)  # of each page with the next item
         self.lends = _ALPHA * self.wanted
         self.lent = np.append(self.lends, 1.0)  # (owned + 1,): `lent` times the size, before the next item
+        self.lent_owned = self.lent[:-1]
 
     def nearer(self) -> F32:
         """How much less the divergence is with each candidate, in nats, but for a number a question, shape `(n, m)`."""
-        lent = self.lent[:-1]
-        grown = np.log1p(self.adds / lent[:, None])
-        np.multiply(self.wanted[:, None], grown, out=self.worth[:-1], casting="same_kind")
+        grown = np.log1p(self.adds / self.lent_owned[:, None])
+        np.multiply(self.wanted[:, None], grown, out=self.worth_owned, casting="same_kind")
         nearer: F32 = np.add.reduce(self.worth.take(self.cells), axis=0)
-        if not self.all_known:
-            nearer = np.where(self.known, nearer, self._unchanged().repeat(len(nearer) // len(self.size)))
-        return nearer.reshape(len(self.size), -1)
+        return nearer if self.all_known else np.where(self.known.reshape(nearer.shape), nearer, self._unchanged())
 
     def _unchanged(self) -> F32:
-        """What `nearer` is for candidates of no value, which leave the mix as it is, shape `(n,)`."""
-        size, lent = self.size[self.line], self.lent[:-1]
+        """What `nearer` is for candidates of no value, which leave the mix as it is, shape `(n, 1)`."""
+        size, lent = self.size[self.line], self.lent_owned
         given = lent - self.lends * size
         same = given * (size / np.maximum(size - 1, 1)) + self.lends * size
         logs = self.wanted * np.log(same / lent)
-        return np.bincount(self.line, weights=logs, minlength=len(self.size)).astype(np.float32)
+        return np.bincount(self.line, weights=logs, minlength=len(self.size)).astype(np.float32)[:, None]
 
     def choose(self, chosen: I64) -> None:
         """Add what each question has chosen, shape `(n,)`, as places among the `n * m` candidates of all questions."""
         known = self.known[chosen]
         self.lent[self.of_place.take(chosen, axis=1)] += self.part[chosen]
-        self.lent[:-1] += self.lends if self.all_known else self.lends * known[self.line]
+        self.lent_owned += self.lends if self.all_known else self.lends * known[self.line]
         self.size += known
 
 

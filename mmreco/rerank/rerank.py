@@ -118,6 +118,7 @@ class _Pages:
         self.minimums: list[Minimum] = []
         self.owed = sum(least for each in options.minimums.values() for least in each.values())
         self.mix: Mix | None = None
+        self.weight = np.float32(0 if options.calibration is None else options.calibration.weight)
         if catalogue is not None:
             met, place = _each_once(np.maximum(ranking.rows, 0))
             for column, weight in options.boosts.items():
@@ -187,10 +188,9 @@ class _Pages:
 
     def _values(self) -> F32:
         values = self.gains.values()
-        if self.mix is None or self.options.calibration is None:
+        if self.mix is None:
             return values
-        weight = np.float32(self.options.calibration.weight)
-        balanced: F32 = (1 - weight) * values + weight * self.mix.nearer()
+        balanced: F32 = (1 - self.weight) * values + self.weight * self.mix.nearer()
         return balanced
 
     def _choose(self, chosen: I64, live: Bool, place: int) -> None:
