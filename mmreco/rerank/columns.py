@@ -174,7 +174,7 @@ def _as_numbers(array: pa.ChunkedArray, name: str) -> F64:
 
 def _column(catalogue: Catalogue, column: str) -> pa.ChunkedArray:
     if column not in catalogue.table.column_names:
-        there = ", ".join(catalogue.table.column_names)
+        there = ", ".join(catalogue.table.column_names) or "none"
         raise DataError(f"catalogue: no column {column!r}; there are {there}")
     return catalogue.table[column]
 
