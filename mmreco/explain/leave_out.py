@@ -25,10 +25,10 @@ from mmreco.protocols import Recommends
 __all__ = ["Carriers", "Effects", "LeaveOut", "carriers", "every_unit"]
 
 _LATEST = 256  # different items of a history that are looked at, the latest
-_RECENT, _RUNS = 12, 16  # of a longer history the latest items stand for themselves, the others in so many runs
-_ALONE = 24  # items that are left out alone, of the runs that matter most
+_RECENT, _RUNS = 16, 16  # of a longer history the latest items stand for themselves, the others in so many runs
+_ALONE = 28  # items that are left out alone, of the runs that matter most
 _WEIGHTY = {2: 28, 3: 28, 4: 16, 5: 12}  # of them, those whose sets of this size are thought through
-_TRIED = 6  # sets of a size that the model is asked without
+_TRIED = 8  # sets of a size that the model is asked without
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ class Carriers:
 def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
     """A smallest set of units without which `item` is not among the first `k`; else one that lowers it most.
 
-    Units are left out alone; where that is not enough pairs are, then threes, ... : of each size the six sets that
+    Units are left out alone; where that is not enough pairs are, then threes, ... : of each size the eight sets that
     would lower it most if the effects of units added up, as they do in linear models.
 
     Parameters
