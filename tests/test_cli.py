@@ -405,3 +405,29 @@ def test_demo_prints_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("mmreco.demo.run", run)  # the job itself is tested in tests/demo
     assert ask("demo", "--out", tmp_path, "--seed", 3)["queries"] == {"红色连衣裙": 9}
     assert asked == [(tmp_path, 3, True)]
+
+
+def test_a_place_that_is_not_ours_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    options = ["--items", str(tmp_path / "no such table.csv"), "--out", str(tmp_path / "mine")]
+    assert "exists and is not an mmreco artefact" in refuse("fit", *options)  # the table was not even looked for
+
+
+@pytest.mark.parametrize("command", [("audit",), ("experiment", "report")])
+def test_what_is_no_event_store_is_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("these are notes")
+    for where, words in (
+        (str(tmp_path / "notes.txt"), "is a file of something else; expected a database of SQLite"),
+        ("postgresql+psycopg://localhost:1/shop", "the database cannot be read"),
+    ):
+        if where.startswith("postgresql"):
+            pytest.importorskip("psycopg")
+        assert words in refuse(*command, where)
+
+
+def test_a_needed_column_that_is_read_as_another_is_told(tmp_path: Path) -> None:
+    items = tmp_path / "items.csv"
+    items.write_text("item_id,name\na,hat\n")
+    told = refuse("fit", "--items", items, "--rename", "items.title=item_id", "--out", tmp_path / "out")
+    assert "'item_id' is read as 'title', and it is needed" in told

@@ -1,13 +1,12 @@
 """What an experiment of the service says: `mmreco experiment report`."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mmreco.cli.app import Json, app, print_figures
-from mmreco.errors import DataError, MissingExtraError
+from mmreco.cli.event_store import event_store
 
 __all__ = ["report"]
 
@@ -37,23 +36,18 @@ def report(
     Example: mmreco experiment report artefact.events.db
     Example: mmreco experiment report artefact.events.db --policy candidate/ --json
     """
-    try:
-        from mmreco.service.events import EventStore
-        from mmreco.service.experiments.policy import policy_value
-        from mmreco.service.experiments.report import experiment_report
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"experiment needs {error.name}; run: pip install 'mmreco[serve]'") from error
     from mmreco.recommender import Recommender
 
-    if "://" not in store and not os.path.isfile(store):
-        raise DataError(f"{store}: no such event store; expected the file or the URL that `mmreco serve` wrote to")
     kinds = outcome or ["click", "purchase"]
-    opened = EventStore.open(store)
-    found = experiment_report(opened, name, kinds=kinds, level=level)
-    figures: dict[str, Any] = found.to_dict()
-    text = str(found)
-    if policy is not None:
-        value = policy_value(Recommender.load(policy), opened, found.name, kind=kinds[0])
-        figures["policy"] = value.to_dict()
-        text = f"{text}\n{value}"
+    with event_store("experiment", store) as opened:
+        from mmreco.service.experiments.policy import policy_value
+        from mmreco.service.experiments.report import experiment_report
+
+        found = experiment_report(opened, name, kinds=kinds, level=level)
+        figures: dict[str, Any] = found.to_dict()
+        text = str(found)
+        if policy is not None:
+            value = policy_value(Recommender.load(policy), opened, found.name, kind=kinds[0])
+            figures["policy"] = value.to_dict()
+            text = f"{text}\n{value}"
     print_figures(figures, as_json, lambda: text)

@@ -58,7 +58,9 @@ def fit(
     Example: mmreco fit --items items.csv --events events.csv --model EASE --out artefact/
     """
     from mmreco.recommender import Recommender
+    from mmreco.storage.artefact import require_place
 
+    require_place(out)  # before anything is trained
     start = perf_counter()
     dataset = read_dataset(items=items, events=events, reviews=reviews, users=users, images=images, rename=rename)
     teaches = bool((dataset.interactions.lengths > 1).any())  # without, the recommender chooses

@@ -1,6 +1,5 @@
 """Commands for those who answer for shoppers' data: `mmreco pseudonymise | audit`."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mmreco.cli.app import Json, app, print_figures
-from mmreco.errors import DataError, MissingExtraError
+from mmreco.cli.event_store import event_store
+from mmreco.errors import DataError
 
 __all__ = ["audit", "pseudonymise"]
 
@@ -58,15 +58,10 @@ def audit(
     \b
     Example: mmreco audit artefact.events.db
     """
-    try:
+    with event_store("audit", store) as opened:
         from mmreco.service.audit import acts
-        from mmreco.service.events import EventStore
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"audit needs {error.name}; run: pip install 'mmreco[serve]'") from error
 
-    if "://" not in store and not os.path.isfile(store):
-        raise DataError(f"{store}: no such event store; expected the file or the URL that `mmreco serve` wrote to")
-    found = acts(EventStore.open(store))
+        found = acts(opened)
     lines = [
         f"{datetime.fromtimestamp(one.received / 1000, UTC):%Y-%m-%d %H:%M:%S} {one.who or '-'} {one.action} "
         f"{one.touched}"

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from mmreco.cli.app import Artefact, Json, app, print_figures
+from mmreco.cli.event_store import event_store
 from mmreco.cli.serve import beside
-from mmreco.errors import MissingExtraError
 
 __all__ = ["refit"]
 
@@ -34,14 +34,9 @@ def refit(
     \b
     Example: mmreco refit artefact/
     """
-    try:
-        from mmreco.service.events import EventStore
+    with event_store("refit", events or beside(artefact), make=True) as store:
         from mmreco.service.refitting import refit as refitted
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"refit needs {error.name}; run: pip install 'mmreco[serve]'") from error
 
-    store = EventStore.open(events or beside(artefact))
-    verdict = refitted(artefact, store, from_scratch=from_scratch, progress=True)
-    store.close()
+        verdict = refitted(artefact, store, from_scratch=from_scratch, progress=True)
     words = f"{verdict.taken} takes over" if verdict.taken else f"{verdict.generation} stays"
     print_figures(asdict(verdict), as_json, lambda: f"{words}: {verdict.reason}")

@@ -7,13 +7,17 @@ from typing import Any
 
 import sqlalchemy as sql
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from mmreco.errors import DataError
 
-__all__ = ["create", "open_engine", "vacuum"]
+__all__ = ["FAULTS", "create", "open_engine", "vacuum"]
 
+FAULTS = (SQLAlchemyError,)
+"""What a database raises that is away, full, or none."""
+
+_SQLITE = b"SQLite format 3\0"  # how its files begin
 _BUSY_SECONDS = 10  # how long a writer waits for another process's transaction, a request for a free connection
 _AWAY_SECONDS = 5  # after which a PostgreSQL that does not answer is away
 _ONE_AT_A_TIME = 0x6D6D7265636F  # the advisory lock of whoever sets a database up
@@ -27,7 +31,7 @@ def open_engine(url: str | Path) -> Engine:
     Raises
     ------
     DataError
-        The URL cannot be read, or its driver is not installed.
+        The URL cannot be read, its driver is not installed, or a path is that of something else.
     """
     try:
         where = make_url(url) if isinstance(url, str) and "://" in url else URL.create("sqlite", database=str(url))
@@ -95,6 +99,12 @@ def _sqlite(where: URL) -> Engine:
     if where.database in (None, "", ":memory:"):
         raise DataError("events: a SQLite in memory is lost with the process; give the path of a file")
     path = Path(str(where.database))
+    if path.is_dir():
+        raise DataError(f"events: {path} is a folder; give the path of a file")
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(len(_SQLITE)) != _SQLITE:
+                raise DataError(f"events: {path} is a file of something else; expected a database of SQLite, or none")
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # behaviour is nobody else's business
     engine = sql.create_engine(

@@ -57,6 +57,7 @@ __all__ = [
     "open_artefact",
     "publish",
     "read_artefact",
+    "require_place",
     "retire",
     "settled",
     "verify",
@@ -107,7 +108,7 @@ def publish(
     """
     top = path_of("folder", folder)
     try:
-        _require_artefact(top, beside)
+        require_place(top, beside)
         top.mkdir(parents=True, exist_ok=True)
         with nullcontext() if locked else hold(top):
             fresh = begin(top, kind)
@@ -122,7 +123,15 @@ def publish(
         raise DataError(f"{top}: cannot be written ({reason}); what was there before still counts") from error
 
 
-def _require_artefact(top: Path, beside: Collection[str]) -> None:
+def require_place(folder: str | Path, beside: Collection[str] = ()) -> None:
+    """Refuse a folder that `publish` would not write to, so that it is known before the work is done.
+
+    Raises
+    ------
+    DataError
+        It exists and holds something that is not an artefact, or is no folder.
+    """
+    top = path_of("folder", folder)
     if not os.path.lexists(top):
         return
     if not top.is_dir():

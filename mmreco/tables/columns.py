@@ -74,6 +74,10 @@ def columns_of(
             mend = f"say which it is: columns={{{name!r}: ...}}, or --rename in a shell"
             raise DataError(f"column {name!r} is missing; the table has {names_there}; {mend}")
     taken = set(own.values())
+    for name in needed:
+        if name in taken and name not in own:
+            other = next(ours for ours, theirs in own.items() if theirs == name)
+            raise DataError(f"columns: {name!r} is read as {other!r}, and it is needed; say which column is {name!r}")
     chosen = {**{n: n for n in series if n not in taken and n not in own}, **own}
     if wanted is not None:
         chosen = {n: chosen[n] for n in wanted if n in chosen}

@@ -13,7 +13,7 @@ import re
 import threading
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -38,6 +38,9 @@ why will with would you your yours
 STOP_WORDS: frozenset[str] = frozenset(_STOP.split())
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_HIRAGANA, _KATAKANA, _HANGUL = "\u3041-\u309f", "\u30a0-\u30ff\u31f0-\u31ff", "\u1100-\u11ff\u3130-\u318f\uac00-\ud7ff"
+_KANA = re.compile(f"[{_HIRAGANA}{_KATAKANA}]")
+_WRITINGS = re.compile(f"[{_HIRAGANA}]+|[{_KATAKANA}]+|[{_HANGUL}]+|[^{_HIRAGANA}{_KATAKANA}{_HANGUL}]+")
 # Points and vowel signs of Hebrew and Arabic, which most writers leave out, and what only shapes letters: soft hyphens,
 # joiners, the Arabic bar, variation selectors. A word is the same with and without them.
 _UNWRITTEN = (
@@ -60,7 +63,8 @@ def segment(text: str) -> list[str]:
     """The words of `text` in order, folded to one width, case and spelling, stop words left out.
 
     Full-width letters and other compatibility forms are folded first (Unicode NFKC), traditional Chinese characters to
-    simplified ones, and the points of Hebrew and Arabic are left out. Marks that make a letter (Hindi, Thai) stay. Of
+    simplified ones, and the points of Hebrew and Arabic are left out. Japanese is cut where its writing changes, from
+    Chinese characters to either kana. Marks that make a letter (Hindi, Thai) stay. Of
     a text the first 100,000 characters count (see `mmreco.text.bounds`).
 
     Raises
@@ -81,19 +85,33 @@ def segment(text: str) -> list[str]:
 def _words(text: str, cut: "_Cut") -> list[str]:
     words: list[str] = []
     pattern = _word(text.isascii())
-    for match in pattern.finditer(_in_one_form(text)):
-        run = match.group()
+    for run in _runs(pattern, _in_one_form(text)):
         if _HAN.search(run):
             parts = (run[start : start + _RUN] for start in range(0, len(run), _RUN))
             for piece in (piece for part in parts for piece in cut(part.upper())):  # the dictionary writes T恤 and U盘
-                word = piece.lower()
+                word = _small(piece)
                 if word.isalnum():
                     words.append(word)
                 else:  # 1.5, or the apostrophe that jieba hands on
                     words.extend(pattern.findall(word))
         else:
-            words.append(_POSSESSIVE.sub("", run.lower()).translate(_DROPPED))
+            words.append(_POSSESSIVE.sub("", _small(run)).translate(_DROPPED))
     return [word for word in words if word not in STOP_WORDS]
+
+
+def _runs(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    """The words of a text, Chinese ones still together; Japanese ones end where the kind of writing changes."""
+    for match in pattern.finditer(text):
+        run = match.group()
+        if run.isascii() or not _KANA.search(run):
+            yield run
+        else:
+            yield from _WRITINGS.findall(run)
+
+
+def _small(word: str) -> str:
+    """The word in small letters, alike for whoever writes capitals: STRASSE and Straße, İSTANBUL and istanbul."""
+    return word.lower() if word.isascii() else word.casefold().replace("i\u0307", "i")
 
 
 def _in_one_form(text: str) -> str:

@@ -30,7 +30,7 @@ from mmreco.text.segmentation import STOP_WORDS, Segmenter, is_chinese, segment,
         ("1.5米", ["1.5", "米"]),
         ("end.Next", ["end", "next"]),
         ("不好看，没有用", ["不", "好看", "没有", "用"]),
-        ("café Straße", ["café", "straße"]),
+        ("café Straße", ["café", "strasse"]),
         ("_-'. \n☺", []),
         ("\ud800red", ["red"]),
         ("手機殼", ["手机", "壳"]),
@@ -190,3 +190,24 @@ def test_traditional_and_simplified_texts_meet() -> None:
     encoder = LexicalEncoder(dim=4).fit(titles)
     first, second = encoder.encode(["手機殼", "手机壳"])
     assert float(first @ second) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("日本語のドレス", ["日本语", "の", "ドレス"]),
+        ("黒いワンピース", ["黒", "い", "ワンピース"]),
+        ("のドレス", ["の", "ドレス"]),
+        ("ｶｰﾃﾞｨｶﾞﾝ", ["カーディガン"]),
+        ("Tシャツ", ["t", "シャツ"]),
+        ("한국어 원피스 LG전자", ["한국어", "원피스", "lg전자"]),
+    ],
+)
+def test_japanese_is_cut_where_its_writing_changes(text: str, words: list[str]) -> None:
+    """A dress is found among Chinese characters and alone: ドレス was cut letter by letter beside them."""
+    assert segment(text) == words
+
+
+@pytest.mark.parametrize(("one", "other"), [("Straße", "STRASSE"), ("İstanbul", "istanbul"), ("ΜΑΎΡΟΣ", "μαύρος")])
+def test_capitals_meet_small_letters_in_every_script(one: str, other: str) -> None:
+    assert segment(one) == segment(other)
