@@ -15,6 +15,7 @@ from mmreco.errors import DataError
 
 __all__ = [
     "id_strings",
+    "is_table",
     "listed",
     "path_of",
     "require_kind",
@@ -54,11 +55,16 @@ def listed(what: str, given: Sequence[Any]) -> list[Any]:
     """
     if isinstance(given, (str, Path)):
         raise DataError(f"{what}: {str(given)!r} is a single value; give a list, e.g. [{str(given)!r}]")
-    if isinstance(given, _Table):  # a walk through it gives the names of its columns
+    if is_table(given):  # a walk through it gives the names of its columns
         raise DataError(f"{what}: a table, {type(given).__name__}; expected a list, e.g. table['column'].to_list()")
     if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
         raise DataError(f"{what}: {given!r:.80}; expected a list")
     return given.to_pylist() if isinstance(given, (pa.Array, pa.ChunkedArray)) else list(given)
+
+
+def is_table(given: object) -> bool:
+    """Whether it is a dataframe, of any library."""
+    return isinstance(given, _Table)
 
 
 def takes(function: object, n: int) -> bool:

@@ -14,6 +14,7 @@ I64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 F64 = npt.NDArray[np.float64]
 
+_NO_NUMBERS = "cmMUS"  # complex numbers, times and text, which numpy would cast
 _CHUNK = 1 << 22  # values processed together, so that a memory-mapped array is not pulled in whole
 
 
@@ -26,8 +27,11 @@ def frozen(array: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         It holds something that is no such number, or lines of several lengths.
     """
     try:
-        view = np.ascontiguousarray(array, dtype=dtype).view()
-    except (TypeError, ValueError) as error:
+        given = np.asarray(array)
+        if given.dtype.kind in _NO_NUMBERS and np.dtype(dtype).kind in "fiu" and given.size:
+            raise TypeError(f"it holds {given.dtype}")
+        view = np.ascontiguousarray(given, dtype=dtype).view()
+    except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{array!r:.80}: expected an array of {np.dtype(dtype)} ({error})") from error
     view.flags.writeable = False
     return view

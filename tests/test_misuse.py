@@ -24,6 +24,7 @@ from mmreco.data.reviews import Reviews
 from mmreco.datasets.amazon import amazon_reviews
 from mmreco.datasets.movielens import movielens
 from mmreco.embedding.sources import folder_pictures
+from mmreco.encoders.text.lexical import LexicalEncoder
 from mmreco.errors import DataError, MMRecoError, UnknownIdError
 from mmreco.evaluation import Range, compare, tune
 from mmreco.filters import mask
@@ -111,6 +112,17 @@ def _shop() -> Dataset:
 SHOP = _shop()
 OPEN = Recommender.fit(SHOP, model=EASE(l2=1.0), image=[])
 LEXICAL = LexicalIndex.build(SHOP.catalogue)
+
+
+class Fake:
+    """A model of somebody else's."""
+
+    def __init__(self, answer: Callable[[Request], Any]) -> None:
+        self.recommend = answer
+
+
+def _answered_by(answer: Callable[[Request], Any]) -> Any:
+    return Recommender.fit(SHOP, model=Fake(answer), text=[], image=[]).recommend(["0"], k=2)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +238,7 @@ LEXICAL = LexicalIndex.build(SHOP.catalogue)
         (lambda: Limits(body="1MB"), "body='1MB': expected a whole number of 1 or more"),
         (lambda: Limits(waiting=0), "waiting=0: expected a whole number of 1 or more"),
         (lambda: Embeddings(["a"], np.eye(1)), "embeddings: ids: given a list; expected IdMap"),
-        (lambda: Embeddings(ITEMS, "vectors"), "'vectors': expected an array of float32 (could"),
+        (lambda: Embeddings(ITEMS, "vectors"), "'vectors': expected an array of float32 (it holds <U7)"),
         (lambda: IdMap.of(5), "ids: 5; expected a list"),
         (lambda: IdMap(["a"]), "ids: given a list; expected an Arrow array, or"),
         (lambda: ITEMS.rows(5), "ids: given a int; expected a list of ids"),
@@ -243,6 +255,24 @@ LEXICAL = LexicalIndex.build(SHOP.catalogue)
         (lambda: MODELS[["EASE"]], "model ['EASE']: expected one of Popular"),
         (lambda: Ranking.from_scores(np.array([["a"]]), 1), "scores of <U1; expected numbers"),
         (lambda: Ranking.from_scores(np.array([[1j]]), 1), "scores of complex128; expected numbers"),
+        (lambda: VectorIndex(VECTORS, quality="HNSW0"), "0 is no number for FAISS there; expected 2 to 512"),
+        (lambda: VectorIndex(VECTORS, quality="HNSW1,Flat"), "1 is no number for FAISS there; expected 2 to 512"),
+        (lambda: VectorIndex(VECTORS, quality="HNSW4,PQ2x0"), "0 is no number for FAISS there; expected 1 to 16"),
+        (lambda: VectorIndex(VECTORS, quality="IVF" + "9" * 12), "expected 1 to 16,777,216"),
+        (lambda: VectorIndex(VECTORS, quality="Flat," * 100), "200 characters at most"),
+        (lambda: Embeddings(ITEMS, np.eye(4) * 1j), "expected an array of float32 (it holds complex128)"),
+        (lambda: Embeddings(ITEMS, np.full((4, 2), np.datetime64("2026-01-01"))), "it holds datetime64"),
+        (lambda: Embeddings(ITEMS, np.full((4, 2), "1")), "it holds <U1"),
+        (lambda: LexicalEncoder().fit(pd.DataFrame({"title": ["red"]})), "texts: given a DataFrame; expected a list"),
+        (lambda: _answered_by(lambda request: None), "Fake.recommend answered a NoneType; expected a Ranking of shape"),
+        (
+            lambda: _answered_by(lambda request: RANKING),
+            "Fake.recommend answered rows of shape (1, 4); expected a Ranking of shape (1, 2)",
+        ),
+        (
+            lambda: _answered_by(lambda request: Ranking.from_scores(np.zeros((1, 9)), 2, rows=np.full((1, 9), 7))),
+            "Fake.recommend answered row 7 of 4 items",
+        ),
         (lambda: OPEN.recommend(pa.table({"user_id": ["0"]})), "users: a table, Table; expected a list, e.g."),
         (lambda: OPEN.similar(SHOP.catalogue.table.to_pandas()), "items: a table, DataFrame; expected a list"),
         (lambda: OPEN.recommend(["0"], at=10**30), "below 2**63"),

@@ -25,7 +25,7 @@ def trained(faiss: Any, factory: str, vectors: F32) -> Any:
     """
     try:
         index = faiss.index_factory(vectors.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         raise DataError(
             f"quality={factory!r}: neither a word of the index nor a factory string of FAISS "
             f"({reason(error)}); expected 'exact', 'high', 'fast', 'small' or, say, 'IVF1024,SQ8'; "
@@ -45,7 +45,7 @@ def trained(faiss: Any, factory: str, vectors: F32) -> Any:
             index.add_with_ids(vectors[order], order)
         else:
             index.add(vectors)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         raise DataError(
             f"quality={factory!r}: cannot be built over {len(vectors)} vectors ({reason(error)}); "
             "take another quality, or leave it out"
@@ -69,6 +69,6 @@ def _sample(faiss: Any, inner: Any, vectors: F32) -> F32:
     return np.ascontiguousarray(vectors[np.sort(rows)])
 
 
-def reason(error: RuntimeError) -> str:
+def reason(error: RuntimeError | MemoryError) -> str:
     """What FAISS complains of, without its source line."""
     return str(error).rpartition(": ")[2].strip()[-160:]

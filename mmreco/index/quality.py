@@ -10,6 +10,7 @@ are found by a graph over their centres (1,000,000 x 128, 4,096 lists: one query
 recall, a thousand together the same; with 1,024 lists it gains nothing).
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,14 @@ _ID_BYTES = 8  # of an item in a list
 _A_LIST = 39  # items a list needs to be trained on
 _MANY = 4_096  # lists from which a graph over their centres finds them sooner than a look at all
 _CODES_FROM = 32  # numbers a vector from which codes save more than links cost
+
+
+_LONGEST = 200  # characters of a factory string
+_BOUNDS = (  # what a number in a factory string may be, from where it stands
+    (r"(?:HNSW|NSG|CAGRA)(\d+)", 2, 512),  # links
+    (r"\dx(\d+)", 1, 16),  # bits of a code word
+    (r"(\d+)", 1, 1 << 24),
+)
 
 
 @dataclass(frozen=True)
@@ -80,16 +89,27 @@ def chosen(quality: str, n: int, dim: int, memory: int | None) -> str:
     Raises
     ------
     DataError
-        `quality` is not text, or `memory` is not a whole number of 0 or more.
+        `quality` is not text or holds a number that FAISS dies of, or `memory` is not a whole number of 0 or more.
     """
     if not isinstance(quality, str) or not quality:
         raise DataError(f"quality={quality!r}: expected {', '.join(map(repr, QUALITIES))} or a FAISS factory string")
     if memory is not None and (isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 0):
         raise DataError(f"memory={memory!r}: expected bytes, a whole number of 0 or more")
     if quality not in QUALITIES:
+        _require_bearable(quality)
         return quality
     fitting = [one.factory for one in recipes(quality, n, dim) if memory is None or one.bytes <= memory]
     return fitting[0] if fitting else ""
+
+
+def _require_bearable(factory: str) -> None:
+    """Refuse numbers that FAISS follows into the end of the process: no links, no bits, sizes beyond all memory."""
+    if len(factory) > _LONGEST or not (factory.isascii() and factory.isprintable()):
+        raise DataError(f"quality={factory[:40]!r}: expected a factory string of FAISS, {_LONGEST} characters at most")
+    for name, least, most in _BOUNDS:
+        odd = next((n for n in re.findall(name, factory) if not least <= int(n) <= most), None)
+        if odd is not None:
+            raise DataError(f"quality={factory!r}: {odd} is no number for FAISS there; expected {least} to {most:,}")
 
 
 def _lists(n: int) -> int:

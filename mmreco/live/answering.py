@@ -13,6 +13,7 @@ from mmreco.errors import DataError
 from mmreco.live.state import State
 from mmreco.models.base import Model
 from mmreco.models.hybrid import fused_by_rank
+from mmreco.protocols import Recommends
 
 __all__ = ["LiveModel", "alike_by_behaviour", "alike_by_content", "fused", "lines", "popular", "recommended"]
 
@@ -52,7 +53,25 @@ def _asked_of_model(state: State, request: Request) -> Ranking:
         return space.model.recommend_from(space.index, request, items=space.index if space.grown else None)
     if state.model is None:
         raise DataError("recommend: the model was trained on no events; observe some, then refit")
-    return state.model.recommend(request)
+    return _answer_of(state.model, request, len(state.model_items))
+
+
+def _answer_of(model: Recommends, request: Request, n_items: int) -> Ranking:
+    """What a model answers, which may be somebody else's and not keep the promise.
+
+    Raises
+    ------
+    DataError
+        It is no `Ranking`, of another shape than was asked for, or of items that there are not.
+    """
+    ranking = model.recommend(request)
+    expected = (len(request), request.k)
+    if not isinstance(ranking, Ranking) or ranking.rows.shape != expected:
+        given = f"rows of shape {ranking.rows.shape}" if isinstance(ranking, Ranking) else f"a {type(ranking).__name__}"
+        raise DataError(f"{type(model).__name__}.recommend answered {given}; expected a Ranking of shape {expected}")
+    if ranking.rows.size and int(ranking.rows.max()) >= n_items:
+        raise DataError(f"{type(model).__name__}.recommend answered row {int(ranking.rows.max())} of {n_items} items")
+    return ranking
 
 
 def _narrowed(request: Request, items: IdMap) -> Request:

@@ -4,6 +4,9 @@ import re
 from collections.abc import Collection, Mapping, Set
 from typing import Any, Final
 
+import pyarrow as pa
+
+from mmreco.arguments import is_table
 from mmreco.errors import DataError
 from mmreco.text.bounds import LONGEST, bounded, is_blank
 
@@ -18,10 +21,12 @@ def require_texts(texts: Any) -> list[str]:
     Raises
     ------
     DataError
-        It is one string, a generator or anything else without order and length, or a text is not a string or not
-        Unicode; the first is named.
+        It is one string, a table, a generator or anything else without order and length, or a text is not a string or
+        not Unicode; the first is named.
     """
-    if isinstance(texts, (str, bytes)) or not isinstance(texts, Collection) or isinstance(texts, (Mapping, Set)):
+    if isinstance(texts, (pa.Array, pa.ChunkedArray)):
+        texts = texts.to_pylist()
+    if isinstance(texts, (str, bytes, Mapping, Set)) or not isinstance(texts, Collection) or is_table(texts):
         given = f"the text {texts!r:.40}" if isinstance(texts, str) else f"a {type(texts).__name__}"
         raise DataError(f"texts: given {given}; expected a list of texts, e.g. ['red dress']")
     every = list(texts)
