@@ -257,6 +257,7 @@ def _answered_by(answer: Callable[[Request], Any]) -> Any:
         (lambda: Ranking.from_scores(np.array([[1j]]), 1), "scores of complex128; expected numbers"),
         (lambda: VectorIndex(VECTORS, quality="HNSW0"), "0 is no number for FAISS there; expected 2 to 512"),
         (lambda: VectorIndex(VECTORS, quality="HNSW1,Flat"), "1 is no number for FAISS there; expected 2 to 512"),
+        (lambda: VectorIndex(VECTORS, quality="NSG4"), "4 is no number for FAISS there; expected 8 to 512"),
         (lambda: VectorIndex(VECTORS, quality="HNSW4,PQ2x0"), "0 is no number for FAISS there; expected 1 to 16"),
         (lambda: VectorIndex(VECTORS, quality="IVF" + "9" * 12), "expected 1 to 16,777,216"),
         (lambda: VectorIndex(VECTORS, quality="Flat," * 100), "200 characters at most"),

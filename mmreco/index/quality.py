@@ -36,7 +36,8 @@ _CODES_FROM = 32  # numbers a vector from which codes save more than links cost
 
 _LONGEST = 200  # characters of a factory string
 _BOUNDS = (  # what a number in a factory string may be, from where it stands
-    (r"(?:HNSW|NSG|CAGRA)(\d+)", 2, 512),  # links
+    (r"(?:HNSW|CAGRA)(\d+)", 2, 512),  # links
+    (r"NSG(\d+)", 8, 512),  # links; with fewer its descent was seen not to end
     (r"\dx(\d+)", 1, 16),  # bits of a code word
     (r"(\d+)", 1, 1 << 24),
 )
