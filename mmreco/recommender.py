@@ -40,7 +40,7 @@ from mmreco.errors import DataError, UnknownIdError
 from mmreco.evaluation.choice import choose
 from mmreco.explain import Explanation, explain
 from mmreco.filters.candidates import Where, candidates
-from mmreco.live import changes
+from mmreco.live import changes, forgetting, observing
 from mmreco.live.answering import LiveModel, alike_by_behaviour, alike_by_content, fused, lines, recommended
 from mmreco.live.chosen_by_many import ChosenByMany
 from mmreco.live.event_log import EventLog
@@ -214,7 +214,7 @@ class Recommender:
             popularity = replace(fresh.popularity, least=before.popularity.least)
             fresh = replace(fresh, popularity=popularity, chosen=before.chosen)
             with self._writing:
-                self._state = changes.caught_up(fresh, before, self._state)
+                self._state = observing.caught_up(fresh, before, self._state)
 
     # ---- asked
 
@@ -575,7 +575,7 @@ class Recommender:
             A column is missing, or holds a value it must not; column and row are named.
         """
         with self._writing:
-            self._state, taken, _ = changes.observe(self._state, events)
+            self._state, taken, _ = observing.observe(self._state, events)
             return taken
 
     def add(self, catalogue: Catalogue, *, reviews: Reviews | None = None) -> None:
@@ -621,7 +621,7 @@ class Recommender:
         """
         moment = moment_ms(before)
         with self._learning, self._writing:
-            self._state, gone = changes.expire(self._state, moment)
+            self._state, gone = forgetting.expire(self._state, moment)
             return gone
 
     def remove(self, items: Sequence[str]) -> None:
@@ -658,13 +658,13 @@ class Recommender:
         with self._learning:
             with self._writing:
                 state = self._state
-                learnt = bool(gone) and changes.knows(state, gone)
-                state = changes.forget(state, gone) if gone else state
+                learnt = bool(gone) and forgetting.knows(state, gone)
+                state = forgetting.forget(state, gone) if gone else state
                 rows = state.items.rows(named, missing="mark")
                 known = [item for item, row in zip(named, rows, strict=True) if row >= 0]
-                self._state = state = changes.erase_items(state, known) if known else state
+                self._state = state = forgetting.erase_items(state, known) if known else state
             if relearn and learnt:
-                model, space = changes.relearnt(state)
+                model, space = forgetting.relearnt(state)
                 with self._writing:
                     self._state = self._state.changed(model=model, space=space)
 
