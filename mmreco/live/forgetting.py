@@ -1,4 +1,4 @@
-"""People ask to be forgotten, events grow old, items are erased. Every function takes a state and answers with another."""
+"""People ask to be forgotten, events grow old, items are erased. Every function answers with another state."""
 
 import logging
 from dataclasses import replace
