@@ -71,7 +71,7 @@ def run(
     begun = perf_counter()
     written = [text for text in catalogue.texts() if text]
     text: list[Encoder[str]] = [LexicalEncoder(seed=seed).fit(written), *_bert()]
-    training = Training(seed=seed, patience=3)  # so that nobody waits long
+    training = Training(seed=seed, patience=2)  # so that nobody waits long
     model = SharedSpace(target="next", training=training)  # the question below is what comes next
     recommender = Recommender.fit(train, text=text, model=model, progress=progress)
     fitted = perf_counter()
