@@ -10,7 +10,7 @@ Asked are 16 connections, each with one question at a time. While the service is
 five seconds, between two whose titles differ, and 50 events a second come in. An answer is mixed if it names items of
 the other artefact than the one it says, or if a user without events gets other items than that artefact gives.
 
-Run: `python benchmarks/service.py`. The last line is one JSON object. `--seconds 60 --flat 600` is the whole measure.
+Run: `python benchmarks/service.py`. The last line is one JSON object. Memory over time: `service_memory.py`.
 """
 
 import argparse
@@ -393,19 +393,7 @@ async def measured(
             cpu[place] += cpu_seconds(pids[place]) - had
             swapped += done[-1] if place == 0 else 0
     rates = [sum(tally.statuses.values()) / seconds for tally, seconds in zip(tallies, spent, strict=True)]
-    before, grown = memory(pids[0]), []
-    end = time.perf_counter() + options.flat
-    while time.perf_counter() < end:
-        more = Tally()
-        until = min(end, time.perf_counter() + 10)
-        done = await asyncio.gather(
-            load(ports[0], until, users, more, expected),
-            events_come(ports[0], until, moving, options.items, more),
-            swaps(artefact, made, until, expected),
-        )
-        swapped += done[-1]
-        tallies[0].mixed += more.mixed
-        grown.append(memory(pids[0]))
+    resident = memory(pids[0])
     event_seconds = await fresh_events(ports[0], 200, options.items)
     item_seconds = await fresh_items(ports[0], 20)
     failed = sum(n for tally in (tallies[0], events) for status, n in tally.statuses.items() if status != 200)
@@ -426,9 +414,7 @@ async def measured(
         "bare_one_p99_ms": milliseconds(one["bare"], 0.99),
         "event_in_answer_p99_ms": milliseconds(event_seconds, 0.99),
         "new_item_found_max_ms": milliseconds(item_seconds, 1),
-        "memory_mb": round(before), "memory_after_mb": round(grown[-1]) if grown else None,
-        "memory_grown": round(np.mean(grown[-3:]) / np.mean(grown[:3]) - 1, 4) if len(grown) >= 6 else None,
-        "flat_seconds": options.flat, "load_average": os.getloadavg()[0],
+        "memory_mb": round(resident), "load_average": os.getloadavg()[0],
     }  # fmt: skip
 
 
@@ -438,7 +424,6 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=5_000)
     parser.add_argument("--seconds", type=float, default=60.0, help="under load, of each of the two")
     parser.add_argument("--turn", type=float, default=15.0, help="seconds at a time of one of the two")
-    parser.add_argument("--flat", type=float, default=600.0, help="seconds over which memory is watched")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(asyncio.run(run(options, Path(folder)))))

@@ -153,6 +153,25 @@ def test_a_recommender_counts_anew_and_keeps_what_was_placed_since(
     assert again.recommend(users, k=9).ids() == recommender.recommend(users, k=9).ids()
 
 
+def test_an_item_that_was_placed_anew_stays_where_it_is(
+    space: SharedSpace, shop: Dataset, gone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SharedSpace, "fit", lambda self, dataset, **how: self)
+    recommender = Recommender.fit(Dataset(shop.catalogue, shop.interactions), model=space, text=[], image=[])
+    cold = np.flatnonzero(shop.interactions.counts() == 0)
+    changed, other = shop.items.ids(cold[:2])
+    recommender.update(Catalogue.from_frame(pa.table({"item_id": [changed], "title": ["Plain black hat"]})))
+    before = recommender.vectors
+    recommender.forget(users=gone)
+    after = recommender.vectors
+    assert before is not None
+    assert after is not None
+    row, still = shop.items.rows([changed, other])
+    assert np.abs(before.vectors[row, :8] - space.places_.vectors[row]).max() > 1e-3
+    np.testing.assert_allclose(after.vectors[row, :8], before.vectors[row, :8], atol=1e-5)
+    np.testing.assert_array_equal(after.vectors[still, :8], space.places_.vectors[still])
+
+
 def test_a_hybrid_relearns_what_it_can(shop: Dataset, gone: list[str]) -> None:
     recommender = fitted(shop, Weighted(parts=[EASE(), ALS(dim=4, iterations=1)]))
     before = recommender.model

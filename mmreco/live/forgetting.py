@@ -70,7 +70,7 @@ def _space_of(fresh: VectorModel, state: State) -> ItemSpace:
     if before is None or not isinstance(fresh, PlacesItems):
         return space
     n, held = len(fresh.items_), before.index.embeddings.vectors
-    moved = np.flatnonzero((held[:n] != before.model.item_embeddings().vectors).any(axis=1))
+    moved = np.flatnonzero(~np.isclose(held[:n], before.model.item_embeddings().vectors, atol=1e-5).all(axis=1))
     for rows, take_in in ((moved, ItemSpace.update), (np.arange(n, len(before)), ItemSpace.add)):
         if len(rows):
             there = state.catalogue.take(rows)

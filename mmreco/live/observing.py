@@ -87,12 +87,10 @@ def _table(events: list[Any]) -> pa.Table:
     for place, event in enumerate(events):
         if not isinstance(event, Mapping):
             raise DataError(f"observe: {event!r:.80} at place {place}; expected a mapping with user_id and item_id")
-    keys = list(dict.fromkeys(key for event in events for key in event))  # an event may say more than the first one
+    if not events:
+        return pa.table({"user_id": [], "item_id": []})
+    keys = dict.fromkeys(key for event in events for key in event)  # an event may say more than the first one
     try:
-        return (
-            pa.table({key: [event.get(key) for event in events] for key in keys})
-            if events
-            else pa.table({"user_id": [], "item_id": []})
-        )
+        return pa.table({key: [event.get(key) for event in events] for key in keys})
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(f"observe: a key holds values of several types: {error}; expected one type a key") from error
