@@ -259,7 +259,7 @@ def _answered_by(answer: Callable[[Request], Any]) -> Any:
         (lambda: VectorIndex(VECTORS, quality="HNSW1,Flat"), "1 is no number for FAISS there; expected 2 to 512"),
         (lambda: VectorIndex(VECTORS, quality="NSG4"), "4 is no number for FAISS there; expected 8 to 512"),
         (lambda: VectorIndex(VECTORS, quality="HNSW4,PQ2x0"), "0 is no number for FAISS there; expected 1 to 16"),
-        (lambda: VectorIndex(VECTORS, quality="IVF" + "9" * 12), "expected 1 to 16,777,216"),
+        (lambda: VectorIndex(VECTORS, quality="IVF" + "9" * 12), "expected 1 to 4,194,304"),
         (lambda: VectorIndex(VECTORS, quality="Flat," * 100), "200 characters at most"),
         (lambda: Embeddings(ITEMS, np.eye(4) * 1j), "expected an array of float32 (it holds complex128)"),
         (lambda: Embeddings(ITEMS, np.full((4, 2), np.datetime64("2026-01-01"))), "it holds datetime64"),

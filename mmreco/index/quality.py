@@ -36,10 +36,10 @@ _CODES_FROM = 32  # numbers a vector from which codes save more than links cost
 
 _LONGEST = 200  # characters of a factory string
 _BOUNDS = (  # what a number in a factory string may be, from where it stands
-    (r"(?:HNSW|CAGRA)(\d+)", 2, 512),  # links
+    (r"(?:HNSW|CAGRA|NNDescent)(\d+)", 2, 512),  # links
     (r"NSG(\d+)", 8, 512),  # links; with fewer its descent was seen not to end
     (r"\dx(\d+)", 1, 16),  # bits of a code word
-    (r"(\d+)", 1, 1 << 24),
+    (r"(\d+)", 1, 1 << 22),
 )
 
 
@@ -97,14 +97,20 @@ def chosen(quality: str, n: int, dim: int, memory: int | None) -> str:
     if memory is not None and (isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 0):
         raise DataError(f"memory={memory!r}: expected bytes, a whole number of 0 or more")
     if quality not in QUALITIES:
-        _require_bearable(quality)
+        require_factory(quality)
         return quality
     fitting = [one.factory for one in recipes(quality, n, dim) if memory is None or one.bytes <= memory]
     return fitting[0] if fitting else ""
 
 
-def _require_bearable(factory: str) -> None:
-    """Refuse numbers that FAISS follows into the end of the process: no links, no bits, sizes beyond all memory."""
+def require_factory(factory: str) -> None:
+    """Nothing, for a factory string without numbers that FAISS dies of: no links, no bits, sizes beyond all memory.
+
+    Raises
+    ------
+    DataError
+        It holds one, or is too long.
+    """
     if len(factory) > _LONGEST or not (factory.isascii() and factory.isprintable()):
         raise DataError(f"quality={factory[:40]!r}: expected a factory string of FAISS, {_LONGEST} characters at most")
     for name, least, most in _BOUNDS:

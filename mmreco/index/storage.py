@@ -23,6 +23,7 @@ import numpy as np
 from mmreco.arrays import I64, frozen
 from mmreco.errors import DataError
 from mmreco.index.positions import Positions
+from mmreco.index.quality import require_factory
 from mmreco.index.segments import Segments
 from mmreco.index.structure import Effort, Structure
 
@@ -36,7 +37,6 @@ _HEADER = re.compile(
 )
 _SETTINGS_MOST = 1 << 16  # bytes of settings
 _EFFORT_MOST, _FETCH_MOST = 1 << 20, 1_000
-_NUMBER_MOST, _LINKS_MOST = 1 << 22, 512  # in a factory string; neighbours of an item in a graph
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ def read_settings(path: Path) -> Settings:
             raise TypeError(f"quality {settings.quality!r:.60}")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{path / 'index.json'}: not the settings of an index ({error!r})") from error
-    largest = max((int(number) for number in re.findall(r"\d{1,9}", settings.quality)), default=0)
-    graph = re.search(r"(?:HNSW|NSG|NN|CAGRA)\D{0,12}(\d+)", settings.quality)
-    if largest > _NUMBER_MOST or len(settings.quality) > 200 or (graph and int(graph[1]) > _LINKS_MOST):
-        raise DataError(f"{path / 'index.json'}: quality {settings.quality[:60]!r}, larger than any index is")
+    try:
+        require_factory(settings.quality)
+    except DataError as error:
+        raise DataError(f"{path / 'index.json'}: {error}") from error
     if not 0 <= settings.recall <= 1:
         raise DataError(f"{path / 'index.json'}: a recall of {settings.recall}; expected 0 to 1")
     return settings

@@ -135,8 +135,8 @@ class LiveShop:
     def forget(self, user_id: str) -> int:
         """Erase a user from the store, from what answers, and from the artefact's files; how many rows the store had.
 
-        A model in closed form is fitted anew without them, in the files, which are loaded then. While somebody else
-        writes the files they wait, and are tried again until `is_clean`.
+        What a model counts in the log is counted anew without them, in the files, which are loaded then. While
+        somebody else writes the files they wait, and are tried again until `is_clean`.
         """
         gone = self.store.forget(user_id)
         self.erase()
