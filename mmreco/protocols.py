@@ -41,7 +41,14 @@ class Encoder(Protocol[Content]):
         """What makes the vectors what they are: model, weights' hash, preprocessing, width."""
 
     def encode(self, contents: Sequence[Content], *, batch_size: int = 64) -> F32:
-        """Vectors of unit length, shape `(n, dim)`."""
+        """Vectors of unit length, shape `(n, dim)`.
+
+        Parameters
+        ----------
+        contents : `n` of what the encoder reads: texts, pictures, histories
+        batch_size : 1 or more
+            Contents that are worked on at once.
+        """
 
 
 @runtime_checkable
@@ -52,10 +59,21 @@ class QueryEncoder(Encoder[Content], Protocol[Content]):
     """
 
     def encode_query(self, queries: Sequence[Content], *, batch_size: int = 64) -> F32:
-        """Vectors of unit length of what a shopper asks for, shape `(n, dim)`."""
+        """Vectors of unit length of what a shopper asks for, shape `(n, dim)`.
+
+        Parameters
+        ----------
+        queries : `n` of what a shopper asks with
+        batch_size : as `Encoder.encode`
+        """
 
     def encode_document(self, contents: Sequence[Content], *, batch_size: int = 64) -> F32:
-        """Vectors of unit length of what items hold, shape `(n, dim)`."""
+        """Vectors of unit length of what items hold, shape `(n, dim)`.
+
+        Parameters
+        ----------
+        contents, batch_size : as `Encoder.encode`
+        """
 
 
 @runtime_checkable
@@ -66,7 +84,7 @@ class CoversVocabulary(Protocol[Content]):
     """
 
     def vocabulary_coverage(self, queries: Sequence[Content]) -> F32:
-        """The share of each query that is in the vocabulary, shape `(n,)`, 0 to 1."""
+        """The share of each of `queries` that is in the vocabulary, shape `(n,)`, 0 to 1."""
 
 
 @runtime_checkable
@@ -93,7 +111,7 @@ class Detects(Protocol[Content]):
     """Pictures in, boxes out: where the products are."""
 
     def detect(self, pictures: Sequence[Content]) -> list[Boxes]:
-        """The boxes of each picture, best first, in pixels of the upright picture; none where nothing was found."""
+        """The boxes of each of `pictures`, best first, in pixels of the upright one; none where nothing was found."""
 
 
 @runtime_checkable
@@ -105,7 +123,7 @@ class Storable(Protocol):
 
     @classmethod
     def load_from(cls, path: Path) -> Self:
-        """What `save_to` wrote."""
+        """What `save_to` wrote into the folder `path`."""
 
 
 @runtime_checkable
@@ -113,7 +131,7 @@ class Recommends(Protocol):
     """A request in, a ranking out: all that pages, evaluation and service ask of a model."""
 
     def recommend(self, request: Request, /) -> Ranking:
-        """The `request.k` best items for each history, best first."""
+        """The `request.k` best items for each history of `request`, best first."""
 
 
 @runtime_checkable
@@ -127,6 +145,9 @@ class Searches(Protocol):
 
         Parameters
         ----------
+        queries : shape `(n, dim)`, float32
+        k : 1 or more
+            Width of the answer.
         where : shape `(n_items,)` or `(n, n_items)`, optional
             Which items may be returned, for all queries or for each.
         exclude : `n` users, optional
@@ -151,7 +172,7 @@ class HoldsVectors(Protocol):
         """What made the vectors."""
 
     def vectors_of(self, rows: I64) -> F32:
-        """The vectors of these rows, shape `(m, dim)`."""
+        """The vectors of `rows`, shape `(m,)`, as `(m, dim)`."""
 
 
 @runtime_checkable
@@ -159,7 +180,21 @@ class PlacesItems(Recommends, Protocol):
     """A model that gives vectors to items added after it was fitted, and reads histories that hold them."""
 
     def place(self, catalogue: Catalogue, content: Mapping[str, Embeddings]) -> Embeddings:
-        """The vectors of new items; those of which nothing is known are left out."""
+        """The vectors of new items; those of which nothing is known are left out.
+
+        Parameters
+        ----------
+        catalogue : the new items
+        content : their vectors by name, e.g. `{"text": ...}`; items may be missing from any of them
+        """
 
     def recommend_from(self, index: Searches, request: Request, *, items: HoldsVectors | None = None) -> Ranking:
-        """The answer from an index that holds items which came later; histories are read with the vectors `items`."""
+        """The answer from an index that holds items which came later.
+
+        Parameters
+        ----------
+        index : over the items fitted on, and those that came later
+        request : whose histories and candidates are over the index's items
+        items : the vectors that histories are read with, optional
+            Those fitted on when omitted.
+        """

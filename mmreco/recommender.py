@@ -310,9 +310,10 @@ class Recommender:
 
         Parameters
         ----------
+        items : `n` ids, each asked for itself
+        k, where, allow, refuse : as `recommend`
         by : what makes items alike
             What users did with them, what they say and look like, or both, put together by reciprocal ranks.
-        k, where, allow, refuse : as `recommend`
 
         Raises
         ------
@@ -341,6 +342,11 @@ class Recommender:
 
     def similar_users(self, users: Sequence[str], *, k: int = 10) -> SimilarUsers:
         """The users most like each of these, itself left out, best first; unknown ones are answered with nothing.
+
+        Parameters
+        ----------
+        users : `n` ids
+        k : 1 or more
 
         Raises
         ------
@@ -424,6 +430,8 @@ class Recommender:
         user : the id of a known user; None with `history`
         item : the item in question; it need not be among the first `k`
         history : the item ids of a stranger, oldest first, in place of `user`
+        k : 1 or more
+            Width of the answer that the item is looked for in.
 
         Raises
         ------
@@ -449,6 +457,13 @@ class Recommender:
 
     def ask(self, item: str, question: str, *, k: int = 3) -> Answered:
         """The sentences of an item's reviews that answer a question, or that there are not enough reviews.
+
+        Parameters
+        ----------
+        item : its id
+        question : in English or Chinese
+        k : 1 or more
+            Sentences at most.
 
         Raises
         ------
@@ -584,6 +599,12 @@ class Recommender:
         A model that places no items that came later does not recommend them before `refit`; `similar` by content and
         `search` find them at once.
 
+        Parameters
+        ----------
+        catalogue : the new items alone
+            Columns that the shop's catalogue has and this one lacks are unknown.
+        reviews : of the new items, optional
+
         Raises
         ------
         DataError
@@ -596,6 +617,10 @@ class Recommender:
         """Take in other columns of known items: a price, a title, a picture. Columns that are not given stay.
 
         Items without events are placed anew; the others keep their place in the model until `refit`.
+
+        Parameters
+        ----------
+        catalogue : the items that change, with the columns that change
 
         Raises
         ------
@@ -625,7 +650,7 @@ class Recommender:
             return gone
 
     def remove(self, items: Sequence[str]) -> None:
-        """Answer these items no more. They leave the catalogue; what users did with them still says something of users.
+        """Answer `items` no more. They leave the catalogue; what users did with them still says something of users.
 
         Raises
         ------
@@ -704,7 +729,7 @@ class Recommender:
         return self._state.facts.reviews
 
     def histories(self, users: Sequence[str]) -> Interactions:
-        """What each of these users did, oldest first, the newest event included; nothing for unknown ones.
+        """What each of `users` (ids) did, oldest first, the newest event included; nothing for unknown ones.
 
         Raises
         ------

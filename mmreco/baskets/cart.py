@@ -17,6 +17,12 @@ def cart_panel(relations: ItemRelations, carts: Interactions, k: int = 10) -> Ra
 
     An item's score is the sum over the cart of how well it goes with each of its items.
 
+    Parameters
+    ----------
+    relations : which pairs of items go together, and which replace each other
+    carts : `n` carts, over the same items
+    k : 1 or more
+
     Raises
     ------
     DataError

@@ -58,6 +58,7 @@ class CartCompletion:
 
         Parameters
         ----------
+        carts : one a user
         l2 : above 0
             The ridge penalty: baskets that a pair must be met in to count.
         own_weight : 0 or more

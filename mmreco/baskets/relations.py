@@ -127,7 +127,7 @@ class ItemRelations:
         return f"ItemRelations({len(self.items)} items)"
 
     def substitute_probability(self, sources: I64, targets: I64) -> F64:
-        """How probably each second item would replace the first, given that they are related, shape `(p,)`.
+        """How probably each of `targets` would replace its partner in `sources`, if they are related, shape `(p,)`.
 
         The rest of the probability is that it goes with it.
         """
@@ -142,6 +142,8 @@ class ItemRelations:
         ----------
         rows : shape `(n,)`, int64
             Item rows; a pair has a direction, from these to the answers.
+        k : 1 or more
+            Width of the answer.
 
         Raises
         ------
@@ -151,7 +153,7 @@ class ItemRelations:
         return self._nearest(self.complement, rows, k, replaces=False)
 
     def substitutes(self, rows: I64, k: int = 10) -> Ranking:
-        """The `k` items that would replace each of these, best first; those that rather go with it are left out.
+        """The `k` items that would replace each of `rows`, best first; those that rather go with it are left out.
 
         Raises
         ------

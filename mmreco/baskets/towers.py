@@ -30,6 +30,12 @@ def relation_vectors(features: F32, pairs: I64, *, epochs: int, seed: int, progr
     features : shape `(n_items, d)`
     pairs : shape `(p, 2)`
         What is learnt; items without a pair get vectors by their features.
+    epochs : 1 or more
+        Passes over the pairs.
+    seed : 0 or more
+        Of first weights and draws.
+    progress : optional
+        Whether to show a bar, a step a pass.
     """
     known = torch.tensor(features)
     with seeded_globally(seed):  # initial weights draw from nothing else

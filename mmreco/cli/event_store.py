@@ -20,6 +20,7 @@ def event_store(command: str, where: str, *, make: bool = False) -> "Iterator[Ev
     Parameters
     ----------
     command : for the message where an extra is missing
+    where : a path of a SQLite file, or a URL of SQLAlchemy's
     make : optional
         Whether a file that is not there is made.
 

@@ -121,6 +121,13 @@ class Attributes:
 
         Ids that are not in `items` are passed over, and items that are not in the mapping have no attribute.
 
+        Parameters
+        ----------
+        items : IdMap of `n` items
+        lists : words by item id, or `n` lists of words
+        at_least : 1 or more
+            Items a word must be of to count; rarer ones are left out.
+
         Raises
         ------
         DataError
@@ -196,7 +203,7 @@ class Attributes:
         return sp.csr_array((ones, self.flat.copy(), self.starts.copy()), shape=(len(self), len(self.names)))
 
     def take(self, rows: Sequence[int] | I64) -> "Attributes":
-        """The items at these rows, renumbered from 0; the names stay.
+        """The items at `rows`, shape `(m,)`, renumbered from 0; the names stay.
 
         Raises
         ------

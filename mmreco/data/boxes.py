@@ -76,6 +76,11 @@ class Boxes:
 def inside(box: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
     """The box in whole pixels of a picture of this size, each pixel that it touches.
 
+    Parameters
+    ----------
+    box : (x0, y0, x1, y1) in pixels
+    width, height : of the picture, in pixels
+
     Raises
     ------
     DataError

@@ -87,6 +87,12 @@ class Catalogue:
     ) -> "Catalogue":
         """The catalogue in a `.parquet`, `.csv`, `.tsv` or `.jsonl` file; see `from_frame`.
 
+        Parameters
+        ----------
+        path : of the file
+            Its ending says what it is.
+        images, columns : as `from_frame`
+
         Raises
         ------
         DataError
@@ -102,11 +108,11 @@ class Catalogue:
         return f"Catalogue({len(self)} items: {', '.join(self.table.column_names)})"
 
     def has(self, column: str) -> bool:
-        """Whether there is such a column with at least one value in it."""
+        """Whether there is a column of the name `column` with at least one value in it."""
         return column in self.table.column_names and self.table[column].null_count < len(self)
 
     def column(self, name: str) -> list[Any]:
-        """The values of a column, None where unknown.
+        """The values of the column `name`, one an item, None where unknown.
 
         Raises
         ------
@@ -118,7 +124,7 @@ class Catalogue:
         return list(self.table[name].to_pylist())
 
     def texts(self, columns: Sequence[str] = ("title", "text")) -> list[str | None]:
-        """What is written about each item: these columns joined by a newline, None where all are empty."""
+        """What is written about each item: its `columns` joined by a newline, None where all are empty."""
         present = [self.column(c) for c in columns if c in self.table.column_names]
         joined = ("\n".join(v for v in values if v) for values in zip(*present, strict=True)) if present else ()
         return [text or None for text in joined] if present else [None] * len(self)
@@ -130,7 +136,7 @@ class Catalogue:
         return [None if path is None else Path(path) for path in self.column("image")]
 
     def take(self, rows: Sequence[int] | I64) -> "Catalogue":
-        """The items at these rows, renumbered from 0.
+        """The items at `rows`, shape `(m,)`, renumbered from 0.
 
         Raises
         ------

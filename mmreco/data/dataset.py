@@ -133,7 +133,13 @@ class Dataset:
         columns: Mapping[str, Mapping[str, str]] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> "Dataset":
-        """The dataset in dataframes (pandas, polars, pyarrow, anything narwhals reads); parameters as `read`.
+        """The dataset in dataframes (pandas, polars, pyarrow, anything narwhals reads).
+
+        Parameters
+        ----------
+        items, events : dataframes, one of them at least
+        reviews, users : dataframes, optional
+        images, columns, weights : as `read`
 
         Raises
         ------
@@ -154,7 +160,7 @@ class Dataset:
 
     @classmethod
     def from_interactions(cls, interactions: Interactions) -> "Dataset":
-        """The dataset of a log alone; nothing but its id is known of an item."""
+        """The dataset of the log `interactions` alone; nothing but its id is known of an item."""
         if not isinstance(interactions, Interactions):
             raise DataError(f"from_interactions: given a {type(interactions).__name__}; expected Interactions")
         return cls(_bare(interactions.items), interactions)
@@ -194,12 +200,12 @@ class Dataset:
     # ---- changed
 
     def with_interactions(self, interactions: Interactions) -> "Dataset":
-        """The same catalogue, reviews and content with another log; users' facts follow its users."""
+        """The same catalogue, reviews and content with the log `interactions`; users' facts follow its users."""
         users = None if self.users is None else self.users.aligned(interactions.users)
         return replace(self, interactions=interactions, users=users)
 
     def with_content(self, content: Mapping[str, Embeddings]) -> "Dataset":
-        """The same dataset with these vectors instead of those it had."""
+        """The same dataset with `content`, vectors of the items by name, instead of what it had."""
         return replace(self, content=content)
 
 

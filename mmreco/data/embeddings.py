@@ -71,7 +71,7 @@ class Embeddings:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Embeddings":
-        """The embeddings that `save` or `mmreco.embed(store=folder)` left, memory-mapped when large.
+        """The embeddings that `save` or `mmreco.embed(store=folder)` left in `folder`, memory-mapped when large.
 
         Every file is checked against its SHA-256 first. Rows come in the order in which they were
         written: for a store, the order of the input of its last complete run.
@@ -127,7 +127,7 @@ class Embeddings:
         return f"Embeddings({len(self)} x {self.dim})"
 
     def vectors_of(self, rows: I64) -> F32:
-        """The vectors of these rows, shape `(m, dim)`.
+        """The vectors of `rows`, shape `(m,)`, as `(m, dim)`.
 
         Raises
         ------
@@ -152,6 +152,11 @@ def read_vectors(path: Path, rows: Any) -> F32:
     """These rows (an index or a slice) of the vectors that `write_rows` left, as float32.
 
     Memory-mapped when large, unless they were stored in fewer bytes.
+
+    Parameters
+    ----------
+    path : the folder
+    rows : an index, shape `(m,)`, or a slice
     """
     file = path / "vectors.npy"
     mapped: Any = "r" if file.stat().st_size > _MAPPED else None
@@ -179,6 +184,11 @@ def write_rows(
     path : an existing folder
     columns : "id" and other facts of each row, all of one length `n`
     blocks : arrays of shape `(b, dim)` that make up `(n, dim)` together
+    dim : 1 or more
+        Width of a vector.
+    fingerprint : what made the vectors
+    dtype : one of `DTYPES`
+        How a number is stored.
 
     Raises
     ------

@@ -147,7 +147,7 @@ class IdMap:
         return rows
 
     def ids(self, rows: Sequence[int] | I64) -> list[str]:
-        """The ids of these rows, in order.
+        """The ids of `rows`, shape `(m,)`, in order.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class IdMap:
         return list(self._texts.take(self._inside(rows).ravel()).tolist())
 
     def take(self, rows: Sequence[int] | I64) -> "IdMap":
-        """The map of the ids at these rows, renumbered from 0.
+        """The map of the ids at `rows`, shape `(m,)`, renumbered from 0.
 
         Raises
         ------

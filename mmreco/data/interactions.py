@@ -136,8 +136,20 @@ class Interactions:
         Events of one user at one time are a set: they are kept by item, kind and weight, so that nothing depends on the
         order of the rows. Without times the order given is that of the events.
 
-        Times are milliseconds since 1970 UTC, or two arrays, these and the nanoseconds below them, or `datetime64` of
-        any unit, read down to the nanosecond.
+        Parameters
+        ----------
+        users, items : the maps that the rows point into
+        user_rows, item_rows : shape `(e,)`, int64
+        times : shape `(e,)`, optional
+            Milliseconds since 1970 UTC, or two arrays, these and the nanoseconds below them, or `datetime64` of any
+            unit, read down to the nanosecond.
+        event_types : shape `(e,)`, optional
+            Which of `event_names` each is; the first when omitted.
+        event_names : one name a kind of event
+        weights : shape `(e,)`, optional
+            What each event counts; 1 when omitted.
+        dropped : 0 or more
+            Events of the source that are not among these, e.g. of unknown items.
 
         Raises
         ------
@@ -187,6 +199,8 @@ class Interactions:
 
         Parameters
         ----------
+        histories : `n` lists of item ids
+        items : the map that their rows point into
         users : as many ids as histories, optional
             Names for the users; "0", "1", ... when omitted.
 
@@ -271,6 +285,12 @@ class Interactions:
     ) -> "Interactions":
         """The interactions in a `.parquet`, `.csv`, `.tsv` or `.jsonl` file; see `from_frame`.
 
+        Parameters
+        ----------
+        path : of the file
+            Its ending says what it is.
+        catalogue, columns, weights : as `from_frame`
+
         Raises
         ------
         DataError
@@ -304,7 +324,7 @@ class Interactions:
         return frozen(np.repeat(np.arange(len(self)), self.lengths), np.int64)
 
     def history(self, row: int) -> I64:
-        """The item rows of one user, oldest first."""
+        """The item rows of the user at `row`, oldest first."""
         return self.items_flat[self.starts[row] : self.starts[row + 1]]
 
     def matrix(self) -> sp.csr_array:
@@ -342,7 +362,7 @@ class Interactions:
     # ---- narrowed
 
     def take(self, rows: Sequence[int] | I64) -> "Interactions":
-        """The histories of these users, in this order, renumbered from 0.
+        """The histories of the users at `rows`, shape `(m,)`, in this order, renumbered from 0.
 
         Raises
         ------
@@ -371,7 +391,7 @@ class Interactions:
         return self.regrouped(self.users, starts, np.flatnonzero(chosen))
 
     def over(self, items: IdMap) -> "Interactions":
-        """The same events over another map of items, matched by id; those of items that are not in it are left out."""
+        """The same events over the map `items`, matched by id; those of items that are not in it are left out."""
         rows = items.rows(self.items.array, missing="mark")
         kept = self if (rows >= 0).all() else self.keep(rows[self.items_flat] >= 0)
         return replace(kept, items=items, items_flat=rows[kept.items_flat])

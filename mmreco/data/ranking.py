@@ -132,7 +132,7 @@ class Ranking:
         return Ranking(self.rows[:, :k], self.scores[:, :k])
 
     def ids(self, items: IdMap) -> list[list[str]]:
-        """The item ids of each question, best first, padding left out."""
+        """The item ids of each question by the map `items`, best first, padding left out."""
         rows = self.rows
         n, k = rows.shape
         if rows.size and min(rows[:, -1].tolist()) >= 0:  # nothing is padded, as mostly

@@ -109,7 +109,7 @@ class Request:
         )
 
     def take(self, rows: I64) -> "Request":
-        """The questions at these rows, in this order."""
+        """The questions at `rows`, shape `(m,)`, in this order."""
         return replace(
             self,
             histories=self.histories.take(rows),

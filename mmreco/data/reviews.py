@@ -115,7 +115,18 @@ class Reviews:
 
         Parameters
         ----------
+        items : the map of items
+        item_rows : shape `(r,)`, int64
+        texts : `r` strings
+        ratings : shape `(r,)`, optional
+            Stars from 1 to 5; NaN where unknown.
+        times : shape `(r,)`, optional
+            Milliseconds since 1970 UTC.
+        helpful : shape `(r,)`, 0 or more, optional
+            How many readers found each helpful; 0 when omitted.
         users : the map of users and their rows, shape `(r,)`, optional
+        dropped : 0 or more
+            Reviews of the source that are not among these.
 
         Raises
         ------
@@ -189,6 +200,12 @@ class Reviews:
     ) -> "Reviews":
         """The reviews in a `.parquet`, `.csv`, `.tsv` or `.jsonl` file; see `from_frame`.
 
+        Parameters
+        ----------
+        path : of the file
+            Its ending says what it is.
+        catalogue, columns : as `from_frame`
+
         Raises
         ------
         DataError
@@ -251,7 +268,7 @@ class Reviews:
         )
 
     def over(self, items: IdMap) -> "Reviews":
-        """The same reviews over another map of items, matched by id; those of items that are not in it are left out."""
+        """The same reviews over the map `items`, matched by id; those of items that are not in it are left out."""
         rows = items.rows(self.items.array, missing="mark")[self.items_flat]
         kept = self.keep(rows >= 0)
         return Reviews.from_rows(

@@ -75,6 +75,12 @@ class Users:
     def read(cls, path: str | Path, *, columns: Mapping[str, str] | None = None) -> "Users":
         """The users in a `.parquet`, `.csv`, `.tsv` or `.jsonl` file; see `from_frame`.
 
+        Parameters
+        ----------
+        path : of the file
+            Its ending says what it is.
+        columns : as `from_frame`
+
         Raises
         ------
         DataError
@@ -89,7 +95,7 @@ class Users:
         return f"Users({len(self)} users: {', '.join(self.table.column_names)})"
 
     def take(self, rows: Sequence[int] | I64) -> "Users":
-        """The users at these rows, renumbered from 0.
+        """The users at `rows`, shape `(m,)`, renumbered from 0.
 
         Raises
         ------

@@ -104,6 +104,12 @@ def movielens_interactions(path: str | Path, *, catalogue: Catalogue | None = No
 
     Every rating is an event named "rating" that weighs its stars.
 
+    Parameters
+    ----------
+    path : of the file
+    catalogue : optional
+        Ratings of films that are not in it are left out and counted in `dropped`.
+
     Raises
     ------
     DataError
@@ -123,7 +129,7 @@ def movielens_interactions(path: str | Path, *, catalogue: Catalogue | None = No
 
 
 def movielens_catalogue(path: str | Path) -> Catalogue:
-    """The films in MovieLens's `movies.dat` (`movie::title::genres`) or `movies.csv`: title, year, category.
+    """The films at `path`, MovieLens's `movies.dat` (`movie::title::genres`) or `movies.csv`: title, year, category.
 
     `category` is the list of genres; the year is taken from the end of the title, "Heat (1995)".
 
@@ -150,10 +156,10 @@ def movielens_catalogue(path: str | Path) -> Catalogue:
 
 
 def movielens_users(path: str | Path) -> Users:
-    """The users in MovieLens-1M's `users.dat` (`user::gender::age::occupation::zip`): gender, age, occupation, region.
+    """The users at `path`, MovieLens-1M's `users.dat` (`user::gender::age::occupation::zip`).
 
-    `age` is the youngest of the user's age group, `occupation` MovieLens's own number, `region` the first digit of the
-    American postcode.
+    Columns: `gender`; `age`, the youngest of the user's age group; `occupation`, MovieLens's own number; `region`, the
+    first digit of the American postcode.
 
     Raises
     ------

@@ -23,6 +23,12 @@ def recbole_interactions(path: str | Path, *, catalogue: Catalogue | None = None
 
     `user_id` and `item_id` are needed; `timestamp` orders the events, `rating` is their weight.
 
+    Parameters
+    ----------
+    path : of the file
+    catalogue : optional
+        Events of items that are not in it are left out and counted in `dropped`.
+
     Raises
     ------
     DataError
@@ -34,7 +40,7 @@ def recbole_interactions(path: str | Path, *, catalogue: Catalogue | None = None
 
 
 def recbole_catalogue(path: str | Path) -> Catalogue:
-    """The items in a RecBole `.item` file, its columns under their own names; `token_seq` columns are lists.
+    """The items at `path`, a RecBole `.item` file, its columns under their own names; `token_seq` columns are lists.
 
     `title` stays text although RecBole calls it a sequence of tokens.
 

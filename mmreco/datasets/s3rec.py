@@ -59,7 +59,7 @@ def s3rec_interactions(path: str | Path, *, items: IdMap | None = None) -> Inter
 
 
 def s3rec_attributes(path: str | Path, items: IdMap) -> Attributes:
-    """The attributes in an S3-Rec JSON file, `{item: [attribute, ...]}`, of these items.
+    """The attributes of `items` at `path`, an S3-Rec JSON file, `{item: [attribute, ...]}`.
 
     Raises
     ------

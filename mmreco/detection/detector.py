@@ -173,7 +173,7 @@ class Detector:
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> "Detector":
-        """The detector that `save` wrote.
+        """The detector that `save` wrote to `folder`, on `device`: "auto", "cpu" or one of torch's names.
 
         Raises
         ------

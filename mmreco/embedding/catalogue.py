@@ -78,6 +78,7 @@ def with_reviews(
     ----------
     content : vectors of the items without their reviews, by the encoder's name
     encoders : by name
+    reviews : of the items, or None
     """
     if reviews is None:
         return dict(content)

@@ -73,7 +73,7 @@ class Fetcher:
         object.__setattr__(self, "_allowed", allowed)
 
     def fetch(self, address: str) -> bytes:
-        """The bytes behind an address.
+        """The bytes behind `address`, of http or https.
 
         Raises
         ------

@@ -59,7 +59,7 @@ def part_of(
 def stream_part(
     pairs: Iterable[tuple[str, Any]], part: str = "1/1", *, limit: int | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """As `part_of`, of a stream of ids and contents.
+    """As `part_of`, of a stream of `pairs`, an id and its content each.
 
     Raises
     ------

@@ -30,10 +30,10 @@ class Prepares(Protocol):
     """An encoder whose work on one content (decoding a picture) can be done ahead, in other threads."""
 
     def prepare(self, content: Any) -> Any:
-        """The content made ready for `encode_prepared`; raises DataError when it is unusable."""
+        """One `content` made ready for `encode_prepared`; raises DataError when it is unusable."""
 
     def encode_prepared(self, batch: Sequence[Any]) -> F32:
-        """Vectors of unit length, shape `(len(batch), dim)`, of what `prepare` gave."""
+        """Vectors of unit length, shape `(b, dim)`, of a `batch` of what `prepare` gave."""
 
 
 @dataclass(frozen=True)

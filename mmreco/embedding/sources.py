@@ -23,7 +23,7 @@ Content = TypeVar("Content")
 
 
 def folder_pictures(folder: str | Path) -> tuple[IdMap, list[Path | DataError]]:
-    """The pictures of a folder, sorted by name, and their ids: the files' names without the ending.
+    """The pictures in `folder`, sorted by name, and their ids: the files' names without the ending.
 
     Every plain file counts, whatever its ending, so that a foreign one is refused by name and not overlooked;
     only hidden files and folders are passed over. Of two files with one id the first counts. The second, and a file

@@ -147,6 +147,8 @@ class Baskets:
             Windows of one basket or more that do not cross users.
         kinds : one number an entry of `event_names`
             The tower's number of each kind of event, from 0 to below `n_kinds`.
+        n_kinds : 1 or more
+            Kinds of event that the tower knows.
         asked : shape `(b,)`, milliseconds, optional
             When it is asked what comes after each window; at its last basket when omitted.
         """

@@ -76,7 +76,8 @@ class BehaviourEncoder:
     def directions(self, contents: Interactions, *, at: I64 | None = None, batch_size: int = 1_024) -> tuple[F32, F32]:
         """Where what comes next lies, and where what comes within the horizon does, shape `(n, dim)` each.
 
-        The two are one for a tower that was taught the next step alone. Parameters and errors as `encode`.
+        The two are one for a tower that was taught the next step alone. `contents`, `at`, `batch_size` and errors are
+        as in `encode`.
         """
         if batch_size < 1:
             raise DataError(f"batch_size={batch_size}: expected 1 or more")
@@ -109,7 +110,7 @@ class BehaviourEncoder:
         return following, later
 
     def kinds(self, names: tuple[str, ...]) -> I64:
-        """The tower's number of each of these kinds of event, 0 for one it does not know."""
+        """The tower's number of each kind of event in `names`, 0 for one it does not know."""
         known = {name: number for number, name in enumerate(self.event_names, start=1)}
         return np.array([known.get(name, 0) for name in names], dtype=np.int64)
 

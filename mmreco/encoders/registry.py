@@ -54,7 +54,7 @@ def register_encoder(cls: Kind) -> Kind:
 
 
 def encoder_kind(encoder: Encoder[Any]) -> str:
-    """The name this encoder's class is stored under.
+    """The name the class of `encoder` is stored under.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def encoder_kind(encoder: Encoder[Any]) -> str:
 
 
 def encoder_class(kind: str) -> type[Any]:
-    """The class stored under this name; it keeps the promise `Storable`.
+    """The class stored under the name `kind`; it keeps the promise `Storable`.
 
     Raises
     ------

@@ -48,7 +48,7 @@ def assign(user: str, shares: Mapping[str, float], *, experiment: str, key: byte
 
 
 def require_shares(shares: Mapping[str, float]) -> None:
-    """Check that the shares can be used.
+    """Check that `shares`, one a variant, can be used.
 
     Raises
     ------

@@ -43,7 +43,7 @@ class EvaluationContext:
 
     @classmethod
     def of(cls, dataset: Dataset) -> "EvaluationContext":
-        """What a training set knows: its log, its `category` column, and the first of its content vectors."""
+        """What the training set `dataset` knows: its log, its column `category`, the first of its content vectors."""
         categories = None
         if dataset.catalogue.has("category"):
             categories = Attributes.from_catalogue(dataset.catalogue, columns=["category"], at_least=1)
@@ -58,7 +58,7 @@ class EvaluationContext:
             )
 
     def require_items(self, items: IdMap) -> None:
-        """Nothing, or an error: the context must be of the items that are tested.
+        """Nothing, or an error: the context must be of `items`, those that are tested.
 
         Raises
         ------

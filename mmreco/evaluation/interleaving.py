@@ -81,11 +81,11 @@ class TeamDraft:
     seed: int = 0
 
     def recommend(self, request: Request, /) -> Ranking:
-        """The interleaved list of each question."""
+        """The interleaved list of each question of `request`."""
         return self.draft(request).ranking
 
     def draft(self, request: Request) -> Drafted:
-        """The same, with whose pick each item is."""
+        """The same for `request`, with whose pick each item is."""
         pair = [np.asarray(model.recommend(request).rows) for model in (self.first, self.second)]
         return team_draft(*pair, coins=_coins(self.seed, request.histories, request.k))
 

@@ -86,6 +86,10 @@ def snips(
 ) -> OffPolicyEstimate:
     """As `ips`, divided by the mean weight: a little biased, of far less variance, and never outside the rewards.
 
+    Parameters
+    ----------
+    rewards, logged, target, groups, level, seed : as `ips`
+
     Raises
     ------
     DataError
@@ -112,7 +116,7 @@ def doubly_robust(
 
     Parameters
     ----------
-    rewards, logged, target, groups, level : as `ips`
+    rewards, logged, target, groups, level, seed : as `ips`
     predicted : shape `(n,)`
         The reward that a model expects of what was done, fitted on other events than these (cross-fitting).
     expected : shape `(n,)`

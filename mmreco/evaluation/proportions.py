@@ -53,6 +53,13 @@ def wilson(hits: int, n: int, *, level: float = 0.95) -> Interval:
 def difference(hits: int, n: int, base_hits: int, base_n: int, *, level: float = 0.95) -> Interval:
     """The share `hits / n` less `base_hits / base_n`, with Newcombe's interval from the two of Wilson.
 
+    Parameters
+    ----------
+    hits, n : successes, and tries, of the one
+    base_hits, base_n : of the other, which is taken away
+    level : between 0 and 1
+        Of the interval.
+
     Raises
     ------
     DataError

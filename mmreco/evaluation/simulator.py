@@ -66,7 +66,7 @@ class SlateSimulator:
         return len(self.attention)
 
     def attraction(self, users: I64) -> F64:
-        """The chance of a click on an item that is seen, alone on the slate, shape `(n, n_items)`."""
+        """The chance that each of `users` clicks an item that is seen, alone on the slate, shape `(n, n_items)`."""
         logits = self.tastes[users] @ self.items.T + self.appeal
         return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))))
 
@@ -96,14 +96,20 @@ class SlateSimulator:
         return np.where(there, chances, 0.0)
 
     def clicks(self, users: I64, slates: I64, rng: np.random.Generator, *, shown: I64 | None = None) -> Bool:
-        """What is clicked, drawn, shape `(n, width)`; parameters as `chances`."""
+        """What is clicked, drawn, shape `(n, width)`.
+
+        Parameters
+        ----------
+        users, slates, shown : as `chances`
+        rng : draws the clicks
+        """
         chances = self.chances(users, slates, shown=shown)
         return rng.random(chances.shape) < chances
 
     def best(self, users: I64) -> I64:
-        """The slates of one who knows all chances, place by place the item that adds most, shape `(n, width)`.
+        """The slates for `users` of one who knows all chances, shape `(n, width)`.
 
-        The best there is where likeness has no effect; else nearly so.
+        Place by place the item that adds most. The best there is where likeness has no effect; else nearly so.
         """
         attraction = self.attraction(users)
         slates = np.full((len(users), self.width), -1, dtype=np.int64)
@@ -118,7 +124,7 @@ class SlateSimulator:
         return slates
 
     def distance(self, slates: I64) -> F64:
-        """The mean of 1 - cosine over pairs of a slate, shape `(n,)`."""
+        """The mean of 1 - cosine over the pairs of each of `slates`, shape `(n,)`."""
         vectors = self.items[np.maximum(slates, 0)]
         cosines = np.einsum("nid,njd->nij", vectors, vectors)
         pairs = np.triu_indices(slates.shape[1], 1)
@@ -153,6 +159,17 @@ def slate_simulator(
     """A simulator of drawn shoppers and items; the same numbers give the same one.
 
     Items lie around a dozen themes and shoppers like two of them most, so that the best items by themselves are alike.
+
+    Parameters
+    ----------
+    n_users, n_items : 1 or more
+    width : 1 or more
+        Places of a slate.
+    likeness : 0 to 1
+        The share of its chance that an item loses to one just like it above it on the slate.
+    fatigue : 0 to 1
+        The share of its chance that an item loses each time it is shown again.
+    seed : 0 or more
 
     Raises
     ------

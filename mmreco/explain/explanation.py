@@ -134,7 +134,7 @@ class OrderExplanation:
         return bool(self.events) and self.margin > 0 > self.margin_without
 
     def sentences(self, language: str = "en") -> list[str]:
-        """The reasons in words.
+        """The reasons in words of `language`, "en" or "zh".
 
         Raises
         ------

@@ -170,6 +170,8 @@ def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
 
     Parameters
     ----------
+    asked : what answers when units of the history are left out
+    item : its row
     max_events : 1 to 5
         Units of a set at most.
     """

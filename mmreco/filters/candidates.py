@@ -27,6 +27,7 @@ def candidates(
 
     Parameters
     ----------
+    catalogue : `n_items` items
     n : how many questions there are
     where : an expression of `mmreco.filters`, a mask of shape `(n_items,)` or `(n, n_items)`, or a list with one of
         these, or None, for each question

@@ -59,6 +59,7 @@ def mask(catalogue: Catalogue, expression: str) -> Bool:
 
     Parameters
     ----------
+    catalogue : `n` items
     expression : the language of this module
         At most 10,000 characters, brackets and nots at most 50 deep; words such as `and` in any case.
 

@@ -40,6 +40,8 @@ def query_vectors(given: object, dim: int, longest: float = 0.0) -> F32:
 
     Parameters
     ----------
+    given : what the caller asks with
+    dim : the width that is expected
     longest : the greatest length of the vectors they are multiplied with
 
     Raises

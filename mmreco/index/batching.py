@@ -76,7 +76,12 @@ class BatchingIndex:
     def search(
         self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
     ) -> Ranking:
-        """The `k` items nearest to each query, as the index itself answers."""
+        """The `k` items nearest to each query, as the index itself answers.
+
+        Parameters
+        ----------
+        queries, k, where, exclude : as `VectorIndex.search`
+        """
         call = _Call(queries, k, where, exclude)
         if self._process != os.getpid():  # a forked child: the threads that searched and waited are not in it
             self._begin()

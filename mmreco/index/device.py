@@ -54,6 +54,7 @@ def choose(device: str, n_bytes: int, *, half: bool = False) -> Place:
     Parameters
     ----------
     device : "auto", "cpu" or "cuda"
+    n_bytes : of the vectors as float32
     half : whether halves are asked for
 
     Raises
@@ -93,6 +94,7 @@ class TorchScan(Scan):
 
     Parameters
     ----------
+    vectors : shape `(n, dim)`, float32
     place : the devices; tests say "cpu"
     """
 

@@ -30,6 +30,10 @@ def find(structure: Structure, queries: F32, k: int, effort: Effort, wanted: int
 
     Parameters
     ----------
+    structure : what is searched
+    queries : shape `(b, dim)`
+    k : 1 or more
+    effort : how much of the structure is looked at
     wanted : how many are to be found at least: `k` without the candidates that only make up for rounding
     allowed : shape `(n,)`, optional
 

@@ -85,6 +85,7 @@ def chosen(quality: str, n: int, dim: int, memory: int | None) -> str:
     Parameters
     ----------
     quality : a word of `QUALITIES`, or a factory string of FAISS, which is taken as it is
+    n, dim : of the vectors
     memory : bytes the structure may take beside the vectors; None for any number
 
     Raises

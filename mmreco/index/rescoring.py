@@ -24,8 +24,14 @@ def ordered(
 
     Parameters
     ----------
+    items
+        The vectors that scores are of.
+    batch
+        The queries, and what each excludes.
     rows
         Candidates, -1 padded; allowed and not excluded.
+    width
+        1 or more.
     precision
         Relative rounding of the path that chose them; None where it was approximate anyway.
     fetched

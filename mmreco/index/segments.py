@@ -56,8 +56,14 @@ class Segments:
 
         Parameters
         ----------
+        faiss : the module
+        factory : a factory string of FAISS
+        items : `n` vectors
         first : shape `(n,)`
             The first item with the same vector, of each; see `mmreco.index.positions.alike`.
+        effort : how much is looked at in a search
+        kind : optional
+            The class of the structure.
         """
         distinct = first == np.arange(len(first))
         rows = np.flatnonzero(distinct)

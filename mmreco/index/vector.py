@@ -137,7 +137,7 @@ class VectorIndex:
         return self._state.builder.device
 
     def vectors_of(self, rows: I64) -> F32:
-        """The vectors of these rows, shape `(m, dim)`, whatever has changed.
+        """The vectors of `rows`, shape `(m,)`, as `(m, dim)`, whatever has changed.
 
         Raises
         ------
@@ -194,7 +194,7 @@ class VectorIndex:
     # ---- change
 
     def add(self, embeddings: Embeddings) -> Self:
-        """The index with these items as well, in rows after those it has.
+        """The index with the items of `embeddings` as well, in rows after those it has.
 
         It costs what they do: nothing of the index is copied, and no structure is rebuilt, until very many have come.
 
@@ -208,7 +208,7 @@ class VectorIndex:
         return self._of(self._state.added(self._alike("add", embeddings)))
 
     def update(self, embeddings: Embeddings) -> Self:
-        """The index where these items have these vectors; all keep their rows.
+        """The index where the items of `embeddings` have these vectors; all keep their rows.
 
         Raises
         ------
@@ -308,6 +308,11 @@ class VectorIndex:
     @classmethod
     def load(cls, folder: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "auto") -> Self:
         """The index that `save` wrote; its vectors and its structure are memory-mapped.
+
+        Parameters
+        ----------
+        folder : where it was saved
+        device : "auto" for a GPU where there is one, "cpu" or "cuda"
 
         Raises
         ------

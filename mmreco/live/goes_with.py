@@ -38,6 +38,7 @@ class GoesWith:
 
         Parameters
         ----------
+        log : of all people
         least_people : 1 or more
             Pairs that fewer distinct people had in one basket are not answered.
         """
@@ -57,6 +58,7 @@ class GoesWith:
         Parameters
         ----------
         carts : `n` carts, over the items of the log
+        k : 1 or more
 
         Raises
         ------

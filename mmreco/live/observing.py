@@ -25,6 +25,7 @@ def observe(state: State, frame: Any) -> tuple[State, int, int]:
 
     Parameters
     ----------
+    state : the one before
     frame : a dataframe as `Interactions.from_frame` takes it, or `Interactions`, or a list of mappings, one an event
     """
     users, events, dropped = _events(state, frame)

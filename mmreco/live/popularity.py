@@ -39,8 +39,11 @@ class Popularity:
 
         Parameters
         ----------
+        log : of all people
         opening : shape `(n_items,)`, below 1, optional
             What orders items that as many people turned to, where nobody has turned to any, say.
+        least : 1 or more
+            People that must have turned to an item for it to be popular.
         """
         width, turned = max(1, len(log.items)), log.weights > 0
         people = np.unique(log.users_flat[turned] * width + log.items_flat[turned]) % width

@@ -22,6 +22,9 @@ def search_words(
 
     Parameters
     ----------
+    state : what answers
+    queries : `n` texts
+    k : 1 or more
     match : "words", or "both" words and meanings
     users : one a query, optional
     candidates : shape `(n_items,)` or `(n, n_items)`, optional

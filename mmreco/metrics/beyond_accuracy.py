@@ -31,7 +31,7 @@ __all__ = [
 
 
 def coverage(ranking: Ranking, n_items: int) -> float:
-    """The share of the catalogue's `n_items` that at least one question was answered with.
+    """The share of the catalogue's `n_items` that `ranking` answers at least one question with.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def coverage(ranking: Ranking, n_items: int) -> float:
 
 
 def gini(ranking: Ranking, n_items: int) -> float:
-    """How unequally the answers fall on the `n_items`: 0 when all alike, near 1 when on one item; 0 when none at all.
+    """How unequally the answers of `ranking` fall on the `n_items`: 0 alike or not at all, near 1 on one item.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def self_information(seen: Interactions) -> F64:
 
 
 def mean_value(ranking: Ranking, values: F64 | F32) -> F64:
-    """The mean of `values`, shape `(n_items,)`, over a user's answers, shape `(n,)`; NaN where there is none.
+    """The mean of `values`, shape `(n_items,)`, over each answer of `ranking`, shape `(n,)`; NaN where there is none.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def mean_value(ranking: Ranking, values: F64 | F32) -> F64:
 
 
 def novelty(ranking: Ranking, seen: Interactions) -> F64:
-    """The mean self-information, in bits, of a user's answers, shape `(n,)`; NaN where there is none.
+    """The mean self-information, in bits, of each answer of `ranking`, shape `(n,)`; NaN where there is none.
 
     See `self_information`.
 
@@ -116,7 +116,7 @@ def novelty(ranking: Ranking, seen: Interactions) -> F64:
 
 
 def popularity(ranking: Ranking, seen: Interactions) -> F64:
-    """The mean share of the users in `seen` that have a user's answers, shape `(n,)`; NaN where there is none.
+    """The mean share of the users in `seen` that have what `ranking` answers, shape `(n,)`; NaN where there is nothing.
 
     Known as the average recommendation popularity, ARP.
 

@@ -99,6 +99,13 @@ def exposure(ranking: Ranking, groups: ItemGroups, *, seed: int = 0) -> Exposure
 
     A place `p` (from 1) is worth `1 / log2(1 + p)`.
 
+    Parameters
+    ----------
+    ranking : `n` answers
+    groups : of the items
+    seed : 0 or more
+        Of the users drawn for the intervals.
+
     Raises
     ------
     DataError
@@ -126,6 +133,7 @@ def exposure_gap(ranking: Ranking, groups: ItemGroups, users: I64, names: Sequen
 
     Parameters
     ----------
+    ranking, groups, seed : as `exposure`
     users : shape `(n,)`, int64
         The group of each question; -1 for none.
     names : one name a group of users
@@ -188,7 +196,7 @@ def effective_categories(ranking: Ranking, bags: Any) -> F64:
 
 
 def column_groups(catalogue: Catalogue, column: str, *, most: int = 20) -> ItemGroups:
-    """Items by the value of a column, e.g. "brand": the `most` commonest values, and "other".
+    """Items of `catalogue` by the value of `column`, e.g. "brand": the `most` commonest values, and "other".
 
     Raises
     ------
@@ -211,6 +219,12 @@ def column_groups(catalogue: Catalogue, column: str, *, most: int = 20) -> ItemG
 
 def age_groups(catalogue: Catalogue, *, days: Sequence[float] = (30, 90, 365), column: str = "created") -> ItemGroups:
     """Items by their age, counted from the newest: "up to 30 days", ..., "older".
+
+    Parameters
+    ----------
+    catalogue : `n` items
+    days : ends of the groups, rising
+    column : when an item was listed
 
     Raises
     ------
@@ -235,7 +249,7 @@ def age_groups(catalogue: Catalogue, *, days: Sequence[float] = (30, 90, 365), c
 
 
 def popularity_groups(train: Interactions) -> ItemGroups:
-    """Items as "head", "tail" and "cold"; see `item_segments`."""
+    """The items of `train` as "head", "tail" and "cold"; see `item_segments`."""
     segments = item_segments(train)
     numbers = np.full(len(train.items), -1, dtype=np.int64)
     for number, mask in enumerate(segments.values()):

@@ -34,7 +34,7 @@ def user_segments(histories: Interactions, *, new: int = 5) -> dict[str, Bool]:
 
 
 def item_segments(train: Interactions) -> dict[str, Bool]:
-    """Which items are "head", "tail" and "cold", shape `(n_items,)` each; every item is one of the three.
+    """Which items of `train` are "head", "tail" and "cold", shape `(n_items,)` each; every item is one of the three.
 
     The head is the fewest items that have half of all events together, the tail the other items that have any, and
     cold are those that have none.

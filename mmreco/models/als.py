@@ -77,6 +77,7 @@ class ALS(FactorModel):
 
         Parameters
         ----------
+        dataset, validation : as `Model.fit`; `validation` is not used
         progress : optional
             Whether to show a bar, a step an iteration.
         """

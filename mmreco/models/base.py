@@ -117,6 +117,11 @@ class Model(ABC):
 
         A model that learns by gradient begins from the weights it has; this one stays as it is.
 
+        Parameters
+        ----------
+        dataset : what to fit to; an item is known again by its id
+        validation, progress : as `fit`
+
         Raises
         ------
         NotFittedError
@@ -142,6 +147,10 @@ class Model(ABC):
 
         A model in closed form is what a fit without them gives: nothing of them stays in it. What training has put into
         weights stays.
+
+        Parameters
+        ----------
+        dataset : what is left
 
         Raises
         ------
@@ -254,7 +263,7 @@ class Model(ABC):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """The model that `save` wrote.
+        """The model that `save` wrote to `folder`.
 
         Raises
         ------
@@ -290,7 +299,7 @@ class ScoreModel(Model):
 
     @abstractmethod
     def score(self, histories: Interactions) -> F32:
-        """The score of each item for each history, shape `(n, n_items)`; larger is better."""
+        """The score of each item for each of `histories`, shape `(n, n_items)`; larger is better."""
 
     def _recommend(self, request: Request) -> Ranking:
         step = max(1, _CELLS // max(1, len(self.items_)))
@@ -339,7 +348,7 @@ class VectorModel(Model):
 
     @abstractmethod
     def user_vectors(self, histories: Interactions) -> F32:
-        """A vector for each history, shape `(n, dim)`."""
+        """A vector for each of `histories`, shape `(n, dim)`."""
 
     @property
     def index(self) -> VectorIndex:
@@ -375,7 +384,7 @@ class VectorModel(Model):
         return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
 
     def placed_by_facts(self, users: Users) -> Bool:
-        """Which of these users the model places by what is known of them, without any event; shape `(n,)`."""
+        """Which of `users` the model places by what is known of them, without any event; shape `(n,)`."""
         return np.zeros(len(users), dtype=np.bool_)
 
     def similar(self, rows: Sequence[int] | I64, k: int = 10, *, candidates: Bool | None = None) -> Ranking:
@@ -401,6 +410,11 @@ class VectorModel(Model):
     ) -> Ranking:
         """The `k` items nearest to each vector of this space; see `VectorIndex.search`.
 
+        Parameters
+        ----------
+        queries, k, where, exclude : as `VectorIndex.search`
+            Queries are vectors of this space, as `user_vectors` gives them.
+
         Raises
         ------
         NotFittedError
@@ -411,7 +425,7 @@ class VectorModel(Model):
         return self.index.search(queries, k, where=where, exclude=exclude)
 
     def directions(self, vectors: F32) -> F32:
-        """Item or user vectors, shape `(n, dim)`, at unit length, for cosine similarity; zero rows stay zero."""
+        """Item or user `vectors`, shape `(n, dim)`, at unit length, for cosine similarity; zero rows stay zero."""
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 

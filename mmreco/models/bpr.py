@@ -81,6 +81,7 @@ class BPR(FactorModel):
 
         Parameters
         ----------
+        dataset, validation : as `Model.fit`; `validation` is not used
         progress : optional
             Whether to show a bar, a step a pass.
         """

@@ -147,7 +147,7 @@ class CFGAN(Trained[_Generator], ScoreModel):
         del self._judge, self._teach
 
     def score(self, histories: Interactions) -> F32:
-        """The logit the generator writes for each item, shape `(n, n_items)`.
+        """The logit the generator writes for each item, from `n` `histories`, shape `(n, n_items)`.
 
         Raises
         ------

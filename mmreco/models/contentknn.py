@@ -73,7 +73,7 @@ class ContentKNN(VectorModel):
         self.embeddings_ = Embeddings(dataset.items, _unit(np.concatenate(parts, axis=1)))
 
     def user_vectors(self, histories: Interactions) -> F32:
-        """The mean of each history's item vectors, turned to unit length, shape `(n, dim)`; zero without any.
+        """The mean item vector of each of `histories`, turned to unit length, shape `(n, dim)`; zero without any.
 
         Raises
         ------

@@ -92,7 +92,7 @@ class EASE(ScoreModel):
         self.fallback_ = share_of_users(train)
 
     def score(self, histories: Interactions) -> F32:
-        """The history times the weights, shape `(n, n_items)`.
+        """The `histories` times the weights, shape `(n, n_items)`.
 
         Raises
         ------

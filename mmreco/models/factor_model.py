@@ -37,7 +37,7 @@ class FactorModel(VectorModel):
         """The factors of each history, shape `(n, f)`; zero where it says nothing."""
 
     def user_vectors(self, histories: Interactions) -> F32:
-        """The histories folded in, shape `(n, dim)`.
+        """The vectors of `n` `histories`, folded in, shape `(n, dim)`.
 
         Raises
         ------

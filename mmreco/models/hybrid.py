@@ -81,6 +81,10 @@ class Hybrid(Model):
     def refit(self, dataset: Dataset, *, validation: Holdout | None = None, progress: bool = False) -> Self:
         """Another hybrid, each part refitted as it is by itself; see `Model.refit`.
 
+        Parameters
+        ----------
+        dataset, validation, progress : as `Model.refit`
+
         Raises
         ------
         NotFittedError, DataError, IncompatibleError
@@ -97,7 +101,7 @@ class Hybrid(Model):
         return all(isinstance(part, Model) and part.closed_form for part in self.parts)
 
     def relearn(self, dataset: Dataset) -> Self:
-        """The hybrid whose parts in closed form are fitted to what is left; see `Model.relearn`.
+        """The hybrid whose parts in closed form are fitted to what is left in `dataset`; see `Model.relearn`.
 
         Raises
         ------

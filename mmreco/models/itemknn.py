@@ -90,7 +90,7 @@ class ItemKNN(ScoreModel):
         self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
 
     def score(self, histories: Interactions) -> F32:
-        """Summed similarity to the items of each history, shape `(n, n_items)`; below 0 where there is none.
+        """Summed similarity to the items of each of `histories`, shape `(n, n_items)`; below 0 where there is none.
 
         Raises
         ------

@@ -122,7 +122,7 @@ class LogisticProfile(ScoreModel):
         self.facts_ = PairFeatures.of(train, self.half_life_days, **known)  # type: ignore[arg-type]
 
     def score(self, histories: Interactions) -> F32:
-        """The log-odds that each item comes next, shape `(n, n_items)`.
+        """The log-odds that each item comes next in each of `histories`, shape `(n, n_items)`.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class LogisticProfile(ScoreModel):
         return found
 
     def rerank(self, histories: Interactions, ranking: Ranking) -> Ranking:
-        """The same items in the order of their probabilities, which are the scores; as wide as `ranking`.
+        """The items of `ranking` in the order of their probabilities after `histories`, which are the scores; as wide.
 
         Raises
         ------

@@ -64,6 +64,7 @@ def elbo(seen: Tensor, logits: Tensor, mean: Tensor, log_variance: Tensor, weigh
     ----------
     seen, logits : shape `(b, n_items)`
     mean, log_variance : shape `(b, dim)`
+    weight : of the KL term, 0 to 1
     """
     told = (F.log_softmax(logits, dim=1) * seen).sum(dim=1)  # (b,)
     kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=1)  # (b,)
@@ -142,7 +143,7 @@ class MultVAE(Trained[_Network], ScoreModel):
         return torch.from_numpy((log.toarray() > 0).astype(np.float32)).to(self._device)
 
     def score(self, histories: Interactions) -> F32:
-        """The logit of each item at the mean of the history's code, shape `(n, n_items)`.
+        """The logit of each item at the mean of the code of each of `histories`, shape `(n, n_items)`.
 
         Raises
         ------
@@ -163,6 +164,8 @@ class MultVAE(Trained[_Network], ScoreModel):
         ----------
         histories : `n` users
             An empty one stays empty.
+        seed : 0 or more
+            Of what is drawn.
 
         Raises
         ------

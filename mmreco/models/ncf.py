@@ -163,7 +163,7 @@ class NCF(Trained[_Network], ScoreModel):
         return torch.from_numpy(array).to(self._device)
 
     def score(self, histories: Interactions) -> F32:
-        """The network's logit of each item, shape `(n, n_items)`.
+        """The network's logit of each item after each of `histories`, shape `(n, n_items)`.
 
         Raises
         ------

@@ -87,7 +87,7 @@ class Popular(ScoreModel):
             self.kinds_ = Attributes.from_catalogue(dataset.catalogue, columns=[self.within], at_least=1).matrix()
 
     def score(self, histories: Interactions) -> F32:
-        """The popularity of every item, shape `(n, n_items)`; the same for each history unless kinds are known.
+        """The popularity of every item, shape `(n, n_items)`; the same for each of `histories` unless kinds are known.
 
         With kinds, the chance that a draw from the history's kinds is this item, and below 0 outside of them.
 

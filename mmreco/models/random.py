@@ -51,7 +51,7 @@ class Random(ScoreModel):
         """Learn nothing but which items there are."""
 
     def score(self, histories: Interactions) -> F32:
-        """Uniform numbers from 0 to 1, shape `(n, n_items)`.
+        """Uniform numbers from 0 to 1 for each of `histories`, shape `(n, n_items)`.
 
         Raises
         ------

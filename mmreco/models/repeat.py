@@ -66,7 +66,7 @@ class Repeat(ScoreModel):
         self.fallback_ = share_of_users(train)
 
     def score(self, histories: Interactions) -> F32:
-        """1 and more for the items of the history, below 1 for all others, shape `(n, n_items)`.
+        """1 and more for the items of each of `histories`, below 1 for all others, shape `(n, n_items)`.
 
         Raises
         ------

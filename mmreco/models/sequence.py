@@ -134,7 +134,7 @@ class SequenceModel(Trained[Reader], VectorModel):
     # ---- asked
 
     def user_vectors(self, histories: Interactions) -> F32:
-        """The vector of each user, shape `(n, dim)`; an empty history has the mean of those trained on.
+        """The vectors of `n` `histories`, shape `(n, dim)`; an empty one has the mean of those trained on.
 
         Raises
         ------

@@ -207,6 +207,8 @@ class SequenceGAN(SequenceModel[_Generator]):
         ----------
         n : 0 or more
             The users are named "generated-1" and so on; there are no times.
+        seed : 0 or more
+            Of what is drawn.
 
         Raises
         ------
@@ -233,6 +235,8 @@ class SequenceGAN(SequenceModel[_Generator]):
             Their kinds of event, weights and times are not kept.
         n : 0 or more
             Fewer where there is no item left that the user has not had.
+        seed : 0 or more
+            Of what is drawn.
 
         Raises
         ------

@@ -113,7 +113,7 @@ class SLIM(ScoreModel):
         self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
 
     def score(self, histories: Interactions) -> F32:
-        """The history times the weights, shape `(n, n_items)`; below 0 where there is no weight.
+        """The `histories` times the weights, shape `(n, n_items)`; below 0 where there is no weight.
 
         Raises
         ------

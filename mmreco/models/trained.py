@@ -89,6 +89,7 @@ class Trained(Model, Generic[Network]):
         Parameters
         ----------
         train : what is learnt from until the next look: all users, or a part of them where the log is long
+        rng : draws the batches
         done : passes that lie behind, 0 at the start; not whole within a pass of several parts
         """
 
@@ -178,6 +179,10 @@ class Trained(Model, Generic[Network]):
 
     def refit(self, dataset: Dataset, *, validation: Holdout | None = None, progress: bool = False) -> Self:
         """Another model, trained from the weights this one has; see `Model.refit`.
+
+        Parameters
+        ----------
+        dataset, validation, progress : as `Model.refit`
 
         Raises
         ------

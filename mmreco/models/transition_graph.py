@@ -67,7 +67,9 @@ class TransitionGraph(ScoreModel):
         self.fallback_ = share_of_users(train) - 1  # below 0, so below all that is walked to
 
     def score(self, histories: Interactions) -> F32:
-        """The chance of a walk to each item times the similarity of its title, `(n, n_items)`; below 0 without a walk.
+        """The chance of a walk from each of `histories` to each item, shape `(n, n_items)`.
+
+        Times the similarity of its title; below 0 without a walk.
 
         Raises
         ------

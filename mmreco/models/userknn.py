@@ -89,7 +89,9 @@ class UserKNN(ScoreModel):
         self.fallback_ = share_of_users(train) - 1  # below 0, so below every neighbour's word
 
     def score(self, histories: Interactions) -> F32:
-        """Summed similarity of the neighbours who have each item, shape `(n, n_items)`; below 0 where none has.
+        """Summed similarity of the neighbours of each of `histories` who have each item, shape `(n, n_items)`.
+
+        Below 0 where none has.
 
         Raises
         ------

@@ -19,6 +19,9 @@ def held_out(train: Interactions, seed: int, *, ordered: bool = True) -> tuple[I
 
     Parameters
     ----------
+    train : `n` users
+    seed : 0 or more
+        Draws the users, and the events where no order counts.
     ordered : optional
         Whether it is the last event, or basket, of each, or a fifth of their events whenever they were.
     """

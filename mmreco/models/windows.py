@@ -15,6 +15,7 @@ def padded(log: Interactions, starts: I64, lengths: I64) -> tuple[Tensor, Tensor
 
     Parameters
     ----------
+    log : that the windows are of
     starts, lengths : shape `(b,)`
         Windows of one event or more.
 

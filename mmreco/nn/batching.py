@@ -24,6 +24,8 @@ def windows(user_starts: I64, max_length: int) -> I64:
     ----------
     user_starts : shape `(n + 1,)`
         Where each user's events begin.
+    max_length : 1 or more
+        Events of a window that are read; the one after the last of them is a target alone.
     """
     starts, lengths = [], []
     begin, left = user_starts[:-1], np.diff(user_starts)

@@ -63,11 +63,14 @@ def train(
 
     Parameters
     ----------
+    module : what learns
+    optimiser : over the module's parameters
     batches : the losses of pass `p` (from 0), one a step, drawn one after the other
         Where several processes train together (see `mmreco.nn.process_group`), each its share of the loss.
     validate : a score, larger is better; the last weights are kept when omitted
     epochs : passes at most
     patience : passes without a better score before it stops; None never stops early
+    seed : 0 or more
     memory : from 0 to below 1
         Share of the running average of the weights that a step keeps; 0 for the latest weights alone.
         Validation looks at the average, and the average is what remains.

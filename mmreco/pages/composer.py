@@ -36,6 +36,7 @@ class ArrangesShelves(Protocol):
 
         Parameters
         ----------
+        histories : `n` shoppers
         kinds : what the shelves are, e.g. ("for_you", "because", "new")
         available : shape `(n, len(kinds))`, bool
             Which shelves have something to show to whom; only these may be named, each once.
@@ -117,6 +118,7 @@ class PageComposer:
 
         Parameters
         ----------
+        model, similar, complements, search : as the constructor
         options : optional
             Those of this composer when omitted.
         allowed : shape `(n_items,)`, bool, optional
@@ -163,6 +165,13 @@ class PageComposer:
     ) -> list[Page]:
         """The page of each of these items, shape `(n,)`, for shoppers with these histories.
 
+        Parameters
+        ----------
+        item_rows : shape `(n,)`
+        histories : `n` shoppers, optional
+            Strangers when omitted.
+        seed : as `home`
+
         Raises
         ------
         DataError
@@ -187,6 +196,13 @@ class PageComposer:
     def cart(self, carts: Interactions, *, histories: Interactions | None = None, seed: int = 0) -> list[Page]:
         """The page beside each cart: what completes it, and what else the shopper may want.
 
+        Parameters
+        ----------
+        carts : `n` carts
+        histories : of the `n` shoppers, optional
+            Strangers when omitted.
+        seed : as `home`
+
         Raises
         ------
         DataError, IncompatibleError
@@ -205,6 +221,10 @@ class PageComposer:
     def new_arrivals(self, histories: Interactions, *, seed: int = 0) -> list[Page]:
         """What came in lately, for each shopper.
 
+        Parameters
+        ----------
+        histories, seed : as `home`
+
         Raises
         ------
         IncompatibleError
@@ -217,6 +237,13 @@ class PageComposer:
 
     def search(self, queries: Sequence[str], *, histories: Interactions | None = None, seed: int = 0) -> list[Page]:
         """What each query finds, and what is like the first of it.
+
+        Parameters
+        ----------
+        queries : `n` texts
+        histories : of the `n` shoppers, optional
+            Strangers when omitted.
+        seed : as `home`
 
         Raises
         ------

@@ -88,7 +88,7 @@ def page_html(
 
 
 def embedded_picture(path: Path) -> str | None:
-    """A picture as a data URL, 240 pixels at most; None for one that cannot be read."""
+    """The picture at `path` as a data URL, 240 pixels at most; None for one that cannot be read."""
     try:
         opened = open_picture(path, size=_SIZE)
     except DataError:

@@ -91,7 +91,7 @@ class SlateModel(ABC):
         """What decodes, and the codes it starts from, `(b, code)`."""
 
     def fit(self, log: PageLog) -> "SlateModel":
-        """Learn from the slates that were shown and what was clicked on them; the model itself comes back.
+        """Learn from `log`, the slates that were shown and what was clicked on them; the model itself comes back.
 
         Raises
         ------
@@ -136,6 +136,8 @@ class SlateModel(ABC):
             What may stand on the slates.
         rules : caps and quotas that hold on every slate, optional
             With the `catalogue` whose columns they name, over the items of the log.
+        catalogue : over the items of the log, optional
+            Needed with rules.
         seed : 0 or more, optional
             Draws one of the slates that fit; without it the likeliest comes.
 
@@ -208,12 +210,13 @@ class _Shown(NamedTuple):
 @final
 @dataclass(kw_only=True, eq=False)
 class ListCVAE(SlateModel):
-    """Slates by a conditional variational auto-encoder; parameters as `SlateModel`.
+    """Slates by a conditional variational auto-encoder.
 
     Parameters
     ----------
     beta : 0 or more
         Weight of the KL term.
+    dim, code, hidden, epochs, learning_rate, seed : as `SlateModel`
 
     Examples
     --------
@@ -252,7 +255,12 @@ class ListCVAE(SlateModel):
 @final
 @dataclass(kw_only=True, eq=False)
 class ListGAN(SlateModel):
-    """Slates by a generator that an adversary cannot tell from logged ones; parameters as `SlateModel`."""
+    """Slates by a generator that an adversary cannot tell from logged ones.
+
+    Parameters
+    ----------
+    dim, code, hidden, epochs, learning_rate, seed : as `SlateModel`
+    """
 
     def _train(self, shown: _Shown, n_items: int) -> None:
         width, condition = shown.slates.shape[1], shown.conditions.shape[1]
@@ -301,7 +309,12 @@ class LearntLayout:
     contexts: Callable[[Interactions], F32]
 
     def arrange(self, histories: Interactions, kinds: Sequence[str], available: Bool) -> I64:
-        """The columns of `kinds` from the top down; those that the model does not know, or does not name, come last."""
+        """The columns of `kinds` from the top down; those that the model does not know, or does not name, come last.
+
+        Parameters
+        ----------
+        histories, kinds, available : as `ArrangesShelves.arrange`
+        """
         items = self.model.items_
         rows = items.rows(list(kinds), missing="mark")
         known = np.zeros((len(histories), len(items)), dtype=bool)

@@ -86,10 +86,13 @@ class PageLog:
 
         Parameters
         ----------
+        pages : `n` pages, as they were shown
         kinds : all kinds of shelves there are
             Of two shelves of one kind the first is kept.
         clicked : as many lists as pages
             The item ids that were clicked on each page.
+        contexts : `n` lines, optional
+            What was known of each shopper.
 
         Raises
         ------
@@ -158,6 +161,8 @@ class PageLog:
 
         Parameters
         ----------
+        table : a row a place, as `to_frame` writes it
+        items : the map of the items in it
         contexts : as many lines as slates, optional
 
         Raises

@@ -49,7 +49,7 @@ class PageOptions:
     rules: Rules = field(init=False, repr=False)
 
     def width_of(self, kind: str) -> int:
-        """Items at most of a shelf of this kind; results have two rows."""
+        """Items at most of a shelf of `kind`, e.g. "for_you"; results have two rows."""
         return self.width * (_RESULTS if kind == "results" else 1)
 
     def __post_init__(self) -> None:

@@ -67,10 +67,12 @@ def fill(
 
     Parameters
     ----------
+    catalogue : whose columns the rules name; None where they name none
     rows : shape `(m,)`
         Different item rows, best first.
     k : 1 or more
         Places; the shelf is shorter where candidates or caps do not fill them.
+    rules : caps, quotas and how much is explored
     rng : what draws where there is exploration
 
     Raises
@@ -101,6 +103,7 @@ class Filling:
 
     Parameters
     ----------
+    catalogue, rules : as `fill`
     rows : shape `(m,)`
         Different item rows, best first.
     k : places

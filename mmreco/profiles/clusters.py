@@ -48,7 +48,13 @@ def clusters(dataset: Dataset, vectors: F32, n_groups: int = 8, *, n_words: int 
 
     Parameters
     ----------
+    dataset : of `n` users
     vectors : shape `(n, dim)`, a line a user of the dataset's interactions
+    n_groups : 1 or more
+    n_words : 0 or more
+        Words of each group.
+    seed : 0 or more
+        Of where groups begin.
 
     Raises
     ------

@@ -90,6 +90,13 @@ def recency_frequency_money(
 def life_stages(log: Interactions, stages: LifeStages | None = None, *, at: int | None = None) -> list[str]:
     """ "new", "active", "lapsing", "lost" or "unknown" for each shopper.
 
+    Parameters
+    ----------
+    log : `n` shoppers
+    stages : the days after which each stage begins, optional
+    at : milliseconds since 1970 UTC, optional
+        When it is looked at; the time of the last event when omitted.
+
     Raises
     ------
     DataError
@@ -112,6 +119,14 @@ def next_purchases(log: Interactions, *, event: str | None = None, prior: float 
 
     The interval is the mean of the shopper's own between purchases of the item, drawn to the median of all shoppers'
     by `prior` intervals. Columns: `user_id`, `item_id`, `purchases`, `interval_days`, `last` and `due` (UTC).
+
+    Parameters
+    ----------
+    log : `n` shoppers
+    event : optional
+        Only events of this kind count, e.g. "purchase".
+    prior : 0 or more
+        Intervals that the median of all shoppers counts for.
 
     Raises
     ------

@@ -57,7 +57,14 @@ class Profiles:
         return f"Profiles({len(self)} shoppers: {', '.join(self.affinities)})"
 
     def evidence(self, user: int, facet: str, value: str) -> I64:
-        """The places in the log of the events that an affinity rests on, oldest first."""
+        """The places in the log of the events that an affinity rests on, oldest first.
+
+        Parameters
+        ----------
+        user : a row
+        facet : its name, e.g. "category"
+        value : of the facet, e.g. "dress"
+        """
         return evidence(self.log, self.facets[facet], user, self.affinities[facet].values.index(value))
 
     def frame(self, *, top: int = 3, n_words: int = 5) -> pa.Table:
@@ -65,6 +72,13 @@ class Profiles:
 
         Columns: `user_id`; for each facet its values as a list, best first, and their shares in `<facet>_share`;
         `words`; `recency`, `frequency`, `money`; `life_stage`; `propensity`. pandas and polars read it as it is.
+
+        Parameters
+        ----------
+        top : 1 or more
+            Values of each facet.
+        n_words : 0 or more
+            Words of each shopper.
         """
         columns: dict[str, pa.Array | Sequence[object]] = {"user_id": self.log.users.array}
         for name, found in self.affinities.items():

@@ -24,6 +24,12 @@ def purchase_propensity(log: Interactions, *, event: str = "purchase", horizon_d
 
     Where all of the shoppers bought in the days before the end, or none did, it is their share.
 
+    Parameters
+    ----------
+    log : `n` shoppers
+    event : the kind of event that is foretold
+    horizon_days : above 0, in days
+
     Raises
     ------
     DataError

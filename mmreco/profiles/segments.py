@@ -45,6 +45,9 @@ def interested(found: Affinities, value: str, *, n: int = 1000, least_events: fl
 
     Parameters
     ----------
+    found : what shoppers prefer, as `affinities` gives it
+    value : one of its values, e.g. "dress"
+    n : 1 or more
     least_events : 0 or more
         Events of that value a shopper must have.
 

@@ -17,7 +17,7 @@ _LEAST = 2  # shoppers that a word must be met with
 
 
 def user_words(dataset: Dataset, k: int = 10) -> list[list[tuple[str, float]]]:
-    """The `k` words of each shopper with the largest weights, largest first, with the weights, 0 to 1.
+    """The `k` words of each shopper in `dataset` with the largest weights, largest first, with the weights, 0 to 1.
 
     Raises
     ------

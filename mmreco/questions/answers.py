@@ -161,6 +161,11 @@ class ItemQuestions:
     def rank(self, question: str, texts: Sequence[str]) -> tuple[F32, F32]:
         """How well each sentence answers, and how probably it does, 0 to 1; both of shape `(len(texts),)`.
 
+        Parameters
+        ----------
+        question : in English or Chinese
+        texts : sentences of reviews
+
         Raises
         ------
         DataError
@@ -175,7 +180,12 @@ class ItemQuestions:
         return scores.astype(np.float32), (1 / (1 + np.exp(-odds))).astype(np.float32)
 
     def signs(self, question: str, texts: Sequence[str]) -> dict[str, F32]:
-        """What speaks for each sentence, by the names of `SIGNS`: each of shape `(len(texts),)`."""
+        """What speaks for each sentence, by the names of `SIGNS`: each of shape `(len(texts),)`.
+
+        Parameters
+        ----------
+        question, texts : as `rank`
+        """
         words = self._shared_words(question, texts)
         out = {"words": words}
         order = np.argsort(-words, kind="stable")

@@ -74,7 +74,7 @@ class AspectSummary:
 
 
 def aspects_of(text: str) -> tuple[str, ...]:
-    """The aspects that a clause mentions, in the order of `ASPECTS`.
+    """The aspects that the clause `text` mentions, in the order of `ASPECTS`.
 
     Examples
     --------

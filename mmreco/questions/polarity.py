@@ -97,7 +97,7 @@ class Polarity:
         return self
 
     def fit_stars(self, reviews: Reviews, *, seed: int = 0) -> Self:
-        """Learn from a shop's own stars: each sentence of a review gets the label of the review.
+        """Learn from a shop's own stars: each sentence of one of `reviews` gets the label of the review.
 
         From 4 stars up a review is good, from 2 down it is bad. As many good sentences as bad ones are taught, at most
         20,000 in all, drawn with `seed`.
@@ -124,7 +124,7 @@ class Polarity:
         return self.fit([*pools[True][:n], *pools[False][:n]], np.repeat([True, False], n))
 
     def score(self, texts: Sequence[str]) -> F32:
-        """The probability that each sentence is positive, shape `(n,)`.
+        """The probability that each of `texts`, sentences, is positive, shape `(n,)`.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Polarity:
 
     @classmethod
     def load(cls, folder: str | Path, *, encoder: Encoder[str] | None = None) -> "Polarity":
-        """What `save` wrote; `encoder` is the one it was fitted with, if there was one.
+        """What `save` wrote to `folder`; `encoder` is the one it was fitted with, if there was one.
 
         Raises
         ------

@@ -34,6 +34,7 @@ def comparison_page(
     comparisons : by what the split is called, e.g. "leave last out"
     catalogue : of the items compared on
         Titles and pictures are shown where there are any.
+    path : of the HTML file
     title : optional
 
     Raises

@@ -168,6 +168,7 @@ def page(
 
     Parameters
     ----------
+    title : the heading, and what a browser's tab says
     blocks : HTML, as the functions of this module answer it
     gallery : the one the blocks were made with, where they show pictures
     lead : a line below the title, optional

@@ -86,6 +86,8 @@ def wanted_mix(histories: Interactions, values: I64, c: int) -> F64:
     histories : `n` users
     values : shape `(e, w)`, int64
         The values of each event's item, from 0 to `c - 1`; -1 for none. The values of an item share its weight.
+    c : 1 or more
+        Values there are.
     """
     n = len(histories)
     there = values >= 0

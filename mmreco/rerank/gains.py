@@ -52,12 +52,17 @@ def gains(method: Method, diversity: float, relevance: F32, present: F32, vector
 
     Parameters
     ----------
+    method : its name
+    diversity : 0 to 1
+        What diversity counts, beside relevance.
     relevance : shape `(n, m)`
         From 0 to 1 before boosts.
     present : shape `(n, m)`
         1 where there is a candidate, else 0.
     vectors : shape `(n, m, dim)`, or None
         Of unit length, or zeros where a candidate has none.
+    k : 1 or more
+        Places to be filled.
     """
     if diversity == 0:
         return _Relevance(relevance)

@@ -52,6 +52,6 @@ class Reranked:
         return f"Reranked({len(self)} pages of {self.ranking.k})"
 
     def variants(self, question: int, place: int) -> I64:
-        """The item rows that one place of a page stands for besides its own, best first."""
+        """The item rows that a `place` (from 0) of a `question` (its row) stands for besides its own, best first."""
         rows: I64 = self.candidates[question][self.variant_of[question] == place]
         return rows

@@ -103,7 +103,13 @@ class ContentIndex:
     # ---- change
 
     def add(self, items: IdMap, new: Embeddings) -> "ContentIndex":
-        """The index over a catalogue that begins with the items there are, with these vectors as well."""
+        """The index over a catalogue that begins with the items there are, with these vectors as well.
+
+        Parameters
+        ----------
+        items : the map that begins with the items there are
+        new : vectors of items that have none yet
+        """
         index = self.index.add(new) if len(new) else self.index
         at = items.rows(new.ids.ids(range(len(new))))
         places = np.concatenate([self.places, np.full(len(items) - len(self.items), -1, dtype=np.int64)])
@@ -115,7 +121,7 @@ class ContentIndex:
         )
 
     def update(self, new: Embeddings) -> "ContentIndex":
-        """The index where these items have these vectors, whether they had one before or not."""
+        """The index where the items of `new` have these vectors, whether they had one before or not."""
         ids = new.ids.ids(range(len(new)))
         had = self.places[self.items.rows(ids)] >= 0
         there, missing = _part(new, np.flatnonzero(had)), _part(new, np.flatnonzero(~had))
@@ -124,7 +130,7 @@ class ContentIndex:
         return self._with(self.items, index, **kept).add(self.items, missing)
 
     def remove(self, ids: Sequence[str]) -> "ContentIndex":
-        """The index without these items' content; those that have none are passed over."""
+        """The index without the content of the items `ids`; those that have none are passed over."""
         gone = [item for item, place in zip(ids, self.places[self.items.rows(ids)], strict=True) if place >= 0]
         return replace(self, index=self.index.remove(gone)) if gone else self
 
@@ -138,11 +144,11 @@ class ContentIndex:
     # ---- asked
 
     def coverage(self, queries: Sequence[Any]) -> F32:
-        """How much of each query the encoder knows, shape `(n,)`, between 0 and 1."""
+        """How much of each of `queries` the encoder knows, shape `(n,)`, between 0 and 1."""
         return vocabulary_coverage(self.encoder, queries)
 
     def encode(self, queries: Sequence[Any]) -> F32:
-        """The queries' vectors of unit length, shape `(n, dim)`."""
+        """The vectors of `n` `queries`, of unit length, shape `(n, dim)`."""
         return encode_query(self.encoder, queries)
 
     def search(
@@ -153,6 +159,7 @@ class ContentIndex:
         Parameters
         ----------
         queries : shape `(n, dim)`
+        k : 1 or more
         candidates : shape `(n_items,)` or `(n, n_items)`, optional
         exclude : `n` users over `items`, optional
         """
@@ -167,7 +174,13 @@ class ContentIndex:
         return Ranking(np.where(ranking.rows >= 0, self.rows[ranking.rows], -1), ranking.scores)
 
     def cosines(self, queries: F32, rows: I64) -> tuple[F32, Bool]:
-        """The cosine of query `q` with the items `rows[q]`, shape `(n, c)`, and which of them have such content."""
+        """The cosine of query `q` with the items `rows[q]`, shape `(n, c)`, and which of them have such content.
+
+        Parameters
+        ----------
+        queries : shape `(n, dim)`, of unit length
+        rows : shape `(n, c)`, of `items`
+        """
         places = np.where(rows >= 0, self.places[rows], -1)
         there = places >= 0
         scores = np.zeros(rows.shape, dtype=np.float32)

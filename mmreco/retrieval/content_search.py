@@ -35,8 +35,10 @@ def search_content(
 
     Parameters
     ----------
+    indexes : one an encoder; several may be of one modality
     queries : one sequence of `n` a modality
         What to look for: texts, pictures or both.
+    k : 1 or more
     candidates : shape `(n_items,)` or `(n, n_items)` of bool, optional
 
     Raises

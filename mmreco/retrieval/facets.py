@@ -21,7 +21,14 @@ _DIGITS = 2  # significant ones of a range's ends
 
 @dataclass(frozen=True)
 class FacetValue:
-    """One value or range: how it reads, how many items have it, and the `where=` that keeps them."""
+    """One value or range: how it reads, how many items have it, and the `where=` that keeps them.
+
+    Parameters
+    ----------
+    label : how it reads
+    count : items that have it
+    where : the filter that keeps them, for `where=`
+    """
 
     label: str
     count: int
@@ -30,7 +37,13 @@ class FacetValue:
 
 @dataclass(frozen=True)
 class Facet:
-    """A column with its values, the commonest first; ranges of numbers from low to high."""
+    """A column with its values, the commonest first; ranges of numbers from low to high.
+
+    Parameters
+    ----------
+    column : its name
+    values : the commonest first; ranges of numbers from low to high
+    """
 
     column: str
     values: tuple[FacetValue, ...]

@@ -70,13 +70,13 @@ class Candidates:
         return f"Candidates({len(self.rows)} queries x {self.rows.shape[1]}: {', '.join(self.names)})"
 
     def feature(self, name: str) -> F32:
-        """One sign of all candidates, shape `(n, c)`; zeros where there is no such sign."""
+        """The sign `name` of all candidates, shape `(n, c)`; zeros where there is no such sign."""
         if name not in self.names:
             return np.zeros(self.rows.shape, dtype=np.float32)
         return np.asarray(self.features[:, :, self.names.index(name)])
 
     def with_feature(self, name: str, values: F32) -> "Candidates":
-        """The candidates with one sign more, shape `(n, c)`.
+        """The candidates with one sign more, `name`, whose `values` have shape `(n, c)`.
 
         Raises
         ------
@@ -119,18 +119,18 @@ class Fusion:
         object.__setattr__(self, "weights", dict(self.weights))
 
     def weight(self, name: str) -> float:
-        """What a sign is worth."""
+        """What the sign `name` is worth."""
         return float(self.weights.get(name, WEIGHTS.get(name.rstrip("0123456789"), 0.0)))
 
     def score(self, candidates: Candidates) -> F32:
-        """The score of each candidate, shape `(n, c)`; -inf where there is none."""
+        """The score of each of `candidates`, shape `(n, c)`; -inf where there is none."""
         worth = np.array([self.weight(name) for name in candidates.names], dtype=np.float32)
         scores = np.asarray(candidates.features @ worth, dtype=np.float32)  # (n, c)
         scores[candidates.rows < 0] = -np.inf
         return scores
 
     def rank(self, candidates: Candidates, k: int) -> Ranking:
-        """The `k` best candidates of each query.
+        """The `k` best of `candidates` for each query.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class Fusion:
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Fusion":
-        """The fusion that `to_json` wrote.
+        """The fusion that `to_json` wrote as `about`.
 
         Raises
         ------

@@ -30,7 +30,7 @@ class Reader(Protocol):
     """A model that reads query and document together, e.g. `CrossEncoder`."""
 
     def score(self, queries: Sequence[str], documents: Sequence[Sequence[str]]) -> list[F32]:
-        """How well each document answers its query, one array a query."""
+        """How well each of `documents[q]` answers `queries[q]`, one array a query; larger is better."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,12 @@ class HybridSearch:
     def rank(self, queries: Sequence[str], candidates: Candidates, k: int) -> Ranking:
         """The `k` best of these candidates; the reader, where there is one, reads the first 30 of them.
 
+        Parameters
+        ----------
+        queries : `n` texts
+        candidates : of these queries, as `retrieve` gives them
+        k : 1 or more
+
         Raises
         ------
         DataError
@@ -108,6 +114,14 @@ class HybridSearch:
 
     def retrieve(self, queries: Sequence[str], depth: int = 100, *, where: Bool | None = None) -> Candidates:
         """The first `depth` items by words and by each meaning, with the evidence for each.
+
+        Parameters
+        ----------
+        queries : `n` texts
+        depth : 1 or more
+            Of each source.
+        where : shape `(n_items,)` or `(n, n_items)`, bool, optional
+            Which items may be found, for all queries or for each.
 
         Raises
         ------
@@ -144,7 +158,7 @@ class HybridSearch:
         return self._described(queries, np.asarray(rows, dtype=np.int64), vectors, self._matches(queries))
 
     def read(self, queries: Sequence[str], candidates: Candidates) -> Candidates:
-        """The candidates with what the reader says of each; as they are where there is no reader."""
+        """The `candidates` of `queries` with what the reader says of each; as they are where there is no reader."""
         if self.reader is None:
             return candidates
         documents = [[self._read(row) for row in line[line >= 0].tolist()] for line in candidates.rows]
@@ -154,7 +168,7 @@ class HybridSearch:
         return candidates.with_feature("reader", said)
 
     def with_fusion(self, fusion: Fusion) -> "HybridSearch":
-        """The same search with other weights."""
+        """The same search with the weights of `fusion`."""
         return replace(self, fusion=fusion)
 
     def _matches(self, queries: Sequence[str]) -> list[Matches]:

@@ -117,7 +117,7 @@ class LexicalIndex:
     # ---- change
 
     def add(self, catalogue: Catalogue) -> "LexicalIndex":
-        """The index with these items after those it has, at the cost of what is written of them.
+        """The index with the items of `catalogue` after those it has, at the cost of what is written of them.
 
         The shop's own Chinese words and the mean lengths of fields stay as they were when the index was built; how rare
         a word is, is counted anew.
@@ -135,7 +135,7 @@ class LexicalIndex:
         return self._with_written(items, np.arange(len(self), len(items)), catalogue)
 
     def update(self, catalogue: Catalogue) -> "LexicalIndex":
-        """The index where this is all that is written of these items; see `add`.
+        """The index where `catalogue` is all that is written of its items; see `add`.
 
         Raises
         ------
@@ -216,7 +216,7 @@ class LexicalIndex:
         return scores
 
     def matches(self, query: str) -> Matches:
-        """All items that share something with a query, with their scores.
+        """All items that share something with `query`, with their scores.
 
         Raises
         ------
@@ -237,7 +237,7 @@ class LexicalIndex:
         return Matches(rows, values.astype(np.float32))
 
     def vocabulary_coverage(self, queries: Sequence[str]) -> F32:
-        """The share of each query's words that some item holds, shape `(n,)`; 0 for a query without words.
+        """The share of the words of each of `queries` that some item holds, shape `(n,)`; 0 for a query without words.
 
         Raises
         ------
@@ -252,7 +252,7 @@ class LexicalIndex:
         return shares
 
     def exact(self, queries: Sequence[str]) -> Bool:
-        """Whether some item is called exactly so, shape `(n,)`.
+        """Whether some item is called exactly as each of `queries` says, shape `(n,)`.
 
         Raises
         ------
@@ -262,13 +262,19 @@ class LexicalIndex:
         return np.array([len(self.names.called(query)) > 0 for query in listed("queries", queries)], dtype=bool)
 
     def count(self, word: str) -> int:
-        """How many items hold a word, in the form the index writes it."""
+        """How many items hold `word`, in the form the index writes it."""
         return self.lexicon.count(word)
 
     def matching(self, query: str, *, where: Bool | None = None) -> I64:
         """The rows of all items that hold every word of the query, best first; those that hold some where none does.
 
         What facets are counted over.
+
+        Parameters
+        ----------
+        query : a text
+        where : shape `(n_items,)`, bool, optional
+            Which items may be found.
 
         Raises
         ------
@@ -282,7 +288,7 @@ class LexicalIndex:
         return found.rows[np.lexsort((found.rows, -found.scores))]
 
     def corrected(self, query: str) -> list[tuple[str, tuple[str, ...]]]:
-        """The words of a query that no item holds, each with the nearest words there are; none without near ones."""
+        """The words of `query` that no item holds, each with the nearest words there are; none without near ones."""
         unknown = [word for word in self._words(query) if not self._means(word) and not self._parts(word)]
         return [(word, tuple(near for near, _ in self.spelling.nearest(word))) for word in unknown]
 
@@ -356,7 +362,7 @@ class LexicalIndex:
 
     @classmethod
     def load(cls, folder: str | Path) -> "LexicalIndex":
-        """The index that `save` wrote.
+        """The index that `save` wrote to `folder`.
 
         Raises
         ------

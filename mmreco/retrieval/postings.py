@@ -74,6 +74,7 @@ class Postings:
         Parameters
         ----------
         fields : a bag an item, and the weight of each field
+        n_items : bags of each field
         lengths : the mean length of each field, optional
             Counted when omitted.
         """

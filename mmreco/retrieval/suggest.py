@@ -100,7 +100,7 @@ class Completions:
         return cls(tuple(phrases), np.array([found[phrase] for phrase in phrases], dtype=np.int64))
 
     def complete(self, beginning: str, k: int = 8) -> tuple[str, ...]:
-        """At most `k` phrases that begin so, the most frequent first; none for an empty beginning."""
+        """At most `k` phrases that begin with `beginning`, the most frequent first; none where it is empty."""
         start = " ".join(fold(beginning).split()) + (" " if beginning.endswith(" ") and beginning.strip() else "")
         if not start:
             return ()
@@ -122,9 +122,10 @@ class Completions:
 
 
 def did_you_mean(lexical: LexicalIndex, query: str) -> str | None:
-    """The query with unknown words replaced by the nearest known ones; None if there is nothing to correct.
+    """The `query` with words that `lexical` does not know replaced by the nearest that it does.
 
-    A word that items do hold is doubted where one letter away stands another that is fifty times as frequent.
+    None if there is nothing to correct. A word that items do hold is doubted where one letter away stands another that
+    is fifty times as frequent.
 
     Examples
     --------

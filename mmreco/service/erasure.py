@@ -22,6 +22,8 @@ def cleanse(artefact: Path, store: EventStore, *, before: int | None = None) -> 
 
     Parameters
     ----------
+    artefact : its folder
+    store : says who was forgotten
     before : milliseconds since 1970 UTC, optional
         Events earlier than this go too.
 

@@ -94,7 +94,7 @@ class EventStore:
 
     @classmethod
     def open(cls, url: str | Path) -> "EventStore":
-        """The store at a path of a SQLite file, or at a URL of SQLAlchemy's; made where there is none.
+        """The store at `url`, a path of a SQLite file or a URL of SQLAlchemy's; made where there is none.
 
         Raises
         ------
@@ -122,25 +122,25 @@ class EventStore:
     # ---- written
 
     def append(self, events: Sequence[NewEvent]) -> int:
-        """Write events; the sequence number of the last one. They are on the disk when this returns."""
+        """Write `events`; the sequence number of the last one. They are on the disk when this returns."""
         return self._write([{"kind": "event", **event._asdict()} for event in events])
 
     def put_item(self, item_id: str, columns: dict[str, Any]) -> int:
-        """Write what is to be known of an item from now on; the sequence number."""
+        """Write `columns`, what is to be known of the item `item_id` from now on; the sequence number."""
         return self._write([{"kind": "item", "item_id": item_id, "body": json.dumps(columns)}])
 
     def remove_item(self, item_id: str) -> int:
-        """Write that an item is gone; the sequence number."""
+        """Write that the item `item_id` is gone; the sequence number."""
         return self._write([{"kind": "removed", "item_id": item_id}])
 
     def note_refit(self, figures: dict[str, Any]) -> int:
-        """Write what came of a refit; the sequence number."""
+        """Write `figures`, what came of a refit; the sequence number."""
         return self._write([{"kind": "refit", "body": json.dumps(figures)}])
 
     def forget(self, user_id: str) -> int:
-        """Erase a user from every table and from the files; how many rows there were. A keyed hash of the id stays.
+        """Erase the user `user_id` from every table and from the files; how many rows there were.
 
-        The database is rewritten, so this takes as long as copying it.
+        A keyed hash of the id stays. The database is rewritten, so this takes as long as copying it.
         """
         mark = {"kind": "forgotten", "body": self.pseudonym(user_id)}
         with self._writing, self.engine.begin() as connection:
@@ -172,12 +172,12 @@ class EventStore:
     # ---- read
 
     def after(self, sequence: int, *, most: int = _PAGE) -> list[Entry]:
-        """The entries with a larger number, in their order, the first `most` of them."""
+        """The entries with a larger number than `sequence`, in their order, the first `most` of them."""
         with self.engine.connect() as connection:
             return [Entry(*row) for row in connection.execute(_AFTER, {"since": sequence, "most": most})]
 
     def pages(self, sequence: int) -> Iterator[list[Entry]]:
-        """The entries with a larger number, in their order, some together."""
+        """The entries with a larger number than `sequence`, in their order, some together."""
         while entries := self.after(sequence):
             yield entries
             if len(entries) < _PAGE:
@@ -185,7 +185,7 @@ class EventStore:
             sequence = entries[-1].sequence
 
     def refits(self, *, most: int = 20) -> list[Entry]:
-        """What came of the last refits, the newest first."""
+        """What came of the last refits, `most` of them, the newest first."""
         refits = sql.select(_entries).where(seldom, _entries.c.kind == "refit")
         with self.engine.connect() as connection:
             found = connection.execute(refits.order_by(_entries.c.sequence.desc()).limit(most))
@@ -203,7 +203,7 @@ class EventStore:
             return set(connection.execute(marks).scalars())
 
     def pseudonym(self, user_id: str) -> str:
-        """The keyed hash of an id; the key is the store's own."""
+        """The keyed hash of the id `user_id`; the key is the store's own."""
         return hmac.new(self._key, user_id.encode(), hashlib.sha256).hexdigest()
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class Keys:
 
     @classmethod
     def parse(cls, text: str) -> "Keys":
-        """The keys in lines of a name, rights parted by commas, and the key; `#` begins a remark.
+        """The keys in `text`: lines of a name, rights parted by commas, and the key; `#` begins a remark.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Keys:
 
     @classmethod
     def read(cls, path: str | Path) -> "Keys":
-        """The keys in a file, as `parse` reads them.
+        """The keys in the file at `path`, as `parse` reads them.
 
         Raises
         ------
@@ -77,7 +77,7 @@ class Keys:
         return keys
 
     def rights_of(self, key: str) -> tuple[str, frozenset[str]] | None:
-        """The name and the rights of a key; None for one that is not known. Takes as long for any key."""
+        """The name and the rights of `key`; None for one that is not known. Takes as long for any key."""
         given, found = _hash(key), None
         for own, who in self.keys.items():
             if hmac.compare_digest(own, given):

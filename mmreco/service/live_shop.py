@@ -33,7 +33,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Serving:
-    """What answers: a recommender and the name of the generation it was loaded from, e.g. "g-000007"."""
+    """What answers: a recommender and the name of the generation it was loaded from, e.g. "g-000007".
+
+    Parameters
+    ----------
+    recommender : what answers
+    generation : the name of what it was loaded from, e.g. "g-000007"
+    """
 
     recommender: Recommender
     generation: str
@@ -92,13 +98,13 @@ class LiveShop:
         self.serving, self._last = self._load()
 
     def known_as(self, user_id: str) -> str:
-        """What a user is called inside: the pseudonym of the id that came with a request, or the id itself."""
+        """What a user is called inside: the pseudonym of `user_id`, which came with a request, or that id itself."""
         return user_id if self.names is None else self.names.of(user_id)
 
     # ---- written
 
     def observe(self, events: Sequence[NewEvent]) -> int:
-        """Write events down and take them in: they are in the next answer. Their last sequence number.
+        """Write `events` down and take them in: they are in the next answer. Their last sequence number.
 
         Raises
         ------
@@ -110,7 +116,7 @@ class LiveShop:
         return number
 
     def put_item(self, item_id: str, columns: dict[str, Any]) -> bool:
-        """Write down and take in what is to be known of an item; whether it is new.
+        """Write down and take in `columns`, what is to be known of the item `item_id`; whether it is new.
 
         Raises
         ------
@@ -125,7 +131,7 @@ class LiveShop:
         return new
 
     def remove_item(self, item_id: str) -> bool:
-        """Write down that an item is gone, and answer it no more; whether it was there."""
+        """Write down that the item `item_id` is gone, and answer it no more; whether it was there."""
         if not is_known(self.serving.recommender, item_id):
             return False
         self.store.remove_item(item_id)
@@ -133,7 +139,7 @@ class LiveShop:
         return True
 
     def forget(self, user_id: str) -> int:
-        """Erase a user from the store, from what answers, and from the artefact's files; how many rows the store had.
+        """Erase `user_id` from the store, from what answers, and from the artefact's files; how many rows there were.
 
         What a model counts in the log is counted anew without them, in the files, which are loaded then. While
         somebody else writes the files they wait, and are tried again until `is_clean`.

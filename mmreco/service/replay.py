@@ -25,6 +25,8 @@ def replay(recommender: Recommender, store: EventStore, *, since: int = 0, until
 
     Parameters
     ----------
+    recommender : that was just loaded
+    store : what came in
     since : the entry up to which the artefact has everything, as `held_until` says
     until : the last entry to be taken in; the newest if omitted
     """
@@ -137,6 +139,9 @@ def forget_again(recommender: Recommender, pseudonyms: set[str], store: EventSto
 
     Parameters
     ----------
+    recommender : that may know them
+    pseudonyms : keyed hashes of ids
+    store : whose key the hashes are made with
     relearn : as `Recommender.forget` has it, optional
         False where the artefact's files are written anew at once, and answer then.
     """

@@ -145,6 +145,7 @@ def missing_modality(content: Embeddings, *, share: float = 0.5, seed: int = 0) 
 
     Parameters
     ----------
+    content : vectors of one kind, e.g. `dataset.content["image"]`
     share : between 0 and 1, exclusive
         How many vectors are taken away; the number is rounded, at least 1, and at least one stays.
     seed : 0 or more

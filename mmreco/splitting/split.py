@@ -67,6 +67,11 @@ class Holdout:
     def of(cls, histories: Sequence[Sequence[str]], targets: Sequence[Sequence[str]], *, items: IdMap) -> "Holdout":
         """The holdout of plain lists of item ids, one history and one list of targets a user.
 
+        Parameters
+        ----------
+        histories, targets : `n` lists of item ids each
+        items : the map that their rows point into
+
         Raises
         ------
         DataError

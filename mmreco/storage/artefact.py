@@ -126,6 +126,11 @@ def publish(
 def require_place(folder: str | Path, beside: Collection[str] = ()) -> None:
     """Refuse a folder that `publish` would not write to, so that it is known before the work is done.
 
+    Parameters
+    ----------
+    folder : where an artefact is to be written; may be missing
+    beside : names of files that may lie there already
+
     Raises
     ------
     DataError
@@ -235,7 +240,7 @@ def _sweep(top: Path, counts: Path) -> None:
 
 
 def retire(top: Path, counts: Path | None) -> None:
-    """Remove every generation but `counts` that nobody reads; the caller makes sure that nobody writes."""
+    """Remove every generation in `top` but `counts` that nobody reads; the caller makes sure that nobody writes."""
     for old in leftovers(top, counts):
         with suppress(OSError), unread(old) as alone:
             if alone:
@@ -244,6 +249,11 @@ def retire(top: Path, counts: Path | None) -> None:
 
 def erase(folder: str | Path, kind: str) -> None:
     """Remove an artefact of this kind, as far as mmreco wrote it and nobody reads it; whatever else is there stays.
+
+    Parameters
+    ----------
+    folder : of the artefact
+    kind : what it must hold, e.g. "ItemKNN"; another one stays
 
     Raises
     ------
@@ -283,7 +293,7 @@ def open_artefact(folder: str | Path, kind: str | None = None) -> Artefact:
 
 
 def verify(folder: str | Path) -> Artefact:
-    """As `open_artefact` for any kind: nothing but the check.
+    """As `open_artefact` of `folder`, for any kind: nothing but the check.
 
     Raises
     ------

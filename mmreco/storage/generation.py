@@ -46,7 +46,14 @@ _SHAPE = {"format": int, "kind": str, "about": dict, "files": dict}
 
 @dataclass(frozen=True)
 class Artefact:
-    """A verified generation: its folder and what its writer said about it."""
+    """A verified generation: its folder and what its writer said about it.
+
+    Parameters
+    ----------
+    path : the generation's folder
+    kind : what it holds, e.g. "ItemKNN"
+    about : what its writer said about it, as JSON holds it
+    """
 
     path: Path
     kind: str

@@ -27,7 +27,7 @@ _SHORTEST, _LONGEST = 16, 1 << 16  # bytes of a key
 
 
 def read_key(path: str | Path) -> bytes:
-    """The key in a file, as its bytes.
+    """The key in the file at `path`, as its bytes.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def sign(folder: str | Path, key: bytes) -> None:
 
 
 def verify_signature(folder: str | Path, key: bytes) -> Artefact:
-    """The artefact at `folder`, every file checked, and signed with this key.
+    """The artefact at `folder`, every file checked, and signed with `key`.
 
     Raises
     ------

@@ -28,7 +28,7 @@ class StoredByFiles(ABC):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """What `save` wrote.
+        """What `save` wrote to `folder`.
 
         Raises
         ------

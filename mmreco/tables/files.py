@@ -38,6 +38,7 @@ def read_table(path: str | Path, *, text: Sequence[str] = ()) -> pa.Table:
 
     Parameters
     ----------
+    path : of the file
     text : names of columns, optional
         Never read as numbers or dates (ids such as "007"); names that the file lacks are ignored. Only CSV
         and TSV need it, the other kinds say what they hold.

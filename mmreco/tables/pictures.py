@@ -24,8 +24,10 @@ def picture_paths(ids: pa.Array, column: Column | None, paths: pa.Array | None, 
 
     Parameters
     ----------
+    ids : `n` strings
     column, paths : the column of paths relative to `folder`, as it was given and as text
         Without it the file whose name, less its suffix, is the id is taken.
+    folder : where the pictures lie
 
     Raises
     ------

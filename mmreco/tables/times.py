@@ -74,6 +74,7 @@ def fill_times(times: Times, owners: pa.Array) -> Times | None:
 
     Parameters
     ----------
+    times : `n` values, some unknown
     owners : whose each row is, `n` values
     """
     known = times.known

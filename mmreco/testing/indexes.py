@@ -43,7 +43,7 @@ class IndexContract:
     _made: ClassVar[dict[type, Searches]] = {}
 
     def make(self, embeddings: Embeddings) -> Searches:
-        """The index over these vectors, answering with the rows of `embeddings.ids`."""
+        """The index over `embeddings`, answering with the rows of its ids."""
         raise NotImplementedError("finish make(self, embeddings): an index over them")
 
     @property

@@ -321,7 +321,7 @@ class ModelContract:
 
 
 def checkerboard(n_users: int = 40) -> Dataset:
-    """Even users took all even items but one, odd users all odd ones but one; the content tells even from odd.
+    """Of `n_users`, even ones took all even items but one, odd ones all odd but one; the content tells even from odd.
 
     There are 20 items, and two more that nobody took.
     """

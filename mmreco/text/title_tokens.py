@@ -18,7 +18,7 @@ _TOGETHER = 65_536  # titles whose words are Python strings at a time
 
 
 def with_title_tokens(catalogue: Catalogue) -> Catalogue:
-    """The catalogue with the words of each title in a column `title_word`, which `Attributes.from_catalogue` takes in.
+    """The `catalogue` with each title's words in a column `title_word`, which `Attributes.from_catalogue` takes in.
 
     Chinese is cut by jieba, stop words are left out (see `mmreco.text`). Of a title the first 32 different words
     count. A catalogue without titles is handed back as it is.

@@ -62,8 +62,11 @@ def click(
 
     Parameters
     ----------
+    facts : what is true of the products
+    tastes : what is true of the shoppers
     never : shape `(n_items,)`
         Products that arrive when the log ends: not in the log, but clicked afterwards like any other.
+    rng : draws the clicks
     start : milliseconds since 1970 UTC
         When the log begins; it lasts nine weeks.
     after : 0 or more

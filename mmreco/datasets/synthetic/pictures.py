@@ -56,8 +56,11 @@ def draw(shop: SyntheticShop, folder: str | Path, *, seed: int = 0, progress: bo
 
     Parameters
     ----------
+    shop : whose products are drawn
     folder : created when missing
         Pictures are named like the items; those drawn before are replaced.
+    seed : 0 or more
+        Of how each picture differs from others of its kind.
     progress : optional
         Whether to show a bar.
 

@@ -66,6 +66,11 @@ class Truth:
     def rows(self, *, category: str | None = None, colour: str | None = None) -> I64:
         """The rows of the products of this category and colour (English names).
 
+        Parameters
+        ----------
+        category, colour : English names, optional
+            Any when omitted.
+
         Raises
         ------
         DataError

@@ -256,6 +256,10 @@ class ImageEncoder:
     def prepare(self, content: PictureContent) -> Tensor:
         """One picture as `encode_prepared` takes it, `(3, size, size)` of uint8; made for reading ahead.
 
+        Parameters
+        ----------
+        content : a path, bytes or a picture, as `encode` takes it
+
         Raises
         ------
         DataError
@@ -264,7 +268,7 @@ class ImageEncoder:
         return self._network.preprocessing.prepare(content)
 
     def encode_prepared(self, batch: Sequence[Tensor]) -> F32:
-        """Vectors of unit length, shape `(b, dim)`, of what `prepare` gave.
+        """Vectors of unit length, shape `(b, dim)`, of a `batch` of what `prepare` gave.
 
         Raises
         ------
@@ -294,7 +298,7 @@ class ImageEncoder:
         return replace(self._network, module=deepcopy(self._network.module))
 
     def renewed(self, changed: Network) -> "ImageEncoder":
-        """An encoder of a changed network of the same name, on the same device and with the same backend.
+        """An encoder of the network `changed`, under the same name, on the same device and with the same backend.
 
         Raises
         ------
@@ -318,7 +322,7 @@ class ImageEncoder:
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
-        """The encoder that `save` wrote.
+        """The encoder that `save` wrote to `folder`, on `device`: "auto", "cpu" or one of torch's names.
 
         Raises
         ------
@@ -335,7 +339,7 @@ class ImageEncoder:
 
     @classmethod
     def load_from(cls, path: Path, *, device: str = "auto") -> Self:
-        """What `save_to` wrote."""
+        """What `save_to` wrote into the folder `path`, on `device`."""
         where = chosen(device)
         whole, backend, fingerprint = load_network(path)
         encoder = cls.__new__(cls)

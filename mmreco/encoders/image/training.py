@@ -50,7 +50,14 @@ def learn(
     ----------
     pictures : shape `(n, 3, h, h)`, uint8
     described : vectors of texts `(n, d)` and which of them are known `(n,)`, optional
+    dim : 1 or more
+        Width of the vectors.
+    size : of the pictures that the network reads, in pixels a side
     epochs : passes; None for as many as make some 13,000 looks, and two at least
+    seed : 0 or more
+        Of first weights and draws.
+    device : where it learns
+    shown : whether to show a bar
 
     Raises
     ------

@@ -94,6 +94,12 @@ class WordedImageEncoder:
     def encode(self, contents: Sequence[PictureContent], *, batch_size: int = 64) -> F32:
         """A vector of unit length for each picture, shape `(n, dim)`.
 
+        Parameters
+        ----------
+        contents : `n` pictures, as `ImageEncoder.encode` takes them
+        batch_size : 1 or more
+            Pictures that go through the network at once.
+
         Raises
         ------
         DataError
@@ -102,7 +108,7 @@ class WordedImageEncoder:
         return self.image.encode(contents, batch_size=batch_size)
 
     def encode_words(self, texts: Sequence[str]) -> F32:
-        """A vector of unit length for each text, shape `(n, dim)`, to be compared with those of pictures.
+        """A vector of unit length for each of `texts`, shape `(n, dim)`, to be compared with those of pictures.
 
         Raises
         ------
@@ -112,11 +118,11 @@ class WordedImageEncoder:
         return encode_query(self.text, texts)
 
     def words_coverage(self, texts: Sequence[str]) -> F32:
-        """How much of each text the text encoder knows, shape `(n,)`, 0 to 1."""
+        """How much of each of `texts` the text encoder knows, shape `(n,)`, 0 to 1."""
         return vocabulary_coverage(self.text, texts)
 
     def prepare(self, content: PictureContent) -> Tensor:
-        """One picture as `encode_prepared` takes it; made for reading ahead.
+        """The picture `content` as `encode_prepared` takes it; made for reading ahead.
 
         Raises
         ------
@@ -126,7 +132,7 @@ class WordedImageEncoder:
         return self.image.prepare(content)
 
     def encode_prepared(self, batch: Sequence[Tensor]) -> F32:
-        """Vectors of unit length, shape `(b, dim)`, of what `prepare` gave.
+        """Vectors of unit length, shape `(b, dim)`, of a `batch` of what `prepare` gave.
 
         Raises
         ------
@@ -153,7 +159,7 @@ class WordedImageEncoder:
 
     @classmethod
     def load_from(cls, path: Path) -> Self:
-        """What `save_to` wrote.
+        """What `save_to` wrote into the folder `path`.
 
         Raises
         ------

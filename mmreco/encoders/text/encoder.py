@@ -171,7 +171,7 @@ class TextEncoder(StoredByFiles):
         return self._encoded(contents, self._document_prompt, batch_size)
 
     def encode_document(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
-        """The same as `encode`, by the name sentence-transformers has for it.
+        """The same as `encode(contents, batch_size=batch_size)`, by the name sentence-transformers has for it.
 
         Raises
         ------
@@ -181,7 +181,9 @@ class TextEncoder(StoredByFiles):
         return self.encode(contents, batch_size=batch_size)
 
     def encode_query(self, queries: Sequence[str], *, batch_size: int = 64) -> F32:
-        """As `encode`, for what a shopper types: models with prompts put the query's before it.
+        """As `encode(queries, batch_size=batch_size)`, for what a shopper types.
+
+        Models with prompts put the query's before it.
 
         Raises
         ------
@@ -216,7 +218,7 @@ class TextEncoder(StoredByFiles):
         return np.array([shares[text] for text in texts], dtype=np.float32)
 
     def moved(self, folder: str | Path) -> "TextEncoder":
-        """An encoder of the model in another folder, on the same device and with the same options.
+        """An encoder of the model in `folder`, on the same device and with the same options.
 
         Raises
         ------
@@ -251,7 +253,7 @@ class TextEncoder(StoredByFiles):
 
     @classmethod
     def load_from(cls, path: Path) -> "TextEncoder":
-        """What `save_to` wrote."""
+        """What `save_to` wrote into the folder `path`."""
         about: dict[str, Any] = json.loads((path / "text.json").read_text(encoding="utf-8"))
         expected = {"name", "fingerprint", "truncate_dim", "query_prompt", "document_prompt", "max_length", "backend"}
         about.setdefault("backend", "torch")

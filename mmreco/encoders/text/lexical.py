@@ -146,7 +146,7 @@ class LexicalEncoder(StoredByFiles):
         return vectors[[rows[text] for text in texts]]
 
     def encode_document(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
-        """The same as `encode`, by the name sentence-transformers has for it.
+        """The same as `encode(contents, batch_size=batch_size)`, by the name sentence-transformers has for it.
 
         Raises
         ------
@@ -156,7 +156,7 @@ class LexicalEncoder(StoredByFiles):
         return self.encode(contents, batch_size=batch_size)
 
     def encode_query(self, queries: Sequence[str], *, batch_size: int = 64) -> F32:
-        """As `encode`: queries and documents are mapped alike.
+        """As `encode(queries, batch_size=batch_size)`: queries and documents are mapped alike.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class LexicalEncoder(StoredByFiles):
 
     @classmethod
     def load_from(cls, path: Path) -> "LexicalEncoder":
-        """What `save_to` wrote."""
+        """What `save_to` wrote into the folder `path`."""
         about: dict[str, Any] = json.loads((path / "lexical.json").read_text(encoding="utf-8"))
         arrays = load_file(path / "lexical.safetensors")
         terms = {term: row for row, term in enumerate(about.pop("terms", []))}

@@ -38,6 +38,12 @@ class StaticEncoder(StoredByFiles):
 
     Made by `distil`; nothing but numpy and the tokenizer is needed to use it.
 
+    Parameters
+    ----------
+    tokenizer : what cuts a text into tokens
+    vectors : shape `(n_tokens, dim)`, float32
+        One a token, by the tokenizer's number.
+
     Notes
     -----
     A text without a known token has the vector 0, as it says nothing. The order of words is lost.
@@ -140,7 +146,7 @@ class StaticEncoder(StoredByFiles):
         return out
 
     def encode_document(self, contents: Sequence[str], *, batch_size: int = 64) -> F32:
-        """The same as `encode`, by the name sentence-transformers has for it.
+        """The same as `encode(contents, batch_size=batch_size)`, by the name sentence-transformers has for it.
 
         Raises
         ------
@@ -150,7 +156,7 @@ class StaticEncoder(StoredByFiles):
         return self.encode(contents, batch_size=batch_size)
 
     def encode_query(self, queries: Sequence[str], *, batch_size: int = 64) -> F32:
-        """As `encode`: queries and documents are one here.
+        """As `encode(queries, batch_size=batch_size)`: queries and documents are one here.
 
         Raises
         ------
@@ -182,7 +188,7 @@ class StaticEncoder(StoredByFiles):
 
     @classmethod
     def load_from(cls, path: Path) -> Self:
-        """What `save_to` wrote."""
+        """What `save_to` wrote into the folder `path`."""
         about = json.loads((path / "static.json").read_text(encoding="utf-8"))
         tokenizer = Tokenizer.from_str((path / "tokenizer.json").read_text(encoding="utf-8"))
         encoder = cls(tokenizer, load_file(path / "vectors.safetensors")["vectors"])

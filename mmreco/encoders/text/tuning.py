@@ -102,6 +102,8 @@ def said_of(catalogue: Catalogue, reviews: Reviews, *, column: str = "title", le
 
     Parameters
     ----------
+    catalogue : whose titles they are
+    reviews : of the catalogue's items
     column : of the catalogue, optional
     least : characters, optional
         Shorter reviews ("great!") say nothing of the product and are left out. A Chinese character counts for three.
@@ -131,6 +133,7 @@ def bought_together(
 
     Parameters
     ----------
+    catalogue : whose titles they are
     events : over the catalogue's items
     column : of the catalogue, optional
     most : pairs, optional

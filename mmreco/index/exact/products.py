@@ -34,6 +34,7 @@ def products(queries: F32, n: int) -> Iterator[Callable[[F32, F32], F32]]:
 
     Parameters
     ----------
+    queries : shape `(b, dim)`, float32
     n : vectors in all
     """
     b, dim = queries.shape

@@ -32,6 +32,7 @@ class Scan:
 
     Parameters
     ----------
+    vectors : shape `(n, dim)`, float32
     faiss : the module, optional
         Its own scan answers the batches for which it is faster; without it all are answered here.
     codes : of the vectors, optional

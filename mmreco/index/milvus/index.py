@@ -126,6 +126,7 @@ class MilvusIndex:
 
         Parameters
         ----------
+        queries, k, exclude : as `VectorIndex.search`
         where : a mask over the items, or one line a query, or an expression over `columns`
             Milvus filters by an expression in the language of `mmreco.filters.parser` itself; of a mask it is sent
             the rows, which a large catalogue has too many of.

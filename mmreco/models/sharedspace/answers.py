@@ -69,8 +69,13 @@ class Weights:
 
         Parameters
         ----------
+        log : the past
+        asked : histories, and what came after each
         users : one or two user vectors of each asked, `(n, dim)`; the last is what the towers would answer with
         places : shape `(n_items, dim)`
+        horizon : milliseconds that the targets lie ahead at most; None where they are what came next
+        seed : 0 or more
+            Of the items that targets are compared with.
         """
         pairs = ItemToItem.fit(log, seed=seed)
         told = pairs.read(asked.histories, None if horizon is None else _FADING * horizon)

@@ -63,6 +63,7 @@ class ItemToItem:
 
         Parameters
         ----------
+        histories : `n` users
         fading : milliseconds after which an event says half as much; None lets none fade
         """
         says = np.sign(histories.weights)  # a dislike speaks against what is like it

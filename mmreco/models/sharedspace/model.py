@@ -176,7 +176,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         self.seconds_ = perf_counter() - begun
 
     def relearn(self, dataset: Dataset) -> Self:
-        """Another space: all that is counted in the log is counted anew in what is left; the towers stay as they are.
+        """Another space: what is counted in a log is counted anew in what `dataset` has left; the towers stay.
 
         What pairs of items say, trends, seasons, how often each item is had again, and where the facts of users lead.
 
@@ -444,7 +444,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         return vectors
 
     def placed_by_facts(self, users: Users) -> Bool:
-        """Which of these users are placed by what is known of them, without any event; shape `(n,)`."""
+        """Which of `users` are placed by what is known of them, without any event; shape `(n,)`."""
         if self.user_facts_ is None:
             return super().placed_by_facts(users)
         return self.user_facts_.read(users)[1]
@@ -453,6 +453,10 @@ class SharedSpace(Trained[Towers], VectorModel):
         """The answer from another index of the item vectors; see `VectorModel.recommend_from`.
 
         Where what was had may be answered, how often and how long ago it was had counts too, exactly.
+
+        Parameters
+        ----------
+        index, request, items : as `VectorModel.recommend_from`
 
         Raises
         ------
@@ -484,7 +488,10 @@ class SharedSpace(Trained[Towers], VectorModel):
         )
 
     def directions(self, vectors: F32) -> F32:
-        """The places in the space, the first `dim` columns, at unit length; see `VectorModel.directions`."""
+        """The places in the space, the first `dim` columns of `vectors`, at unit length.
+
+        See `VectorModel.directions`.
+        """
         return super().directions(vectors[:, : self.dim])
 
     def _directions(self) -> VectorIndex:

@@ -113,7 +113,9 @@ class Repeats:
 
         Parameters
         ----------
+        pool : candidates with their evidence, and which of them came
         weights : of the pool's kinds of evidence
+        had : what each user had, how often and when
         """
         features = np.zeros((*pool.rows.shape, had.features.shape[1]), dtype=np.float32)
         line, place = _found(pool.rows, had)

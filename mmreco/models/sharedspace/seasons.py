@@ -26,6 +26,7 @@ def seasons(log: Interactions, horizon: int | None) -> F32 | None:
 
     Parameters
     ----------
+    log : of all users
     horizon : milliseconds that lie ahead; the twelfth itself when None
     """
     if log.times is None or not log.n_events or newest(log.times) - int(log.times.min()) < _YEAR:

@@ -77,6 +77,7 @@ def policy_value(
     Parameters
     ----------
     recommender : as it was loaded; what the store holds is taken in
+    store : what was shown, and what came of it
     name : of the experiment, optional where there is one alone
     kind : of events
 

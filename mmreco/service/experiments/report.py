@@ -103,8 +103,11 @@ def experiment_report(
 
     Parameters
     ----------
+    store : what was shown, and what came of it
     name : optional where the store knows one experiment alone
     kinds : of events that count
+    level : between 0 and 1
+        Of the intervals.
 
     Raises
     ------

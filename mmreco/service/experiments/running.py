@@ -161,6 +161,8 @@ class Experiment:
 
         Parameters
         ----------
+        users : their ids
+        k : 1 or more
         options : as `Recommender.recommend` takes them
 
         Raises
@@ -193,6 +195,9 @@ class Experiment:
 
         Parameters
         ----------
+        name : which page, e.g. "home"
+        user : the id
+        options : how large the page is, and which rules it keeps
         shown : optional
             False where nobody may be looking: the page is not written down.
         asked : as `Recommender.page` takes it
