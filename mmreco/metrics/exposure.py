@@ -123,7 +123,7 @@ def exposure(ranking: Ranking, groups: ItemGroups, *, seed: int = 0) -> Exposure
         raise DataError("exposure: no answer is of an item that has a group; there is nothing to share out")
     low, high = np.quantile(_redrawn(per_user, seed), (0.025, 0.975), axis=0)
     items = np.bincount(groups.of_item[groups.of_item >= 0], minlength=len(groups.names))
-    return Exposure(groups.names, per_user.sum(axis=0) / total, low, high, items / max(1, items.sum()))
+    return Exposure(groups.names, per_user.sum(axis=0) / total, low, high, items / max(1, int(items.sum())))
 
 
 def exposure_gap(ranking: Ranking, groups: ItemGroups, users: I64, names: Sequence[str], *, seed: int = 0) -> pa.Table:

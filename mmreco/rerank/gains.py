@@ -133,7 +133,8 @@ class _Residual:
             return volume
         if not self.step:  # an empty page is unlike everything
             return self.relevance
-        gain: F32 = self.worth + self.diversity * np.sqrt(self.left)
+        distance: F32 = np.sqrt(self.left)
+        gain: F32 = self.worth + self.diversity * distance
         return gain
 
     def choose(self, chosen: I64, cosines: F32) -> None:

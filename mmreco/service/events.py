@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -104,20 +105,11 @@ class EventStore:
             The database is away.
         """
         engine = open_engine(url)
-        create(engine, metadata.sorted_tables)
-        with engine.begin() as connection:
-            if connection.execute(sql.select(_head.c.one)).first() is None:
-                first = {"one": 1, "newest": 0, "key": secrets.token_hex(32)}
-                if engine.dialect.name in ("sqlite", "postgresql"):  # two processes may be the first
-                    words = sql.text(
-                        "INSERT INTO head (one, newest, key) VALUES (:one, :newest, :key) ON CONFLICT DO NOTHING"
-                    )
-                    connection.execute(words, first)
-                else:
-                    connection.execute(sql.insert(_head), first)
-        with engine.connect() as connection:
-            key = bytes.fromhex(connection.execute(sql.select(_head.c.key)).scalar_one())
-        return cls(engine, key)
+        with ExitStack() as refused:
+            refused.callback(engine.dispose)
+            store = cls(engine, _key_of(engine))
+            refused.pop_all()
+        return store
 
     # ---- written
 
@@ -224,6 +216,23 @@ class EventStore:
         rows = [{**_BLANK, **one, "sequence": first + n, "received": received} for n, one in enumerate(entries)]
         connection.execute(_INSERT, rows)
         return newest
+
+
+def _key_of(engine: Engine) -> bytes:
+    """The key of the store, whose tables are made where they are missing."""
+    create(engine, metadata.sorted_tables)
+    with engine.begin() as connection:
+        if connection.execute(sql.select(_head.c.one)).first() is None:
+            first = {"one": 1, "newest": 0, "key": secrets.token_hex(32)}
+            if engine.dialect.name in ("sqlite", "postgresql"):  # two processes may be the first
+                words = sql.text(
+                    "INSERT INTO head (one, newest, key) VALUES (:one, :newest, :key) ON CONFLICT DO NOTHING"
+                )
+                connection.execute(words, first)
+            else:
+                connection.execute(sql.insert(_head), first)
+    with engine.connect() as connection:
+        return bytes.fromhex(connection.execute(sql.select(_head.c.key)).scalar_one())
 
 
 def _erase(connection: Connection, table: sql.Table, user_id: str) -> int:

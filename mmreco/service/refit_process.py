@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import threading
+from contextlib import closing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -56,9 +57,8 @@ def _work(artefact: Path, url: str) -> None:
     os.nice(_NICENESS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        store = EventStore.open(url)
-        refit(artefact, store)
-        store.close()
+        with closing(EventStore.open(url)) as store:
+            refit(artefact, store)
     except (MMRecoError, SQLAlchemyError, OSError) as error:
         _log.error("refit of %s failed: %s", artefact, str(error).splitlines()[0])
         raise SystemExit(1) from error

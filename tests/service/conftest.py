@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs mmreco[serve]")
 
 from postgres import NOT_INSTALLED, Postgres, binaries, temporary_postgres
+from sqlalchemy.engine import Engine
 from starlette.testclient import TestClient
 
 from mmreco.data.dataset import Dataset
@@ -19,6 +20,7 @@ from mmreco.encoders.image.encoder import ImageEncoder
 from mmreco.models import EASE
 from mmreco.recommender import Recommender
 from mmreco.service.app import create_app
+from mmreco.service.database import open_engine
 from mmreco.service.events import EventStore
 from mmreco.service.live_shop import LiveShop
 
@@ -46,6 +48,21 @@ def pictured(plant: SyntheticShop, tmp_path_factory: pytest.TempPathFactory) -> 
     dataset = Dataset(catalogue, plant.interactions, plant.reviews)
     Recommender.fit(dataset, model=EASE(), image=[encoder]).save(folder / "artefact")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Engine]]:
+    """Those a test opens, closed after it: SQLite's that are left open are a warning from Python 3.13 on."""
+    engines: list[Engine] = []
+
+    def opened(url: str | Path) -> Engine:
+        engines.append(open_engine(url))
+        return engines[-1]
+
+    monkeypatch.setattr("mmreco.service.events.open_engine", opened)
+    yield engines
+    for engine in engines:
+        engine.dispose()
 
 
 @pytest.fixture

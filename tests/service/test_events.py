@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
+from sqlalchemy.engine import Engine
 
 from mmreco.errors import DataError
 from mmreco.service.events import EventStore, NewEvent
@@ -213,12 +214,14 @@ def test_unusable_urls_say_so(url: str, word: str) -> None:
         EventStore.open(url)
 
 
-def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    with sql.create_engine(f"sqlite:///{tmp_path / 'till.db'}").begin() as connection:
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path, connections: list[Engine]) -> None:
+    engine = sql.create_engine(f"sqlite:///{tmp_path / 'till.db'}", poolclass=sql.NullPool)
+    with engine.begin() as connection:
         connection.execute(sql.text("CREATE TABLE receipts (number INTEGER)"))
     with pytest.raises(DataError, match=r"something else \(.receipts.\)"):
         EventStore.open(tmp_path / "till.db")
-    with sql.create_engine(f"sqlite:///{tmp_path / 'till.db'}").begin() as connection:
+    assert "Connections in pool: 0" in connections[-1].pool.status()
+    with engine.begin() as connection:
         assert sql.inspect(connection).get_table_names() == ["receipts"]
 
 

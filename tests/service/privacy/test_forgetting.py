@@ -133,8 +133,10 @@ def test_a_forgotten_user_leaves_no_trace(folder: Path, shop: Dataset, tmp_path:
     assert traces(folder, USER) == []
     assert live(folder).serving.recommender.dataset.interactions.n_events > 0
 
-    with sqlite3.connect(folder / "events.db") as source, sqlite3.connect(tmp_path / "backup.db") as target:
-        source.backup(target)
+    source, target = sqlite3.connect(folder / "events.db"), sqlite3.connect(tmp_path / "backup.db")
+    source.backup(target)
+    source.close()
+    target.close()
     (tmp_path / "backups").mkdir()
     (tmp_path / "backup.db").rename(tmp_path / "backups" / "backup.db")
     assert traces(tmp_path / "backups", USER) == []
