@@ -16,7 +16,7 @@ help: ## this list
 
 # One resolve, so that torch, torchvision, timm and transformers agree; done again only when pyproject.toml changes.
 $(READY): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mmreco needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mmreco needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say: make PYTHON=python3.13 ...")'
 	@echo "installing mmreco[$(EXTRAS)] into $(VENV): once, some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
