@@ -36,6 +36,7 @@ __all__ = [
 Kind = TypeVar("Kind")
 
 _WIDEST = 1_000_000
+_OF_A_DATASET = {"Catalogue": "catalogue", "Interactions": "interactions", "Reviews": "reviews"}  # the usual mix-up
 
 
 @runtime_checkable
@@ -264,7 +265,9 @@ def require_kind(name: str, given: object, kind: type[Kind]) -> Kind:
         It is something else.
     """
     if not isinstance(given, kind):
-        raise DataError(f"{name}: given a {type(given).__name__}; expected {kind.__name__}")
+        held = _OF_A_DATASET.get(kind.__name__) if type(given).__name__ == "Dataset" else None
+        hint = f", the dataset's .{held}" if held else ""
+        raise DataError(f"{name}: given a {type(given).__name__}; expected {kind.__name__}{hint}")
     return given
 
 

@@ -580,9 +580,9 @@ class Recommender:
 
         Parameters
         ----------
-        events : a dataframe with `user_id`, `item_id`, and where known `timestamp`, `event`, `weight`; a list of
-            mappings with these keys; or `Interactions`
-            Without a time an event happened now.
+        events : a dataframe, a list of mappings, or `Interactions`
+            With `user_id`, `item_id`, and where known `timestamp`, `event`, `weight`. Without a time an event happened
+            now.
 
         Raises
         ------

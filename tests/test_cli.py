@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
-from mmreco import Dataset, Embeddings, Recommender
+from mmreco import Dataset, Embeddings, ImageEncoder, Recommender
 from mmreco.cli import app
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
 
@@ -338,6 +340,20 @@ def test_embed_resumes_and_sets_aside(shop: SyntheticShop, tmp_path: Path) -> No
     assert min(rows) > 24
     command[command.index("--out") + 1] = tmp_path / "few"
     assert ask(*command, "--limit", 5)["rows"] == 5
+
+
+def test_embed_takes_the_folder_of_a_saved_encoder(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name, colour in (("hat", "red"), ("coat", "blue")):
+        Image.new("RGB", (40, 40), colour).save(tmp_path / "photos" / f"{name}.png")
+    encoder = ImageEncoder("torchvision/squeezenet1_0", weights="random", size=32, device="cpu")
+    encoder.save(tmp_path / "network")
+    command = ["embed", "--images", tmp_path / "photos", "--encoder", tmp_path / "network", "--out", tmp_path / "store"]
+    assert ask(*command)["embedded"] == 2
+    stored = Embeddings.load(tmp_path / "store")
+    paths = [tmp_path / "photos" / f"{name}.png" for name in stored.ids.array.to_pylist()]
+    np.testing.assert_allclose(stored.vectors, encoder.encode(paths), atol=1e-6)
+    assert "a saved encoder, which has its own" in refuse(*command, "--weights", "net.safetensors")
 
 
 def test_embed_reads_any_column_as_a_text(tmp_path: Path) -> None:

@@ -14,7 +14,22 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mmreco import MODELS, Embeddings, IdMap, Recommender, Split, VectorIndex, evaluate, leave_last_out, models
+from mmreco import (
+    MODELS,
+    Attributes,
+    Detector,
+    Embeddings,
+    IdMap,
+    ImageEncoder,
+    Recommender,
+    Split,
+    VectorIndex,
+    embed,
+    evaluate,
+    leave_last_out,
+    models,
+)
+from mmreco.baskets import CartCompletion, baskets
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.interactions import Interactions
@@ -25,13 +40,18 @@ from mmreco.datasets.amazon import amazon_reviews
 from mmreco.datasets.movielens import movielens
 from mmreco.embedding.sources import folder_pictures
 from mmreco.encoders.text.lexical import LexicalEncoder
+from mmreco.encoders.text.tuning import bought_together, said_of
 from mmreco.errors import DataError, MMRecoError, UnknownIdError
 from mmreco.evaluation import Range, compare, tune
 from mmreco.filters import mask
 from mmreco.models import EASE, ItemKNN, Popular, Switching, Training, Weighted
 from mmreco.models.base import Model
+from mmreco.pages import PageComposer
+from mmreco.questions.answers import ItemQuestions
 from mmreco.rerank import Calibration, Exploration, RerankOptions, rerank
+from mmreco.retrieval.facets import facets
 from mmreco.retrieval.lexical import LexicalIndex
+from mmreco.retrieval.suggest import Completions
 from mmreco.service.limits import Limits
 from mmreco.splitting import Holdout, by_time, rolling
 from mmreco.storage.signature import read_key
@@ -89,6 +109,22 @@ RECOMMENDER = Recommender.fit(DATASET, model=EASE(l2=1.0))
         (lambda: RECOMMENDER.remove("hat"), "give a list"),
         (lambda: RECOMMENDER.forget(users="0"), "give a list"),
         (lambda: mask(DATASET.catalogue, "price <"), "price"),
+        (lambda: mask(DATASET, "price < 1"), "mask: given a Dataset; expected Catalogue, the dataset's .catalogue"),
+        (lambda: LexicalIndex.build(DATASET), "expected Catalogue, the dataset's .catalogue"),
+        (lambda: facets(DATASET, np.array([0])), "expected Catalogue, the dataset's .catalogue"),
+        (lambda: Completions.build(DATASET), "expected Catalogue, the dataset's .catalogue"),
+        (lambda: Attributes.from_catalogue(DATASET), "expected Catalogue, the dataset's .catalogue"),
+        (lambda: said_of(DATASET, None), "said_of: given a Dataset; expected Catalogue, the dataset's .catalogue"),
+        (lambda: said_of(DATASET.catalogue, DATASET), "expected Reviews, the dataset's .reviews"),
+        (lambda: bought_together(DATASET.catalogue, DATASET), "expected Interactions, the dataset's .interactions"),
+        (lambda: baskets(DATASET), "expected Interactions, the dataset's .interactions"),
+        (lambda: CartCompletion.fit(DATASET), "expected Interactions, the dataset's .interactions"),
+        (lambda: ItemQuestions(DATASET), "expected Reviews, the dataset's .reviews"),
+        (lambda: ImageEncoder.fit(DATASET), "expected Catalogue, the dataset's .catalogue"),
+        (lambda: Detector.fit(DATASET), "expected a list"),
+        (lambda: PageComposer(MODEL, DATASET.catalogue), "given a Catalogue; expected Dataset$"),
+        (lambda: embed(LexicalEncoder(), ITEMS, DATASET.catalogue), "contents: .*expected a list"),
+        (lambda: compare({"EASE": lambda: EASE()}, SPLIT), "a function of the training set, e.g. EASE"),
     ],
 )
 def test_a_misuse_is_told_what_was_expected(misuse: Callable[[], Any], expected: str) -> None:

@@ -71,7 +71,8 @@ def _fields(body: list[str]) -> list[str]:
             items[-1][2].append(line.strip())
     lines = []
     for name, kind, said in items:
-        names = ", ".join(f"`{one.strip()}`" for one in re.split(r",\s*|\s+or\s+", name))
+        each = [one.strip() for one in re.split(r",\s*|\s+or\s+", name)]
+        names = ", ".join(f"`{one}`" for one in each) if all(re.fullmatch(r"[\w.*]+", one) for one in each) else name
         meaning = " ".join(said).strip()
         head = f"- {names}" + (f": {kind}" if kind else "")
         joint = "" if not meaning else ("; " if kind and meaning[0].islower() else ". " if kind else ": ")

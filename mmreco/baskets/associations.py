@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from mmreco.arguments import require_number, require_whole, require_width, row_numbers
+from mmreco.arguments import require_kind, require_number, require_whole, require_width, row_numbers
 from mmreco.arrays import F64, I64, frozen
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
@@ -70,6 +70,7 @@ def baskets(log: Interactions, *, gap_minutes: float = 30.0, event: str | None =
     DataError
         The log has no times, there is no such kind of event, or `gap_minutes` is below 0.
     """
+    require_kind("baskets", log, Interactions)
     if log.times is None:
         raise DataError("baskets: the log has no times; give its events a timestamp to find what was bought together")
     gap_minutes = require_number("gap_minutes", gap_minutes, least=0)

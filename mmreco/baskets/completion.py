@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from mmreco.arguments import require_mask, require_number
+from mmreco.arguments import require_kind, require_mask, require_number
 from mmreco.arrays import F32, F64, Bool, frozen
 from mmreco.baskets.associations import incidence
 from mmreco.data.ids import IdMap
@@ -74,6 +74,7 @@ class CartCompletion:
         Time grows with the cube of the items, memory with the square: 10,000 items need 1 GB and a minute of a core.
         """
         l2 = require_number("l2", l2, above=0)
+        require_kind("CartCompletion.fit", carts, Interactions)
         bought = incidence(carts).astype(np.float64)
         gram = (bought.T @ bought).toarray()
         counts = gram.diagonal().copy()

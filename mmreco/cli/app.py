@@ -78,7 +78,7 @@ TextNames = Annotated[
 ]
 ImageName = Annotated[
     str | None,
-    typer.Option("--image", help="Picture encoder: timm/resnet50, none; one is trained if omitted."),
+    typer.Option("--image", help="Picture encoder: timm/resnet50, a saved one's folder, none; trained if omitted."),
 ]
 Weights = Annotated[Path | None, typer.Option(help="A .safetensors file with the picture encoder's weights.")]
 Quality = Annotated[str, typer.Option(help="Of the indexes: exact, or an approximate one by its word.")]

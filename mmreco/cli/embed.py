@@ -15,7 +15,7 @@ __all__ = ["embed"]
 
 @app.command()
 def embed(
-    encoder: Annotated[str, typer.Option(help="E.g. torchvision/squeezenet1_0, timm/resnet50, or a text model.")],
+    encoder: Annotated[str, typer.Option(help="E.g. timm/resnet50, a text model, or the folder of a saved one.")],
     out: Annotated[Path, typer.Option(help="Store to write, or to go on with.")],
     images: Annotated[Path | None, typer.Option(help="Folder of pictures; ids are the files' names.")] = None,
     texts: Annotated[Path | None, typer.Option(help="Table with a column item_id and the text.")] = None,

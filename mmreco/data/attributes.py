@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from mmreco.arguments import id_strings, listed, row_numbers, whole_numbers
+from mmreco.arguments import id_strings, listed, require_kind, row_numbers, whole_numbers
 from mmreco.arrays import I64, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.ids import IdMap
@@ -105,6 +105,7 @@ class Attributes:
         """
         if price_bins < 1 or at_least < 1:
             raise DataError(f"price_bins={price_bins}, at_least={at_least}: expected 1 or more")
+        require_kind("Attributes.from_catalogue", catalogue, Catalogue)
         names = [c for c in _USUAL if catalogue.has(c)] if columns is None else listed("columns", columns)
         cuts = {c: _cuts(_column(catalogue, c), price_bins, c) for c in names if _ranged(catalogue, c)}
         return _bags(catalogue.items, [_named(catalogue, c, cuts.get(c)) for c in names], at_least, cuts=cuts)

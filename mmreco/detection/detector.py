@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mmreco.arguments import listed
 from mmreco.arrays import F32
 from mmreco.data.boxes import Boxes, overlap
 from mmreco.data.catalogue import Catalogue
@@ -111,9 +112,8 @@ class Detector:
         if n_scenes < 16 or seed < 0:
             raise DataError(f"Detector.fit: n_scenes={n_scenes}, seed={seed}; expected 16 or more, and 0 or more")
         where = chosen(device)
-        contents = [
-            one for one in (pictures.images() if isinstance(pictures, Catalogue) else pictures) if one is not None
-        ]
+        given = pictures.images() if isinstance(pictures, Catalogue) else listed("Detector.fit: pictures", pictures)
+        contents = [one for one in given if one is not None]
         products = [cut_out(one) for one in _opened(contents, 256, progress)]
         if not products:
             raise DataError(f"Detector.fit: none of {len(contents)} pictures can be read; expected one or more")

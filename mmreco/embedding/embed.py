@@ -121,6 +121,8 @@ def embed(
     >>> done.embeddings.ids.ids([0, 1]), done.refused.to_pylist()
     (['a', 'b'], [{'id': 'c', 'reason': 'empty text'}])
     """
+    if not isinstance(contents, Iterable):
+        raise DataError(f"contents: {contents!r:.80}; expected a list, e.g. catalogue.texts() or catalogue.images()")
     if isinstance(contents, Sequence) and len(contents) != len(ids):
         raise DataError(f"{len(contents)} contents for {len(ids)} ids; give None where an item has none")
     settings = _Settings(store, shard_size, batch_size, workers, dtype, progress)

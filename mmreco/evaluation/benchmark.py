@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from mmreco.arguments import require_whole, require_width, strings
+from mmreco.arguments import require_whole, require_width, strings, takes
 from mmreco.data.dataset import Dataset
 from mmreco.data.request import Request
 from mmreco.errors import DataError, MMRecoError
@@ -204,9 +204,10 @@ def _fresh(model: Model | type[Model] | Fit, seed: int) -> Model | Fit:
     if isinstance(model, type):
         fresh: Model = seeded(model(), seed)
         return fresh
-    if not callable(model):
+    if not takes(model, 1):
         raise DataError(
-            f"compare: {model!r} is not a model; expected a model, its class, or a function of the training set"
+            f"compare: {model!r} is not a model; expected a model, its class, or a function of the training set, "
+            "e.g. EASE(l2=100), EASE or lambda train: EASE(l2=100).fit(train)"
         )
     return model
 

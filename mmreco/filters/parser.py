@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
+from mmreco.arguments import require_kind
 from mmreco.arrays import Bool, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.errors import DataError
@@ -76,6 +77,7 @@ def mask(catalogue: Catalogue, expression: str) -> Bool:
     >>> mask(Catalogue.from_frame(table), "颜色 == '红' and not price >= 200")
     array([ True, False, False])
     """
+    require_kind("mask", catalogue, Catalogue)
     tree, fail = parsed(expression)
     return frozen(evaluate(tree, catalogue, fail), bool)
 

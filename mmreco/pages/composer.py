@@ -94,7 +94,7 @@ class PageComposer:
         options: PageOptions | None = None,
         popular_from: int = 1,
     ) -> None:
-        if not len(dataset):
+        if not len(require_kind("PageComposer", dataset, Dataset)):
             raise DataError("pages: the dataset has no items; expected one at least")
         self.dataset, self.options = dataset, PageOptions() if options is None else options
         require_kind("pages: options", self.options, PageOptions)

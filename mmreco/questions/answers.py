@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from mmreco.arguments import require_kind
 from mmreco.arrays import F32
 from mmreco.data.reviews import Reviews
 from mmreco.encoders.queries import encode_query
@@ -125,6 +126,7 @@ class ItemQuestions:
     least: float = 0.35
 
     def __post_init__(self) -> None:
+        require_kind("ItemQuestions", self.reviews, Reviews)
         if not 0 <= self.least <= 1:
             raise DataError(f"ItemQuestions: least={self.least}; expected 0 to 1")
 

@@ -77,7 +77,9 @@ def _parts(
     """Each index of the modality with the queries' vectors `(n, dim)` and its share of each query's score `(n,)`."""
     reading = [index for index in indexes if index.modality == kind]
     if not reading:
-        raise DataError(f"{kind}: no {kind} encoder was fitted, as no item had any; give another query")
+        raise DataError(
+            f"{kind}: no {kind} encoder was fitted, as no item had any, or {kind}=[] was given; ask another way"
+        )
     coverage = np.stack([index.coverage(queries) for index in reading])  # (indexes, n)
     total = coverage.sum(axis=0)
     shares = np.divide(coverage, total, out=np.zeros_like(coverage), where=total > 0) / n_modalities

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmreco.arguments import require_kind
 from mmreco.arrays import I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.errors import DataError
@@ -77,6 +78,7 @@ def facets(
     """
     if n_values < 1:
         raise DataError(f"n_values={n_values}: expected 1 or more")
+    require_kind("facets", catalogue, Catalogue)
     there = np.asarray(rows, dtype=np.int64)
     found = catalogue.table.take(pa.array(there[there >= 0]))
     names = catalogue.table.column_names

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmreco.arguments import require_kind
 from mmreco.arrays import I64, frozen
 from mmreco.data.catalogue import Catalogue
 from mmreco.errors import DataError
@@ -85,6 +86,7 @@ class Completions:
         """
         if least < 1:
             raise DataError(f"least={least}: expected 1 or more")
+        require_kind("Completions.build", catalogue, Catalogue)
         cut = segmenter or Segmenter()
         counts: Counter[str] = Counter()
         for name in ("title", "brand", "category"):

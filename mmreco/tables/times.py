@@ -4,6 +4,7 @@ Times are kept in milliseconds. Two events inside one millisecond keep their ord
 sorts by the finest time that it gives.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -209,7 +210,9 @@ def _first_bad(column: Column, read: Callable[[pa.Array], pa.Array | None]) -> E
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if read(column.array[low:middle]) is None else (middle, high)
-    return bad_value(column, low, shortened(column.array[low].as_py()), _ISO)
+    text = column.array[low].as_py()
+    other = "; parse it first, e.g. by pandas.to_datetime" if re.search(r"\d[/.]\d", text) else ""
+    return bad_value(column, low, shortened(text), _ISO + other)
 
 
 def _cast(part: pa.Array, unit: str, zone: str | None) -> pa.Array | None:

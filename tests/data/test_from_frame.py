@@ -128,6 +128,12 @@ LOGS = [
         timestamp=["2026-01-02T12:00:00Z", "2026-01-02T12:00:00"],
     ),
     log(
+        "times of a spreadsheet",
+        "row 0",
+        "parse it first, e.g. by pandas.to_datetime",
+        timestamp=["2026/02/18 12:44"] * 2,
+    ),
+    log(
         "times with and without zone",
         "column 'timestamp', row 1",
         "without zone",

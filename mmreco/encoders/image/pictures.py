@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmreco.arguments import require_kind
 from mmreco.arrays import I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.encoders.image.decoding import open_picture
@@ -58,6 +59,7 @@ def read_pictures(
     whole : whether to keep them as the network sees them as well, optional
     shown : whether to show a bar, optional
     """
+    require_kind("pictures", catalogue, Catalogue)
     larger = preprocessing.larger()
     sides = (larger.size, preprocessing.size) if whole else (larger.size,)
     paths = [(row, path) for row, path in enumerate(catalogue.images()) if path is not None]

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmreco.arguments import require_kind
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.encoders.image.decoding import PictureContent
@@ -90,6 +91,7 @@ def projected(
         )
     if PROJECTED in encoder.name:
         raise DataError(f"projected: {encoder.name} has such a layer already; give the encoder it was made of")
+    require_kind("projected", catalogue, Catalogue)
     lessons: list[_Photos | _Texts] = []
     if photos is not None:
         lessons.append(_photos(encoder, catalogue, photos, seed, progress))

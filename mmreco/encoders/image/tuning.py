@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmreco.arguments import require_kind
 from mmreco.arrays import I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
@@ -83,7 +84,7 @@ def tuned(
     is done in float32. An interruption (Ctrl-C) ends it with KeyboardInterrupt and leaves nothing behind.
     """
     checked(epochs=epochs, batch_size=batch_size, rate=rate, seed=seed)
-    vectors, known = text.aligned(catalogue.items)
+    vectors, known = text.aligned(require_kind("tuned", catalogue, Catalogue).items)
     described = np.flatnonzero(known & vectors.any(axis=1))
     if not len(described):
         raise DataError(

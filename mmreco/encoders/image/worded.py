@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from mmreco.arguments import require_kind
 from mmreco.arrays import F32
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
@@ -72,7 +73,7 @@ class WordedImageEncoder:
         DataError
             Fewer than two items have a text and a readable picture, or as `projected`.
         """
-        texts = catalogue.texts()
+        texts = require_kind("WordedImageEncoder.fit", catalogue, Catalogue).texts()
         rows = [row for row, one in enumerate(texts) if one]
         vectors = encode_document(text, [texts[row] or "" for row in rows])
         written = Embeddings(catalogue.items.take(rows), vectors)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmreco.arguments import require_kind
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
@@ -113,6 +114,8 @@ def said_of(catalogue: Catalogue, reviews: Reviews, *, column: str = "title", le
     DataError
         The catalogue has no such column.
     """
+    require_kind("said_of", catalogue, Catalogue)
+    require_kind("said_of: reviews", reviews, Reviews)
     titles = _titles(catalogue, column)
     rows = catalogue.items.rows(reviews.items.array, missing="mark")[reviews.items_flat]  # (r,)
     return [
@@ -145,6 +148,8 @@ def bought_together(
     DataError
         The catalogue has no such column.
     """
+    require_kind("bought_together", catalogue, Catalogue)
+    require_kind("bought_together: events", events, Interactions)
     titles = _titles(catalogue, column)
     later = np.ones(len(events.items_flat), dtype=bool)
     later[events.starts[:-1][events.lengths > 0]] = False  # no pair ends with a shopper's first event
@@ -160,7 +165,8 @@ def bought_together(
 
 def _titles(catalogue: Catalogue, column: str) -> list[str | None]:
     if not catalogue.has(column):
-        raise DataError(f"catalogue: no column {column!r}; there are {', '.join(catalogue.table.column_names)}")
+        filled = ", ".join(name for name in catalogue.table.column_names if catalogue.has(name)) or "none"
+        raise DataError(f"catalogue: no column {column!r} with a value in it; there are: {filled}")
     return catalogue.texts([column])
 
 
