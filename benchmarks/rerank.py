@@ -7,8 +7,9 @@
 page covers are of the first ten. Vectors are those of the titles (words and, for films, genres), 64 wide. Both sides
 get the same vectors and the same scores, scaled to 0..1 a question; pyversity once more with the scores as they are.
 "gain" is how much larger the distance is at 5 % less NDCG, along the frontier; "loss" how much NDCG half as much again
-costs. Calibrated pages are of ten; the weight is chosen on half of the users, the least that halves the divergence,
-and measured on the others.
+costs. Calibrated pages are of ten and of all users: the last event of each is held out, then the one before, --holdouts
+times. The weight is the least that halves the divergence of half of the users, and measured on the others, of ten ways
+to halve them; the standard error is of users.
 
 One user alone: medians over 200 users of the milliseconds of processor time that each of our combinations and pyversity
 take, turn by turn, 20 of 200 candidates; margins, dates and brands are drawn by chance. The catalogue is read as it is
@@ -20,7 +21,6 @@ import argparse
 import json
 import os
 import time
-from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from mmreco.splitting import leave_last_out
 DIALS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 METHODS = ("mmr", "msd", "dpp", "ssd")
 K, WIDE, CANDIDATES = 10, 20, 200
+WEIGHTS, HALVINGS = (0.4, 0.45, 0.5, 0.52, 0.54, 0.56, 0.58, 0.6, 0.65, 0.7), 10
 
 
 def beauty(data: Path) -> Dataset:
@@ -89,13 +90,11 @@ class Measured:
             "kl": float(np.nanmean(metrics.miscalibration(top, self.test.histories, self.bags))),
         }
 
-    def half(self, second: bool) -> "Measured":
-        """Every other user, from the first or the second on."""
-        rows = np.arange(second, len(self.ranking), 2)
-        some = copy(self)
-        some.test = self.test.take(rows)
-        some.ranking = Ranking(self.ranking.rows[rows], self.ranking.scores[rows])
-        return some
+    def by_user(self, ranking: Ranking) -> np.ndarray:
+        """NDCG and divergence of the first ten, shape `(2, n)`."""
+        top = ranking.top(K)
+        divergence = metrics.miscalibration(top, self.test.histories, self.bags)
+        return np.stack([metrics.ndcg(top, self.test.targets), np.nan_to_num(divergence)])
 
     def page(self, k: int, **options: Any) -> Ranking:
         """A page of `rerank` for each user."""
@@ -179,23 +178,42 @@ def frontier(measured: Measured) -> dict[str, Any]:
     return out
 
 
-def calibrated(measured: Measured) -> dict[str, Any]:
-    """What keeping the shopper's mix costs: the weight by half of the users, the figures by the others."""
-    choosing, asked = measured.half(False), measured.half(True)
-    plain, tried = choosing.figures(choosing.ranking), []
-    for weight in (0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8):
-        point = choosing.ours(k=K, diversity=0.0, calibration=Calibration(weight=weight))
-        point |= {"weight": weight, "kl_ratio": point["kl"] / plain["kl"], "ndcg_ratio": point["ndcg"] / plain["ndcg"]}
-        print("calibration", weight, _short(point), flush=True)
-        tried.append(point)
-    weight = min(one["weight"] for one in tried if one["kl_ratio"] <= 0.5)
-    page = asked.page(K, diversity=0.0, calibration=Calibration(weight=weight))
-    plain, point = asked.figures(asked.ranking), asked.figures(page)
-    before = metrics.ndcg(asked.ranking.top(K), asked.test.targets)
-    change = (metrics.ndcg(page, asked.test.targets) - before) / np.nanmean(before)
-    error = float(np.nanstd(change) / np.sqrt(len(change)))
-    out = {"weight": weight, "kl_ratio": point["kl"] / plain["kl"], "ndcg_ratio": point["ndcg"] / plain["ndcg"]}
-    return {**out, "standard_error": error, "users": len(asked.ranking), "tried": tried}
+def calibrated(shop: Dataset, holdouts: int, seed: int) -> dict[str, Any]:
+    """What keeping the shopper's mix costs, of all users: a weight is measured on users that it was not chosen by."""
+    plain, tried, users = [], [], []
+    for _ in range(holdouts):
+        measured = Measured(shop, len(shop.interactions), seed)
+        users.append(shop.interactions.users.rows(measured.test.histories.users.array))
+        plain.append(measured.by_user(measured.ranking))
+        pages = [measured.page(K, diversity=0.0, calibration=Calibration(weight=weight)) for weight in WEIGHTS]
+        tried.append(np.stack([measured.by_user(page) for page in pages]))
+        print("held out", len(users), "users", len(users[-1]), plain[-1].mean(axis=1), flush=True)
+        shop = leave_last_out(shop).train  # and the event before
+    before, after = np.concatenate(plain, axis=1), np.concatenate(tried, axis=2)  # (2, q), (weights, 2, q): NDCG, KL
+    user = np.unique(np.concatenate(users), return_inverse=True)[1]
+    rng, n = np.random.default_rng(seed), int(user.max()) + 1
+    change, weights = np.zeros(before.shape), []
+    for _ in range(HALVINGS):
+        half = rng.permutation(n) < n // 2
+        for asked in (half[user], ~half[user]):
+            divergence = after[:, 1, ~asked].mean(axis=1) / before[1, ~asked].mean()
+            chosen = int(np.flatnonzero(divergence <= 0.5)[0])
+            weights.append(WEIGHTS[chosen])
+            change[:, asked] += (after[chosen][:, asked] - before[:, asked]) / HALVINGS
+    (ndcg, kl), mean = change.mean(axis=1) / before.mean(axis=1), before[0].mean()
+    of_user = np.bincount(user, weights=(change[0] - ndcg * before[0]) / mean) * n / len(user)
+    return {
+        "weight": float(np.mean(weights)), "least_weight": min(weights), "most_weight": max(weights),
+        "kl_ratio": float(1 + kl), "ndcg_ratio": float(1 + ndcg),
+        "standard_error": float(np.std(of_user) / np.sqrt(n)), "users": n, "questions": len(user),
+        "tried": {
+            str(weight): {
+                "ndcg_ratio": float(after[line, 0].mean() / mean),
+                "kl_ratio": float(after[line, 1].mean() / before[1].mean()),
+            }
+            for line, weight in enumerate(WEIGHTS)
+        },
+    }  # fmt: skip
 
 
 def violated(pages: int, seed: int) -> int:
@@ -315,11 +333,15 @@ def main() -> None:
     parser.add_argument("--frontier", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--time", action="store_true", help="nothing but the time of one user alone")
     parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument(
+        "--holdouts", type=int, default=1, help="last events held out, one after the other, calibration"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     data = Path(os.environ["MMRECO_DATA"])
-    measured = Measured({"beauty": beauty, "movies": movies}[asked.on](data), asked.users, asked.seed)
+    shop = {"beauty": beauty, "movies": movies}[asked.on](data)
+    measured = Measured(shop, asked.users, asked.seed)
     path = None if asked.out is None else asked.out / f"rerank-{asked.on}-{asked.seed}.json"
     if asked.time:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {}
@@ -332,7 +354,7 @@ def main() -> None:
         "on": asked.on,
         "users": len(measured.ranking),
         **(frontier(measured) if asked.frontier else {}),
-        "calibration": calibrated(measured),
+        "calibration": calibrated(shop, asked.holdouts, asked.seed),
         "ms_one_user": one_by_one(measured),
         "violated_caps": violated(asked.pages, asked.seed),
     }

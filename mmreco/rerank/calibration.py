@@ -2,16 +2,15 @@
 
 Source: Steck, "Calibrated recommendations", 2018: the Kullback-Leibler divergence of the page's mix from that of the
 history, the page's with a little of the history's lent to it (alpha 0.01). Deviates: all items of a page weigh alike,
-and a page that nothing else orders has the best of its items first (`mmreco.rerank.ordering`).
+and a page that nothing else orders has the best of its items first (`mmreco.rerank.page`).
 
-What all candidates of a question have in common does not order them and is left out: of the divergence
+What all candidates of a page have in common does not order them and is left out: of the divergence
 `sum_v wanted_v log(wanted_v / lent_v)` with a candidate added, only what the candidate's own values change in `lent_v`.
 """
 
 import numpy as np
 
-from mmreco.arrays import F32, F64, I64, Bool
-from mmreco.data.interactions import Interactions
+from mmreco.arrays import F32, F64, I64
 
 __all__ = ["Mix", "wanted_mix"]
 
@@ -19,81 +18,88 @@ _ALPHA = 0.01
 
 
 class Mix:
-    """The mix of each page so far, and how much nearer to the wanted one each candidate would bring it.
+    """The mix of a page so far, and how much nearer to the wanted one each candidate would bring it.
 
     Parameters
     ----------
-    wanted : shape `(n, c)`
+    wanted : shape `(c,)`
         The mix of the history, adding up to 1; all zeros where it is unknown.
-    values : shape `(n, m, w)`, int64
-        The values of each candidate, from 0, no value twice; -1 for none.
+    values : shape `(w, m)`, int64
+        The values of each candidate, from 0 to `c - 1`, no value twice; -1 at the end where there are fewer.
+    counts : shape `(m,)`, int64
+        How many values each candidate has.
     """
 
-    def __init__(self, wanted: F64, values: I64) -> None:
-        n, m, w = values.shape
-        c = wanted.shape[1]
-        there: Bool = np.asarray(values >= 0)
-        many = np.maximum(there.sum(axis=2), 1)  # (n, m)
-        # Only values that the history has count. They are numbered over all questions, `owned` of them; the last number
-        # is of all other values.
-        own = wanted > 0
-        self.line, _ = np.nonzero(own)  # (owned,)
+    def __init__(self, wanted: F64, values: I64, counts: I64) -> None:
+        w, m = values.shape
+        # Only values that the history has count, numbered from 0 to `owned - 1`; `owned` is of all other values.
+        own = np.flatnonzero(wanted)
+        owned = len(own)
+        number = np.full(len(wanted) + 1, owned)
+        number[own] = np.arange(owned)
+        numbers = number.take(values, mode="wrap")  # (w, m); -1 is the last
+        self.numbers = np.ascontiguousarray(numbers.T)
+        self.counts = counts
+        # A candidate's value brings as much as the same value of any other with as many: `worth[count - 1, number]`.
+        self.cells = numbers + (owned + 1) * (np.maximum(counts, 1) - 1)
+        self.adds = (1 - _ALPHA) / np.arange(1, w + 1)[:, None]
         self.wanted = wanted[own]
-        number = np.where(own.ravel(), np.cumsum(own) - 1, len(self.line))
-        numbered = np.where(there, number[np.maximum(values, 0) + c * np.arange(n)[:, None, None]], len(self.line))
-        self.of_place = np.ascontiguousarray(numbered.transpose(2, 0, 1)).reshape(w, n * m)
-        self.part = ((1 - _ALPHA) / many).ravel()  # (n * m,): what a candidate adds to each of its values
-        self.known: Bool = there.any(axis=2).ravel()
-        self.all_known = bool(self.known.all())
-        # A candidate's value brings as much as the same value of any other with as many: `worth[number, many - 1]`.
-        self.cells = self.of_place.reshape(w, n, m) * w + (many - 1)  # (w, n, m)
-        self.adds = (1 - _ALPHA) / np.arange(1, w + 1)
-        self.worth = np.zeros((len(self.line) + 1, w), dtype=np.float32)
-        self.worth_owned = self.worth[:-1]
-        self.size = np.ones(n)  # of each page with the next item
+        self.wanted_each = np.repeat(self.wanted[None], w, axis=0)
+        self.grown = np.empty((w, owned))
+        self.worth = np.zeros((w, owned + 1), dtype=np.float32)
+        self.worth_owned = self.worth[:, :-1]
+        self.brings, self.sum = np.empty((w, m), dtype=np.float32), np.empty(m, dtype=np.float32)
         self.lends = _ALPHA * self.wanted
-        self.lent = np.append(self.lends, 1.0)  # (owned + 1,): `lent` times the size, before the next item
+        self.lent = np.append(self.lends, 1.0)  # `lent` times the size, before the next item
         self.lent_owned = self.lent[:-1]
+        self.size = 1  # of the page with the next item
+        self.unknown = None if np.count_nonzero(counts) == m else np.flatnonzero(counts == 0)
 
     def nearer(self) -> F32:
-        """How much less the divergence is with each candidate, in nats, but for a number a question, shape `(n, m)`."""
-        grown = np.log1p(self.adds / self.lent_owned[:, None])
-        np.multiply(self.wanted[:, None], grown, out=self.worth_owned, casting="same_kind")
-        nearer: F32 = np.add.reduce(self.worth.take(self.cells), axis=0)
-        return nearer if self.all_known else np.where(self.known.reshape(nearer.shape), nearer, self._unchanged())
+        """How much less the divergence is with each candidate, in nats, but for a number, shape `(m,)`."""
+        np.divide(self.adds, self.lent_owned, out=self.grown)
+        np.log1p(self.grown, out=self.grown)
+        np.multiply(self.wanted_each, self.grown, out=self.grown)
+        self.worth_owned[...] = self.grown
+        self.worth.take(self.cells, out=self.brings, mode="clip")
+        nearer: F32 = np.add.reduce(self.brings, axis=0, out=self.sum)
+        if self.unknown is not None:
+            nearer[self.unknown] = self._unchanged()
+        return nearer
 
-    def _unchanged(self) -> F32:
-        """What `nearer` is for candidates of no value, which leave the mix as it is, shape `(n, 1)`."""
-        size, lent = self.size[self.line], self.lent_owned
+    def _unchanged(self) -> float:
+        """What `nearer` is for candidates of no value, which leave the mix as it is."""
+        size, lent = self.size, self.lent_owned
         given = lent - self.lends * size
-        same = given * (size / np.maximum(size - 1, 1)) + self.lends * size
-        logs = self.wanted * np.log(same / lent)
-        return np.bincount(self.line, weights=logs, minlength=len(self.size)).astype(np.float32)[:, None]
+        same = given * (size / max(size - 1, 1)) + self.lends * size
+        return float(sum((self.wanted * np.log(same / lent)).tolist()))
 
-    def choose(self, chosen: I64) -> None:
-        """Add what each question has chosen, shape `(n,)`, as places among the `n * m` candidates of all questions."""
-        known = self.known[chosen]
-        self.lent[self.of_place.take(chosen, axis=1)] += self.part[chosen]
-        self.lent_owned += self.lends if self.all_known else self.lends * known[self.line]
-        self.size += known
+    def choose(self, chosen: int) -> None:
+        """Add the candidate that was chosen."""
+        count = int(self.counts[chosen])
+        if count:
+            self.lent[self.numbers[chosen]] += (1 - _ALPHA) / count
+            np.add(self.lent_owned, self.lends, out=self.lent_owned)
+            self.size += 1
 
 
-def wanted_mix(histories: Interactions, values: I64, c: int) -> F64:
-    """The mix of each history, shape `(n, c)`, adding up to 1; all zeros where it is unknown.
+def wanted_mix(values: I64, counts: I64, weights: F32, c: int) -> F64:
+    """The mix of a history, shape `(c,)`, adding up to 1; all zeros where it is unknown.
 
     Parameters
     ----------
-    histories : `n` users
-    values : shape `(e, w)`, int64
-        The values of each event's item, from 0 to `c - 1`; -1 for none. The values of an item share its weight.
+    values : shape `(w, e)`, int64
+        The values of each event's item, from 0 to `c - 1`; -1 at the end where there are fewer. The values of an item
+        share its weight.
+    counts : shape `(e,)`, int64
+        How many they are.
+    weights : shape `(e,)`
     c : 1 or more
         Values there are.
     """
-    n = len(histories)
-    there = values >= 0
-    share = there / np.maximum(there.sum(axis=1, keepdims=True), 1) * histories.weights[:, None]
-    cells = values + c * histories.users_flat[:, None]
-    wanted = np.bincount(cells[there], weights=share[there], minlength=n * c).astype(np.float64).reshape(n, c)
-    total = wanted.sum(axis=1, keepdims=True)
-    mix: F64 = np.divide(wanted, total, out=np.zeros_like(wanted), where=total > 0)
+    values = values.T  # (e, w)
+    share = np.repeat(1 / np.maximum(counts, 1) * weights, counts)
+    wanted = np.bincount(values[values >= 0], weights=share, minlength=c)
+    total = wanted.sum()
+    mix: F64 = wanted / total if total > 0 else np.zeros(c)
     return mix

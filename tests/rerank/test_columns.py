@@ -9,7 +9,7 @@ import pytest
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.errors import DataError
-from mmreco.rerank.columns import codes, numbers
+from mmreco.rerank.columns import coded_column, codes, numbers
 
 
 def shop() -> Catalogue:
@@ -49,6 +49,17 @@ def test_numbers_text_and_dictionaries_alike() -> None:
     assert codes(shop(), "brand", np.array([0, 1, 2, 3])).values[:, 0].tolist() == [0, -1, 1, 0]
     assert codes(shop(), "stock", np.array([2, 3, 1])).names == ("0", "7")
     assert codes(shop(), "brand", np.zeros(0, dtype=np.int64)).values.shape == (0, 1)
+
+
+def test_values_are_read_one_after_the_other_with_how_many_there_are() -> None:
+    column = coded_column(shop(), "tags")
+    values, counts = column.read(np.array([[3, 0], [1, 2]]))
+    assert counts.tolist() == [[2, 2], [0, 0]]
+    named = [[column.names[code] for code in values[:, 0, item]] for item in (0, 1)]
+    assert named == [["y", "z"], ["x", "y"]]
+    assert (values[:, 1] == -1).all()
+    assert column.read(np.array([1]))[0].tolist() == [[-1]]
+    assert column.number == {name: code for code, name in enumerate(column.names)}
 
 
 def test_many_threads_read_one_catalogue() -> None:

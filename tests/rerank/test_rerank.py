@@ -171,6 +171,16 @@ def test_calibration_equals_its_slow_twin() -> None:
         np.testing.assert_array_equal(page.ranking.rows[line], asked.rows[line][chosen])
 
 
+def test_of_a_column_of_many_values_those_at_hand_are_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue, asked = shop(), candidates(3)
+    own = Interactions.from_histories([["i1", "i2", "i5"], ["i7"], []], items=catalogue.items)
+    chosen = RerankOptions(k=8, caps={"category": 3}, calibration=Calibration(weight=0.5))
+    page = rerank(asked, chosen, catalogue=catalogue, embeddings=vectors(), histories=own)
+    monkeypatch.setattr("mmreco.rerank.candidates._MANY", 0)
+    again = rerank(asked, chosen, catalogue=catalogue, embeddings=vectors(), histories=own)
+    np.testing.assert_array_equal(page.ranking.rows, again.ranking.rows)
+
+
 def test_a_calibrated_page_has_its_best_first_and_variants_beside_theirs() -> None:
     names = ["tea", "more tea", "other tea", "mug", "cup"]
     table = pa.table({"item_id": names, "category": ["tea", "tea", "tea", "mug", "mug"]})
