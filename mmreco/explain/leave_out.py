@@ -99,7 +99,7 @@ class LeaveOut:
         candidates[item] = True
         width = min(5 * k, len(candidates))
         asked = cls(model, history, k, candidates, width)
-        rows = asked.whole[0][0]
+        rows = asked.by_run[0][0]
         if (rows == item).any():
             return asked
         candidates = np.zeros_like(candidates)
@@ -115,14 +115,24 @@ class LeaveOut:
         return cls(model, history, 1, candidates, len(items))
 
     @cached_property
-    def whole(self) -> tuple[I64, F32]:
-        """The item rows and scores of the question as it is, `(1, width)`."""
-        return self.answers(np.zeros((1, len(self.units)), dtype=bool))
-
-    @cached_property
     def units(self) -> I64:
         """The different items of the history, shape `(m,)`, oldest first, the latest 256 of them."""
         return _latest(self.history.items_flat)
+
+    @cached_property
+    def runs(self) -> I64:
+        """The run that each unit is in, shape `(m,)`, from 0: by itself, or of a long history with its neighbours."""
+        m = len(self.units)
+        age = np.arange(m)[::-1]
+        if m <= _RECENT + _RUNS:
+            return age[::-1]
+        return np.where(age < _RECENT, age, _RECENT + np.maximum(age - _RECENT, 0) * _RUNS // (m - _RECENT))
+
+    @cached_property
+    def by_run(self) -> tuple[I64, F32]:
+        """The item rows and scores with the whole history, then without each run, `(1 + runs, width)`."""
+        masks = self.runs == np.arange(self.runs.max(initial=-1) + 1)[:, None]
+        return self.answers(np.vstack([np.zeros((1, len(self.units)), dtype=bool), masks]))
 
     def answers(self, left_out: Bool) -> tuple[I64, F32]:
         """The item rows and scores `(v, width)` without the `units` where `left_out`, shape `(v, m)`, is true."""
@@ -203,15 +213,11 @@ def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
 
 def _left_out_alone(asked: LeaveOut, item: int) -> tuple[I64, I64, F32]:
     """The units that are left out alone, `(u,)`, and the answers `(1 + u, width)` with all and without each of them."""
-    m = len(asked.units)
+    m, run = len(asked.units), asked.runs
+    rows, scores = asked.by_run
     if m <= _RECENT + _RUNS:
-        rows, scores = asked.answers(every_unit(m)[1:])
-        return np.arange(m), np.concatenate([asked.whole[0], rows]), np.concatenate([asked.whole[1], scores])
+        return run, rows, scores
     age = np.arange(m)[::-1]
-    older = np.maximum(age - _RECENT, 0) * _RUNS // (m - _RECENT)
-    run = np.where(age < _RECENT, age, _RECENT + older)  # (m,)
-    rows, scores = asked.answers(run == np.arange(_RECENT + _RUNS)[:, None])
-    rows, scores = np.concatenate([asked.whole[0], rows]), np.concatenate([asked.whole[1], scores])
     effects = _effects(rows, scores, item, asked.k)
     effect = effects.margins[1:]
     weighty = np.lexsort((age, effect[run]))[:_ALONE]

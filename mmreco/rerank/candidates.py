@@ -52,7 +52,7 @@ class Candidates:
     ) -> None:
         self.rows, self.options = ranking.rows, options
         there = ranking.rows >= 0
-        self.shut = np.where(there, np.float32(0), np.float32(-np.inf))
+        self.shut: F32 = np.where(there, np.float32(0), np.float32(-np.inf))
         self.vectors, self.lengths = None, there.astype(np.float32)
         if embeddings is not None and (options.diversity > 0 or options.duplicates is not None):
             self.vectors, self.lengths = _unit_vectors(ranking.rows, embeddings, catalogue)

@@ -31,7 +31,7 @@ class Page:
     def __init__(self, candidates: Candidates, question: int) -> None:
         options = self.options = candidates.options
         # 0 where a candidate may come next; -inf where it is on the page, a variant of what is, or capped.
-        self.shut = candidates.shut[question].copy()
+        self.shut: F32 = candidates.shut[question].copy()
         self.vectors = None if candidates.vectors is None else candidates.vectors[question]
         self.relevance = candidates.relevance[question]
         self.gains = gains(
@@ -85,8 +85,7 @@ class Page:
         if not self.minimums or sum([minimum.missing for minimum in self.minimums]) < places:
             return self.shut
         allowed = narrowed(self.shut == 0, self.minimums, places)
-        shut: F32 = np.where(allowed, np.float32(0), np.float32(-np.inf))
-        return shut
+        return np.where(allowed, np.float32(0), np.float32(-np.inf))
 
     def _values(self, shut: F32) -> F32:
         """What each candidate brings at the next place, shape `(m,)`; -inf where it may not come."""

@@ -1,11 +1,14 @@
 """What is said of shoppers is what was planted, and what a small log says is what a reader would."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
+from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.data.reviews import Reviews
 from mmreco.datasets.synthetic import SyntheticShop, synthetic_shop
@@ -26,6 +29,7 @@ from mmreco.profiles import (
     recency_frequency_money,
     user_words,
 )
+from mmreco.profiles.persistence import chosen_anew
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -59,19 +63,48 @@ def small() -> Dataset:
 
 
 def test_affinities_equal_their_slow_twin(planted: SyntheticShop) -> None:
-    log = planted.interactions
+    log = replace(planted.interactions, times=None)
     facet = facets(planted.catalogue)["category"]
     found = affinities(log, facet, prior=2.0)
     kinds = planted.catalogue.column("category")
     usual = np.array([sum(kinds[row] == value for row in log.items_flat) for value in facet.values]) / log.n_events
     for user in (0, 17):
-        rows, weights = log.history(user), log.weights[log.users_flat == user]
+        rows, weights = log.history(user), np.sqrt(log.weights[log.users_flat == user])
         for column, value in enumerate(facet.values):
             mine = sum(w for row, w in zip(rows, weights, strict=True) if kinds[row] == value) / weights.sum()
             share = (mine * len(rows) + 2 * usual[column]) / (len(rows) + 2)
             assert found.share[user, column] == pytest.approx(share)
             assert found.events[user, column] == sum(kinds[row] == value for row in rows)
     np.testing.assert_allclose(found.share.sum(axis=1), 1)
+
+
+def test_what_is_carried_on_with_in_a_session_counts_less() -> None:
+    """Three sessions of five: with chance 0.6 an event repeats the one before it, else it is drawn from the own mix."""
+    rng, n, names = np.random.default_rng(0), 400, list("abcdefgh")
+    mixes = rng.dirichlet(np.ones(8), n)
+    values = np.array([rng.choice(8, 15, p=mix) for mix in mixes])
+    inside = np.arange(15) % 5 > 0
+    for place in np.flatnonzero(inside):
+        kept = rng.random(n) < 0.6
+        values[kept, place] = values[kept, place - 1]
+    users, shop = IdMap.of([f"u{user}" for user in range(n)]), IdMap.of(names)
+    times = np.tile(np.repeat(np.arange(3) * DAY, 5) + np.tile(np.arange(5) * 60_000, 3), n)
+    log = Interactions.from_events(users, shop, np.repeat(np.arange(n), 15), values.ravel(), times=times)
+    facet = facets(Catalogue(shop, pa.table({"category": names})))["category"]
+    found, flat = affinities(log, facet).share, affinities(replace(log, times=None), facet).share
+    assert np.abs(found - mixes).mean() < 0.92 * np.abs(flat - mixes).mean()
+    anew = chosen_anew(log, times, facet.matrix[log.items_flat], flat)
+    same = values[:, 1:] == values[:, :-1]
+    usual, within = same[:, ~inside[1:]].mean(), same[:, inside[1:]].mean()
+    kept_on = (within - usual) / (1 - usual)
+    assert kept_on == pytest.approx(0.6, abs=0.08)
+    for place in range(15):
+        repeats = inside[place] and values[0, place] == values[0, place - 1]
+        drawn = (1 - kept_on) * flat[0, values[0, place]]
+        assert anew[place] == pytest.approx(drawn / (kept_on + drawn) if repeats else 1.0)
+    few = log.take(np.arange(3))
+    assert few.times is not None
+    np.testing.assert_array_equal(chosen_anew(few, few.times, facet.matrix[few.items_flat], flat[:3]), 1.0)
 
 
 def test_colours_are_read_in_both_languages(planted: SyntheticShop) -> None:
