@@ -10,16 +10,32 @@ from mmreco.arrays import F32, I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
-from mmreco.errors import DataError, MissingExtraError
+from mmreco.errors import DataError, IncompatibleError, MissingExtraError
 from mmreco.index.exact.scan import Scan
 from mmreco.index.item_vectors import ItemVectors
 from mmreco.index.tuning import Sample
 
-__all__ = ["NAME", "answers", "connected", "create", "current", "fill", "filter_columns", "holds", "verify"]
+__all__ = [
+    "NAME",
+    "NULLS_FROM",
+    "answers",
+    "connected",
+    "create",
+    "current",
+    "fill",
+    "filter_columns",
+    "holds",
+    "verify",
+    "version",
+]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 """What Milvus takes as a name."""
 
+NULLS_FROM = (2, 5)
+"""The first version of the server whose fields may be without a value."""
+
+_BUILT = {"HNSW": {"M": 32, "efConstruction": 200}}  # older servers have no defaults
 _BATCH = 1_000  # rows sent, and queries asked, together
 _COMPARED = 1_000  # ids compared before a collection is trusted
 _LONGEST = 65_535  # bytes of a text
@@ -39,6 +55,12 @@ def connected(uri: str) -> Any:
     except ImportError as error:
         raise MissingExtraError("pymilvus is not installed: pip install 'mmreco[milvus]'") from error
     return MilvusClient(uri)
+
+
+def version(client: Any) -> tuple[int, int]:
+    """Major and minor version of the server, or of milvus-lite, whose 2.5 knows what the server's knows."""
+    numbers = re.search(r"(\d+)\.(\d+)", client.get_server_version())
+    return (0, 0) if numbers is None else (int(numbers[1]), int(numbers[2]))
 
 
 def current(client: Any, name: str) -> str:
@@ -77,8 +99,20 @@ def filter_columns(catalogue: Catalogue, ids: IdMap) -> dict[str, tuple[str, lis
 
 
 def create(client: Any, name: str, embeddings: Embeddings, columns: dict[str, Any], index_type: str) -> None:
-    """A new, empty collection with a field for each column."""
+    """A new, empty collection with a field for each column.
+
+    Raises
+    ------
+    IncompatibleError
+        There are columns, and the server is too old for fields without a value.
+    """
     from pymilvus import DataType
+
+    if columns and version(client) < NULLS_FROM:
+        raise IncompatibleError(
+            f"this Milvus is {client.get_server_version()} and has no fields without a value, as columns of a "
+            "catalogue need; expected 2.5 or later, or no catalogue="
+        )
 
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("row", DataType.INT64, is_primary=True)
@@ -88,7 +122,7 @@ def create(client: Any, name: str, embeddings: Embeddings, columns: dict[str, An
         longest = {"max_length": _LONGEST} if kind == "VARCHAR" else {}
         schema.add_field(column, DataType[kind], nullable=True, **longest)
     index = client.prepare_index_params()
-    index.add_index("vector", index_type=index_type, metric_type="IP")
+    index.add_index("vector", index_type=index_type, metric_type="IP", params=_BUILT.get(index_type, {}))
     client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
 
 

@@ -93,6 +93,8 @@ class MilvusIndex:
         DataError
             `name` is none Milvus takes, an id is too long, or what was stored is not what was sent: the count or the
             recall falls short, and the collection is dropped again.
+        IncompatibleError
+            `catalogue` has columns, and the server is older than 2.5.
         """
         require_embeddings("MilvusIndex.build", embeddings)
         if not isinstance(name, str) or not collection.NAME.fullmatch(name):
