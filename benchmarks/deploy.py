@@ -128,7 +128,9 @@ def main() -> int:
         begun = time.monotonic()
         with running(words, at / "web.log", environment), running(watch, at / "prometheus.log"):
             try:
-                until("the service", lambda: all(asked(f"{here}/readyz")[0] == 200 for _ in range(20)), 180)  # each worker
+                until(
+                    "the service", lambda: all(asked(f"{here}/readyz")[0] == 200 for _ in range(20)), 180
+                )  # each worker
                 ready = time.monotonic() - begun
                 until("Prometheus", lambda: asked(f"{watching}/targets")[0] == 200)
                 statuses = load(here, key, given.seconds)

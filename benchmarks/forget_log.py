@@ -1,11 +1,11 @@
 """What `SharedSpace` still knows of people after `forget`, on a real log, against fits that never saw them.
 
-    python benchmarks/forget_log.py --data "$MMRECO_DATA" --seeds 12 --work build/forget --out benchmarks/quality/results
+    python benchmarks/forget_log.py --data "$MMRECO_DATA" --seeds 3 --out benchmarks/quality/results
 
 Amazon Beauty: ids, titles and categories, as `Recommender.fit` reads them, and its default model with `--epochs` passes
 at most. Four groups of 50 ask to be forgotten at once, 200 outsiders are in no fit, and the last event of everybody
-else is asked. A seed is two fits: one with the 200, which then forgets them, and one without them. Nothing else differs,
-so that every fit that forgot can be held against every fit without: what differs between any two is noise of fits.
+else is asked. A seed is two fits: one with the 200, which then forgets them, and one without them. The people are the
+same for all seeds, so that every fit that forgot can be held against every fit without.
 
 The attacks are those of `benchmarks/forget.py`: `told_apart` at 50 requests (each group by itself, then the mean), and
 `by_difference`, by an attacker with a model of their own. `chance` is a fit without them in place of the one that

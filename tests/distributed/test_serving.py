@@ -47,7 +47,7 @@ def served(settings: Settings) -> Iterator[str]:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     serve.run(deployment(settings, replicas=2, cpus=0.5), route_prefix="/")
     yield f"http://127.0.0.1:{port}"
