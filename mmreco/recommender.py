@@ -664,10 +664,10 @@ class Recommender:
         """Erase users, with their events, facts and reviews, and items, with their events and content.
 
         Unknown ones are passed over. The model is then learnt anew from what is left (see `Model.relearn`): one in
-        closed form, and `SharedSpace`, is what a fit without these users gives, and takes as long, `SharedSpace` half
-        as long. Questions and events are taken meanwhile. What training has put into the weights of other models stays
-        in them until `refit(from_scratch=True)`, and so does the id of an item. What was saved before stays on disk
-        until it is saved again.
+        closed form, and `SharedSpace`, is what a fit without these users gives, and takes as long. Questions and events
+        are taken meanwhile. What training has put into the weights of other models stays in them until
+        `refit(from_scratch=True)`, and so does the id of an item. What was saved before stays on disk until it is saved
+        again.
 
         Parameters
         ----------

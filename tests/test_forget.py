@@ -137,6 +137,18 @@ def test_a_space_makes_the_passes_that_its_fit_found(shop: Dataset, rest: Datase
     _alike(relearnt.places_.vectors, anew.places_.vectors)
 
 
+def test_a_space_that_went_on_from_another_looks_for_its_passes_itself(
+    shop: Dataset, rest: Dataset, tmp_path: Path
+) -> None:
+    first = SharedSpace(dim=8, depth=1, training=Training(epochs=2, patience=1, seed=1)).fit(shop)
+    further = first.refit(shop)
+    assert (first.continued_, further.continued_) == (False, True)
+    further.save(tmp_path / "space")
+    relearnt = SharedSpace.load(tmp_path / "space").relearn(rest)
+    assert not relearnt.continued_
+    _alike(relearnt.places_.vectors, first.unfitted().fit(rest).places_.vectors)
+
+
 def _alike(found: np.ndarray, wanted: np.ndarray) -> None:
     """Equal, but for how many threads added up."""
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)

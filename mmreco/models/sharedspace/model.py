@@ -111,6 +111,7 @@ class SharedSpace(Trained[Towers], VectorModel):
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
+    continued_ : whether training began from the weights of another fit
     weights_ : how much each kind of evidence counts, see `Weights`
     again_ : how often each item is had again, see `repeats.had_again`
     cold_bias_ : how far items without events lean towards the mean user
@@ -177,8 +178,8 @@ class SharedSpace(Trained[Towers], VectorModel):
     def relearn(self, dataset: Dataset) -> Self:
         """Another space, which never saw who is gone: trained anew on what `dataset` has left, from the same seed.
 
-        The number of passes and the weights of all evidence are those that the fit has found, so that nothing is held
-        out and no pass is made in vain: about half the time of a fit that looks for them.
+        The number of passes and the weights of all evidence are those that the fit has found, so nothing is held out
+        and no pass is made in vain. A space that was trained from the weights of another fit looks for them itself.
 
         Raises
         ------
@@ -187,13 +188,15 @@ class SharedSpace(Trained[Towers], VectorModel):
 
         Notes
         -----
-        Half a fit, as less leaves traces: with vectors of their items drawn anew and four passes of eight from the
-        weights there were, who had gone was still told from a fit without them (docs/log.md).
+        Less leaves traces. With vectors of their items drawn anew and half the passes from the weights there were, who
+        had gone was still told from a fit without them (docs/log.md).
         """
         self._require_fitted()
         left = _in_order(dataset)
         if not left.interactions.n_events:
             raise DataError(f"{left.interactions!r}: nobody is left to learn from")
+        if self.continued_:
+            return self.unfitted().fit(left)
         training = replace(self.training, epochs=max(1, self.epochs_), patience=None, minutes=None, checkpoint=None)
         other = replace(self, training=training)
         if self._horizon is not None:
