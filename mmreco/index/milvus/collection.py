@@ -1,6 +1,8 @@
 """A collection of Milvus: made, filled, compared with what was sent, and asked."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ __all__ = [
     "fill",
     "filter_columns",
     "holds",
+    "reached",
     "verify",
     "version",
 ]
@@ -37,6 +40,7 @@ NULLS_FROM = (2, 5)
 
 _BUILT = {"HNSW": {"M": 32, "efConstruction": 200}}  # older servers have no defaults
 _BATCH = 1_000  # rows sent, and queries asked, together
+_AWAY = 2  # Milvus' code for a server that cannot be reached
 _COMPARED = 1_000  # ids compared before a collection is trusted
 _LONGEST = 65_535  # bytes of a text
 _KINDS = ((pa.types.is_boolean, "BOOL"), (pa.types.is_integer, "INT64"), (pa.types.is_floating, "DOUBLE"))
@@ -49,12 +53,36 @@ def connected(uri: str) -> Any:
     ------
     MissingExtraError
         pymilvus is not installed.
+    ConnectionError, DataError
+        As `reached`.
     """
     try:
         from pymilvus import MilvusClient
     except ImportError as error:
         raise MissingExtraError("pymilvus is not installed: pip install 'mmreco[milvus]'") from error
-    return MilvusClient(uri)
+    with reached():
+        return MilvusClient(uri)
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Says in Python's and mmreco's errors what the server says in its own.
+
+    Raises
+    ------
+    ConnectionError
+        The server cannot be reached.
+    DataError
+        It refused something else.
+    """
+    from pymilvus import MilvusException
+
+    try:
+        yield
+    except MilvusException as error:
+        if error.code == _AWAY:
+            raise ConnectionError(f"Milvus cannot be reached, ask again later: {error.message}") from error
+        raise DataError(f"Milvus refused: {error.message}") from error
 
 
 def version(client: Any) -> tuple[int, int]:
@@ -168,10 +196,17 @@ def verify(client: Any, name: str, embeddings: Embeddings, least: float) -> None
 
 
 def answers(client: Any, name: str, queries: F32, k: int, expression: str, rows: I64, scores: F32) -> None:
-    """Milvus' answers, written into `rows` and `scores`."""
+    """Milvus' answers, written into `rows` and `scores`.
+
+    Raises
+    ------
+    ConnectionError, DataError
+        As `reached`.
+    """
     for start in range(0, len(queries), _BATCH):
         part = list(queries[start : start + _BATCH])
-        answers = client.search(name, part, limit=k, filter=expression, anns_field="vector", output_fields=["row"])
+        with reached():
+            answers = client.search(name, part, limit=k, filter=expression, anns_field="vector", output_fields=["row"])
         for line, hits in enumerate(answers, start):
             rows[line, : len(hits)] = [hit["row"] for hit in hits]
             scores[line, : len(hits)] = [hit["distance"] for hit in hits]
