@@ -5,7 +5,7 @@ then does the alias move to it, so readers see the old catalogue or the new one 
 `pip install 'mmreco[milvus]'`; a path ending in `.db` instead of a server's address opens milvus-lite here.
 """
 
-import re
+import secrets
 
 import numpy as np
 
@@ -106,22 +106,20 @@ class MilvusIndex:
             raise DataError(f"name={name!r}: expected letters, digits and _, not beginning with a digit")
         client = collection.connected(uri)
         with collection.reached():
-            old = collection.current(client, name)
-            taken = [int(c.rpartition("_g")[2]) for c in client.list_collections() if re.fullmatch(rf"{name}_g\d+", c)]
-            fresh = f"{name}_g{max(taken, default=0) + 1}"
+            fresh = f"{name}_g{secrets.randbits(48)}"  # no other process that builds the same takes this name
             columns = {} if catalogue is None else collection.filter_columns(catalogue, embeddings.ids)
             try:
                 collection.create(client, fresh, embeddings, columns, index_type)
                 collection.fill(client, fresh, embeddings, columns)
                 collection.verify(client, fresh, embeddings, least)
+                old = collection.current(client, name)
+                move = client.alter_alias if old else client.create_alias
+                move(fresh, name)
             except BaseException:
                 client.drop_collection(fresh)
                 raise
             if old:
-                client.alter_alias(fresh, name)
                 client.drop_collection(old)
-            else:
-                client.create_alias(fresh, name)
         return cls(embeddings.ids, uri, name)
 
     def __len__(self) -> int:

@@ -187,8 +187,10 @@ def test_what_milvus_cannot_be_asked_is_pointed_at(filled: MilvusIndex, said: st
 
 def test_a_new_build_takes_the_alias_and_the_old_collection_goes(uri: str) -> None:
     first = MilvusIndex.build(shop(), uri, f"{NAME}_other")
+    before = collection.current(first._client, first.name)
     again = MilvusIndex.build(shop(1), uri, f"{NAME}_other")
-    assert [c for c in again._client.list_collections() if c.startswith(f"{NAME}_other_")] == [f"{NAME}_other_g2"]
+    there = [c for c in again._client.list_collections() if c.startswith(f"{NAME}_other_")]
+    assert there == [collection.current(again._client, again.name)] != [before]
     queries = shop(1).vectors[:5] * 10
     expected = VectorIndex(shop(1), device="cpu").search(queries, 10).rows
     np.testing.assert_array_equal(first.search(queries, 10).rows, expected)  # by the alias, at once
@@ -197,6 +199,7 @@ def test_a_new_build_takes_the_alias_and_the_old_collection_goes(uri: str) -> No
 
 def test_what_was_not_stored_whole_never_counts(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = MilvusIndex.build(shop(), uri, f"{NAME}_safe")
+    stored = collection.current(kept._client, kept.name)
     fill = collection.fill
 
     def lossy(client: object, name: str, embeddings: Embeddings, columns: dict[str, object]) -> None:
@@ -210,8 +213,23 @@ def test_what_was_not_stored_whole_never_counts(uri: str, monkeypatch: pytest.Mo
         monkeypatch.setattr(collection, "fill", broken)
         with pytest.raises(DataError, match=said):
             MilvusIndex.build(shop(1), uri, f"{NAME}_safe")
-        assert [c for c in kept._client.list_collections() if c.startswith(f"{NAME}_safe_")] == [f"{NAME}_safe_g1"]
+        assert [c for c in kept._client.list_collections() if c.startswith(f"{NAME}_safe_")] == [stored]
     assert kept.search(shop().vectors[:1] * 10, 1).rows.shape == (1, 1)
+
+
+def test_two_that_build_at_once_do_not_mix(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process builds the same while this one has made its collection and not filled it yet."""
+    name, fill = f"{NAME}_both", collection.fill
+    monkeypatch.setattr(collection, "fill", lambda *args: (other(), fill(*args)))
+
+    def other() -> None:
+        monkeypatch.setattr(collection, "fill", fill)
+        MilvusIndex.build(shop(), uri, name)
+
+    built = MilvusIndex.build(shop(), uri, name)
+    assert len([c for c in built._client.list_collections() if c.startswith(f"{name}_")]) == 1
+    queries = shop().vectors[:5] * 10
+    np.testing.assert_array_equal(built.search(queries, 10).rows, VectorIndex(shop()).search(queries, 10).rows)
 
 
 def test_bad_questions_are_refused(index: MilvusIndex, uri: str) -> None:
