@@ -8,10 +8,9 @@ else is asked. A seed is two fits: one with the 200, which then forgets them, an
 same for all seeds, so that every fit that forgot can be held against every fit without.
 
 The attacks are those of `benchmarks/forget.py`: `told_apart` at 50 requests (each group by itself, then the mean), and
-`by_difference`, by an attacker with a model of their own. `chance` is a fit without them in place of the one that
-forgot, another seed's. Intervals are 95 %: of the attacks by bootstrap over seeds and people, of NDCG@10 by Student's t
-over seeds, from the differences within a seed. What a seed gave is kept in `--work`; a later call goes on. The last
-line is one JSON object.
+`by_difference`, by an attacker who has a model without them. Intervals are 95 %: of the attacks by bootstrap over
+seeds and people, of NDCG@10 by Student's t over seeds, from the differences within a seed. What a seed gave is kept in
+`--work`; a later call goes on. The last line is one JSON object.
 """
 
 import argparse
@@ -83,8 +82,7 @@ def measured(runs: list[Scores]) -> dict[str, object]:
 
     def told_apart(name: str, seeds: list[int], people: F64) -> float:
         one, other = of(f"{name} gone", seeds)[:, people], of("without gone", seeds)[:, people]
-        same = name == "without"
-        pairs = [(a, b) for a in range(n) for b in range(n) if not (same and seeds[a] == seeds[b])]
+        pairs = [(a, b) for a in range(n) for b in range(n)]
         return float(np.mean([auc(one[a, part], other[b, part]) for a, b in pairs for part in parts(people)]))
 
     def by_difference(name: str, seeds: list[int], people: F64) -> float:
@@ -109,11 +107,8 @@ def measured(runs: list[Scores]) -> dict[str, object]:
         return {"mean": round(value, 4), "from": round(float(low), 4), "to": round(float(high), 4)}
 
     attacks = {
-        ("chance" if name == "without" else name): {
-            "told_apart": bootstrap(told_apart, name),
-            "by_difference": bootstrap(by_difference, name),
-        }
-        for name in ("before", "forget", "without")
+        name: {"told_apart": bootstrap(told_apart, name), "by_difference": bootstrap(by_difference, name)}
+        for name in ("before", "forget")
     }
     ndcg = {name: np.array([run[f"{name} ndcg"].mean() for run in runs]) for name in ("before", "forget", "without")}
 
