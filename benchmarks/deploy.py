@@ -93,6 +93,24 @@ def load(web: str, key: str, seconds: float) -> dict[int, int]:
     return statuses
 
 
+def changed(web: str, key: str) -> dict[str, Any]:
+    """What became of an item that came, of a filter, and of a user who asked to be forgotten."""
+    asked(f"{web}/v1/items/new-1", {"title": "A zirconium pot", "price": 7.0}, key, "PUT")
+    time.sleep(1)  # whichever worker answers
+    _, found = asked(f"{web}/v1/search", {"text": ["zirconium"], "k": 1}, key)
+    _, cheap = asked(f"{web}/v1/recommend", {"users": ["a-stranger"], "where": "price < 8", "k": 5}, key)
+    gone, _ = asked(f"{web}/v1/items/new-1", key=key, method="DELETE")
+    _, erased = asked(f"{web}/v1/users/user-1", key=key, method="DELETE")
+    _, after = asked(f"{web}/v1/recommend", {"users": ["user-1"]}, key)
+    return {
+        "new item found": found["answers"][0]["items"][0]["item_id"] == "new-1",
+        "filter": [item["item_id"] for item in cheap["answers"][0]["items"]],
+        "item removed": gone == 204,
+        "erased": erased,
+        "popular after": after["answers"][0]["popular"],
+    }
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("artefact", type=Path)
@@ -134,6 +152,7 @@ def main() -> int:
                 ready = time.monotonic() - begun
                 until("Prometheus", lambda: asked(f"{watching}/targets")[0] == 200)
                 statuses = load(here, key, given.seconds)
+                changes = changed(here, key)
             except SystemExit:
                 print((at / "web.log").read_text()[-3_000:], file=sys.stderr)
                 raise
@@ -148,7 +167,7 @@ def main() -> int:
         print(f"{'none' if not values else ' '.join(value[:8] for value in values):60.60} {expression}")
     up = [target["health"] for target in targets]
     empty = [expression for expression, values in answers.items() if not values]
-    said = {"target": up, "expressions": len(expressions), "without an answer": empty, "statuses": statuses}
+    said = {"target": up, "expressions": len(expressions), "without an answer": empty, "statuses": statuses, **changes}
     print(json.dumps({**said, "seconds to ready": round(ready, 1)}))
     return int(up != ["up"] or bool(empty))
 
