@@ -663,10 +663,11 @@ class Recommender:
     def forget(self, *, users: Sequence[str] = (), items: Sequence[str] = (), relearn: bool = True) -> None:
         """Erase users, with their events, facts and reviews, and items, with their events and content.
 
-        Unknown ones are passed over. What a model counts in the log is then counted in what is left of it (see
-        `Model.relearn`): a model in closed form is what a fit without these users gives. Questions and events are taken
-        meanwhile. What training has put into weights stays in them until `refit(from_scratch=True)`, and so does the id
-        of an item. What was saved before stays on disk until it is saved again.
+        Unknown ones are passed over. The model is then learnt anew from what is left (see `Model.relearn`): one in
+        closed form, and `SharedSpace`, is what a fit without these users gives, and takes as long. Questions and events
+        are taken meanwhile. What training has put into the weights of other models stays in them until
+        `refit(from_scratch=True)`, and so does the id of an item. What was saved before stays on disk until it is saved
+        again.
 
         Parameters
         ----------

@@ -50,6 +50,19 @@ def test_no_password_is_written_down(compose: dict[str, Any]) -> None:
                 assert "${" in value, name
 
 
+def test_what_the_compose_file_sets_is_read(compose: dict[str, Any]) -> None:
+    """Every variable of the web is one that a command, or a library below it, reads."""
+    source = "".join(path.read_text(encoding="utf-8") for path in (DEPLOY.parent / "mmreco").rglob("*.py"))
+    for name in compose["services"]["web"]["environment"]:
+        assert name == "OMP_NUM_THREADS" or f'"{name}"' in source, name
+    written = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    given = set(re.findall(r"\$\{(\w+)", written))
+    told = written.partition("name: mmreco")[0]
+    assert {name for name in given if name not in told} == set(), "the first lines name what is to be set"
+    for secret in compose["secrets"].values():
+        assert secret["file"].removeprefix("./") in told, "and what file is to be written"
+
+
 def test_the_web_s_command_is_one_of_ours(compose: dict[str, Any]) -> None:
     from mmreco.cli import app
 

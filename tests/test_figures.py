@@ -70,6 +70,13 @@ def test_every_figure_of_the_benchmarks_has_a_source() -> None:
     assert sources.untraced((ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")) == []
 
 
+def test_what_is_left_of_people_on_a_real_log_has_a_source() -> None:
+    page = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    (section,) = [text for heading, _, text in sources.sections(page) if heading == "On Amazon Beauty"]
+    assert len(sources.figures(section)) >= 16
+    assert sources.untraced(section) == []
+
+
 def test_every_section_of_the_benchmarks_with_files_has_a_command() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     named = [(heading, text) for heading, patterns, text in sources.sections(page) if patterns]

@@ -143,10 +143,10 @@ class Model(ABC):
         return self._CLOSED_FORM
 
     def relearn(self, dataset: Dataset) -> Self:
-        """Another model, for what is left of a dataset that people have gone from; itself where it can only be trained.
+        """Another model, for what is left of a dataset that people have gone from; itself where it only knows to go on.
 
-        A model in closed form is what a fit without them gives: nothing of them stays in it. What training has put into
-        weights stays.
+        A model in closed form, and `SharedSpace`, is what a fit without them gives: nothing of them stays in it. What
+        training has put into the weights of any other stays.
 
         Parameters
         ----------

@@ -101,7 +101,7 @@ class Hybrid(Model):
         return all(isinstance(part, Model) and part.closed_form for part in self.parts)
 
     def relearn(self, dataset: Dataset) -> Self:
-        """The hybrid whose parts in closed form are fitted to what is left in `dataset`; see `Model.relearn`.
+        """The hybrid whose parts are learnt anew from what `dataset` has left, where they can be; see `Model.relearn`.
 
         Raises
         ------

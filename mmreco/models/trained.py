@@ -57,6 +57,7 @@ class Trained(Model, Generic[Network]):
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
+    continued_ : whether training began from the weights of another fit
     seconds_ : how long `fit` took; NaN once loaded
     """
 
@@ -200,6 +201,7 @@ class Trained(Model, Generic[Network]):
     def _carry_over(self, dataset: Dataset) -> None:
         """Begin with the weights of the model before, an item's at its new row; what has another shape is new."""
         before: Trained[Network] | None = self.__dict__.get("_before")
+        self.continued_ = before is not None
         if before is None:
             return
         was, rows = before.items_, before.items_.rows(dataset.items.array, missing="mark")
@@ -252,7 +254,7 @@ class Trained(Model, Generic[Network]):
 
     def _state(self) -> State:
         weights = {_WEIGHTS + name: w.detach().cpu().numpy() for name, w in self.network_.state_dict().items()}
-        return weights | {"scores": np.array(self.scores_), "epochs": np.array([self.epochs_])}
+        return weights | {"scores": np.array(self.scores_), "epochs": np.array([self.epochs_, self.continued_])}
 
     def _restore(self, state: State) -> None:
         self._restore_network(state)
@@ -261,6 +263,7 @@ class Trained(Model, Generic[Network]):
     def _restore_network(self, state: State) -> None:
         weights = {n.removeprefix(_WEIGHTS): torch.tensor(w) for n, w in state.items() if n.startswith(_WEIGHTS)}
         self.scores_, self.epochs_ = tuple(state["scores"].tolist()), int(state["epochs"][0])
+        self.continued_ = bool(state["epochs"][1:].any())
         self.network_ = self._network(len(self.items_))
         try:
             self.network_.load_state_dict(weights)

@@ -66,11 +66,14 @@ def create_app(
         shop.store.close()
 
     app = FastAPI(title="mmreco", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.include_router(asking(shop, measures, access, experiment))
-    for routes in (writing, health):
-        app.include_router(routes(shop, measures, access))
-    app.include_router(paging(shop, pictures, access, experiment))
-    app.include_router(refitting(shop, process, access))
+    for router in (
+        asking(shop, measures, access, experiment),
+        writing(shop, measures, access),
+        health(shop, measures, access),
+        paging(shop, pictures, access, experiment),
+        refitting(shop, process, access),
+    ):
+        app.router.routes.extend(router.routes)  # `include_router` would match every request's path twice
     if window:
         app.mount("/", shop_window(shop, pictures, access, experiment))
     add_handlers(app)

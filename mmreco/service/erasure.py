@@ -1,8 +1,8 @@
 """Erasure from artefacts: whoever was forgotten is taken out of the files too, whichever artefact brings them back.
 
 The files are written anew without them, as the artefact's next generation, and the old generation is removed once
-nobody reads it. What a model counts in the log is counted anew in what is left (see `Model.relearn`); what training has
-put into weights stays in them until the next fit from scratch.
+nobody reads it. The model is learnt anew from what is left, where it can be (see `Model.relearn`); what training has
+put into the weights of others stays in them until the next fit from scratch.
 """
 
 from pathlib import Path

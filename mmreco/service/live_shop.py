@@ -27,6 +27,7 @@ __all__ = ["LiveShop", "Serving"]
 
 _LOOK_SECONDS = 0.25  # between two looks at the store and at the artefact
 _EXPIRE_SECONDS = 86_400.0
+_PATIENT_SECONDS = 10.0  # an erasure waits so long for the artefact's files; a model that is trained may take longer
 _DAY = 86_400_000  # milliseconds
 _log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class LiveShop:
         self.newest_event: int | None = None  # when the newest event was received, ms since 1970 UTC
         self.store_is_there = True
         self._unclean = False  # whether the artefact's files may hold what is to be erased
+        self._at_work = False  # whether they are being written without it
         self._expired = time.monotonic()
         self.last_refit: dict[str, Any] | None = None  # its figures, see `Verdict`
         if keep_days is not None:
@@ -141,8 +143,9 @@ class LiveShop:
     def forget(self, user_id: str) -> int:
         """Erase `user_id` from the store, from what answers, and from the artefact's files; how many rows there were.
 
-        What a model counts in the log is counted anew without them, in the files, which are loaded then. While
-        somebody else writes the files they wait, and are tried again until `is_clean`.
+        The model is learnt anew without them, in the files, which are loaded then (see `Model.relearn`). What takes
+        longer than ten seconds goes on in a thread of its own, as it does while somebody else writes the files:
+        `is_clean` says when it is done.
         """
         gone = self.store.forget(user_id)
         self.erase()
@@ -151,13 +154,13 @@ class LiveShop:
     @property
     def is_clean(self) -> bool:
         """Whether the artefact's files hold nothing that was to be erased, as far as this process knows."""
-        return not self._unclean and all(other.is_clean for other in self.beside)
+        return not self._unclean and not self._at_work and all(other.is_clean for other in self.beside)
 
     def erase(self) -> bool:
         """Take out of what answers and of the artefact's files whom the store has forgotten; whether that is done."""
         self.catch_up()
         self._unclean = True
-        done = [self.clean(), *(other.erase() for other in self.beside)]
+        done = [self._cleaned(_PATIENT_SECONDS), *(other.erase() for other in self.beside)]
         return all(done)
 
     def clean(self) -> bool:
@@ -168,18 +171,27 @@ class LiveShop:
         with self._cleaning:
             if not self._unclean:
                 return True
-            self._unclean = False  # what is forgotten from here on sets it again
+            self._at_work, self._unclean = True, False  # what is forgotten from here on sets it again
             try:
                 if cleanse(self.artefact, self.store, before=self._oldest()):
                     _log.info("%s: written anew without what was erased", self.artefact)
-            except MMRecoError as error:
+            except (SQLAlchemyError, MMRecoError, OSError) as error:
                 self._unclean = True
                 if not self._said:
                     _log.error("what was erased is still in the artefact's files, tried again: %s", error)
                 self._said = True
                 return False
+            finally:
+                self._at_work = False
             self._said = False
             return True
+
+    def _cleaned(self, seconds: float) -> bool:
+        """Begin to clean, in a thread of its own, and wait so long for it; whether that is done."""
+        thread = threading.Thread(target=self.clean, name="mmreco-clean", daemon=True)
+        thread.start()
+        thread.join(seconds)
+        return not self._unclean and not self._at_work
 
     # ---- kept up to date
 
@@ -213,7 +225,7 @@ class LiveShop:
         self.store.expire(self.keep_days)
         self.serving.recommender.expire(self._oldest() or 0)
         self._unclean = True
-        self.clean()
+        self._cleaned(_PATIENT_SECONDS)
 
     def start(self) -> None:
         """Begin to look, in a thread of its own."""
@@ -268,7 +280,8 @@ class LiveShop:
         while not self._stopping.wait(_LOOK_SECONDS):
             try:
                 self.look()
-                self.clean()
+                if self._unclean and not self._at_work:
+                    self._cleaned(0)
                 if time.monotonic() - self._expired >= _EXPIRE_SECONDS:
                     self.expire()
                 if not self.store_is_there:

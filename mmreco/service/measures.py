@@ -2,11 +2,14 @@
 
 import os
 import time
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, final
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from mmreco.data.answer import Answer
 from mmreco.service.live_shop import LiveShop
@@ -33,17 +36,7 @@ class Measures:
         self.events = Counter("mmreco_events", "Events acknowledged.", **own)
         self._shop = shop
         self._answered: set[str] = set()
-        own = {"registry": self._looked_up}
-        Gauge("mmreco_catalogue_coverage", "Share of the items answered since the start.", **own).set_function(
-            self._coverage
-        )
-        Gauge("mmreco_newest_event_age_seconds", "Since the newest event; NaN before the first.", **own).set_function(
-            self._age
-        )
-        Gauge("mmreco_generation", "The number of the artefact that answers.", **own).set_function(self._generation)
-        Gauge("mmreco_store_up", "1 where the event store can be read.", **own).set_function(
-            lambda: float(shop.store_is_there)
-        )
+        self._looked_up.register(_LookedUp(self._now))
 
     def count(self, answer: Answer) -> None:
         """Count answers by kind, and the items in them."""
@@ -66,6 +59,12 @@ class Measures:
             MultiProcessCollector(counted := CollectorRegistry())  # type: ignore[no-untyped-call]
         return bytes(generate_latest(counted) + generate_latest(self._looked_up))
 
+    def _now(self) -> Iterator[tuple[str, str, float]]:
+        yield "mmreco_catalogue_coverage", "Share of the items answered since the start.", self._coverage()
+        yield "mmreco_newest_event_age_seconds", "Since the newest event; NaN before the first.", self._age()
+        yield "mmreco_generation", "The number of the artefact that answers.", self._generation()
+        yield "mmreco_store_up", "1 where the event store can be read.", float(self._shop.store_is_there)
+
     def _coverage(self) -> float:
         return min(1.0, len(self._answered) / max(1, len(self._shop.serving.recommender.catalogue)))
 
@@ -76,3 +75,19 @@ class Measures:
     def _generation(self) -> float:
         digits = self._shop.serving.generation.rpartition("-")[2]
         return float(digits) if digits.isdigit() else 0.0
+
+
+@final
+class _LookedUp(Collector):
+    """What is looked up when it is asked for, of this process alone.
+
+    No `Gauge`: of several processes each would leave one of 0 in the folder that they share.
+    """
+
+    def __init__(self, now: Callable[[], Iterable[tuple[str, str, float]]]) -> None:
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures as they are now."""
+        for name, documentation, value in self._now():
+            yield GaugeMetricFamily(name, documentation, value=value)

@@ -3,14 +3,16 @@
 import hashlib
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 from mmreco.data.embeddings import Embeddings
-from mmreco.errors import DataError
+from mmreco.errors import DataError, IncompatibleError
 from mmreco.index.milvus import MilvusIndex
 from mmreco.protocols import Searches
 
 __all__ = ["in_milvus"]
 
+_ATTEMPTS = 3  # to open or to build, where other processes do the same at this moment
 _EXACT_UP_TO = 100_000  # items; from there on an approximate index, whose recall is measured when it is built
 
 
@@ -25,10 +27,12 @@ def in_milvus(uri: str) -> Callable[[str, Embeddings], Searches]:
     def index(kind: str, embeddings: Embeddings) -> Searches:
         digest = hashlib.sha256(embeddings.ids.checksum.encode() + embeddings.vectors.tobytes()).hexdigest()
         name = f"mmreco_{re.sub(r'[^a-z0-9]', '_', kind.lower())}_{digest[:24]}"
-        try:
-            return MilvusIndex(embeddings.ids, uri, name)
-        except DataError:  # there is none yet
-            index_type = "FLAT" if len(embeddings) <= _EXACT_UP_TO else "HNSW"
-            return MilvusIndex.build(embeddings, uri, name, index_type=index_type)
+        index_type = "FLAT" if len(embeddings) <= _EXACT_UP_TO else "HNSW"
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(DataError, IncompatibleError):  # there is none yet
+                return MilvusIndex(embeddings.ids, uri, name)
+            with suppress(DataError, IncompatibleError):  # another process builds it as well
+                return MilvusIndex.build(embeddings, uri, name, index_type=index_type)
+        return MilvusIndex.build(embeddings, uri, name, index_type=index_type)
 
     return index

@@ -44,6 +44,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(MMRecoError, _no_answer)
     app.add_exception_handler(DBAPIError, _store_away)
+    app.add_exception_handler(ConnectionError, _search_away)
     app.add_exception_handler(500, _fault)
 
 
@@ -71,6 +72,12 @@ def _no_answer(request: Request, error: Exception) -> Response:
 def _store_away(request: Request, error: Exception) -> Response:
     _log.error("request %s: the event store cannot be used: %s", _id(request), str(error).splitlines()[0])
     words = "the event store cannot be written or read just now; nothing was taken in"
+    return problem(503, words, _id(request), headers={"Retry-After": _AGAIN_SECONDS})
+
+
+def _search_away(request: Request, error: Exception) -> Response:
+    _log.error("request %s: the items cannot be searched: %s", _id(request), str(error).splitlines()[0])
+    words = "the items cannot be searched just now; ask again"
     return problem(503, words, _id(request), headers={"Retry-After": _AGAIN_SECONDS})
 
 

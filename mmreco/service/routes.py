@@ -170,7 +170,8 @@ def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
     def forget(user_id: Name, who: Annotated[str, Depends(eraser)]) -> of.Forgotten:
         """Erase a user from the store, from what answers and from the artefact's files.
 
-        A model in closed form is fitted without them. What another learnt of them stays until it is trained anew.
+        A model in closed form, and `SharedSpace`, is fitted again without them; what another learnt of them stays until
+        it is trained from scratch. Waits ten seconds for the artefact's files; `artefact` says whether they are done.
         """
         erased = shop.forget(shop.known_as(user_id))
         record(shop.store, who, "forget", erased)

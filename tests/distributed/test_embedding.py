@@ -56,7 +56,13 @@ def job(store: Path) -> None:
     import ray
 
     logging.disable()
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        object_store_memory=100_000_000,
+    )
     ray.data.DataContext.get_current().enable_progress_bars = False
     done = embed_on_ray(Slow(0.001), *catalogue(ROWS), store=store, shard_size=SHARD, batch_size=16, actors=2)
     print(json.dumps([done.embedded, done.skipped, done.refused.num_rows]))

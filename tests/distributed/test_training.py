@@ -41,7 +41,13 @@ def job(folder: Path) -> None:
     import ray
 
     logging.disable()
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        object_store_memory=100_000_000,
+    )
     split = leave_last_out(dataset())
     fit(space(), split.train, folder=folder, workers=2, validation=split.test)
 

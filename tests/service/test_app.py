@@ -175,6 +175,20 @@ def test_above_the_queue_s_limit(live: LiveShop) -> None:
     assert answer.status_code == 200
 
 
+def test_a_search_that_is_away_is_503_and_comes_back(
+    client: TestClient, live: LiveShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("Milvus cannot be reached")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Recommender, "recommend", away)
+        answer = client.post("/v1/recommend", json={"users": ["a"]})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json()["detail"] == "the items cannot be searched just now; ask again"
+    assert client.post("/v1/recommend", json={"users": ["a"]}).status_code == 200
+
+
 def test_a_store_that_is_away_is_503_and_comes_back(client: TestClient, live: LiveShop) -> None:
     event = {"user_id": "a", "item_id": "b"}
     with live.store.engine.begin() as connection:

@@ -142,6 +142,8 @@ def test_a_worker_that_dies_is_replaced(plant: SyntheticShop, artefact: Path, sq
         connection.request("GET", "/metrics")
         counted = connection.getresponse().read().decode()
         assert f"mmreco_events_total {float(accepted.count(200))}" in counted, "of both workers together"
+        there = [line for line in counted.splitlines() if line.startswith("mmreco_store_up")]
+        assert there == ["mmreco_store_up 1.0"], "of the one that was asked, and none beside it"
         connection.close()
         until(lambda: server.status("GET", "/readyz") == 200, 60)
         server.end()

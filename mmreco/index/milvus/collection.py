@@ -1,6 +1,8 @@
 """A collection of Milvus: made, filled, compared with what was sent, and asked."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,17 +12,35 @@ from mmreco.arrays import F32, I64
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
 from mmreco.data.ids import IdMap
-from mmreco.errors import DataError, MissingExtraError
+from mmreco.errors import DataError, IncompatibleError, MissingExtraError
 from mmreco.index.exact.scan import Scan
 from mmreco.index.item_vectors import ItemVectors
 from mmreco.index.tuning import Sample
 
-__all__ = ["NAME", "answers", "connected", "create", "current", "fill", "filter_columns", "holds", "verify"]
+__all__ = [
+    "NAME",
+    "NULLS_FROM",
+    "answers",
+    "connected",
+    "create",
+    "current",
+    "fill",
+    "filter_columns",
+    "holds",
+    "reached",
+    "verify",
+    "version",
+]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 """What Milvus takes as a name."""
 
+NULLS_FROM = (2, 5)
+"""The first version of the server whose fields may be without a value."""
+
+_BUILT = {"HNSW": {"M": 32, "efConstruction": 200}}  # older servers have no defaults
 _BATCH = 1_000  # rows sent, and queries asked, together
+_AWAY = 2  # Milvus' code for a server that cannot be reached
 _COMPARED = 1_000  # ids compared before a collection is trusted
 _LONGEST = 65_535  # bytes of a text
 _KINDS = ((pa.types.is_boolean, "BOOL"), (pa.types.is_integer, "INT64"), (pa.types.is_floating, "DOUBLE"))
@@ -33,12 +53,42 @@ def connected(uri: str) -> Any:
     ------
     MissingExtraError
         pymilvus is not installed.
+    ConnectionError, DataError
+        As `reached`.
     """
     try:
         from pymilvus import MilvusClient
     except ImportError as error:
         raise MissingExtraError("pymilvus is not installed: pip install 'mmreco[milvus]'") from error
-    return MilvusClient(uri)
+    with reached():
+        return MilvusClient(uri)
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Says in Python's and mmreco's errors what the server says in its own.
+
+    Raises
+    ------
+    ConnectionError
+        The server cannot be reached.
+    DataError
+        It refused something else.
+    """
+    from pymilvus import MilvusException
+
+    try:
+        yield
+    except MilvusException as error:
+        if error.code == _AWAY:
+            raise ConnectionError(f"Milvus cannot be reached, ask again later: {error.message}") from error
+        raise DataError(f"Milvus refused: {error.message}") from error
+
+
+def version(client: Any) -> tuple[int, int]:
+    """Major and minor version of the server, or of milvus-lite, whose 2.5 knows what the server's knows."""
+    numbers = re.search(r"(\d+)\.(\d+)", client.get_server_version())
+    return (0, 0) if numbers is None else (int(numbers[1]), int(numbers[2]))
 
 
 def current(client: Any, name: str) -> str:
@@ -77,8 +127,20 @@ def filter_columns(catalogue: Catalogue, ids: IdMap) -> dict[str, tuple[str, lis
 
 
 def create(client: Any, name: str, embeddings: Embeddings, columns: dict[str, Any], index_type: str) -> None:
-    """A new, empty collection with a field for each column."""
+    """A new, empty collection with a field for each column.
+
+    Raises
+    ------
+    IncompatibleError
+        There are columns, and the server is too old for fields without a value.
+    """
     from pymilvus import DataType
+
+    if columns and version(client) < NULLS_FROM:
+        raise IncompatibleError(
+            f"this Milvus is {client.get_server_version()} and has no fields without a value, as columns of a "
+            "catalogue need; expected 2.5 or later, or no catalogue="
+        )
 
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("row", DataType.INT64, is_primary=True)
@@ -88,7 +150,7 @@ def create(client: Any, name: str, embeddings: Embeddings, columns: dict[str, An
         longest = {"max_length": _LONGEST} if kind == "VARCHAR" else {}
         schema.add_field(column, DataType[kind], nullable=True, **longest)
     index = client.prepare_index_params()
-    index.add_index("vector", index_type=index_type, metric_type="IP")
+    index.add_index("vector", index_type=index_type, metric_type="IP", params=_BUILT.get(index_type, {}))
     client.create_collection(name, schema=schema, index_params=index, consistency_level="Strong")
 
 
@@ -134,10 +196,17 @@ def verify(client: Any, name: str, embeddings: Embeddings, least: float) -> None
 
 
 def answers(client: Any, name: str, queries: F32, k: int, expression: str, rows: I64, scores: F32) -> None:
-    """Milvus' answers, written into `rows` and `scores`."""
+    """Milvus' answers, written into `rows` and `scores`.
+
+    Raises
+    ------
+    ConnectionError, DataError
+        As `reached`.
+    """
     for start in range(0, len(queries), _BATCH):
         part = list(queries[start : start + _BATCH])
-        answers = client.search(name, part, limit=k, filter=expression, anns_field="vector", output_fields=["row"])
+        with reached():
+            answers = client.search(name, part, limit=k, filter=expression, anns_field="vector", output_fields=["row"])
         for line, hits in enumerate(answers, start):
             rows[line, : len(hits)] = [hit["row"] for hit in hits]
             scores[line, : len(hits)] = [hit["distance"] for hit in hits]

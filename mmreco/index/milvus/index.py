@@ -5,7 +5,7 @@ then does the alias move to it, so readers see the old catalogue or the new one 
 `pip install 'mmreco[milvus]'`; a path ending in `.db` instead of a server's address opens milvus-lite here.
 """
 
-import re
+import secrets
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class MilvusIndex:
         There is no such collection.
     IncompatibleError
         The collection is over other items.
+    ConnectionError
+        The server cannot be reached.
 
     Attributes
     ----------
@@ -54,14 +56,15 @@ class MilvusIndex:
         self.ids = ids
         self.name = name
         self._client = collection.connected(uri)
-        stored = collection.current(self._client, name)
-        if not stored:
-            raise DataError(f"{uri}: no collection under the alias {name!r}; say MilvusIndex.build(...) first")
-        about = self._client.describe_collection(stored)
-        if not collection.holds(self._client, stored, ids):
-            raise IncompatibleError(f"{uri}: {name!r} is over other items than these {len(ids)}; build it again")
-        self.dim = next(int(f["params"]["dim"]) for f in about["fields"] if f["name"] == "vector")
-        self.columns = {f["name"]: f["type"].name for f in about["fields"] if f["name"] not in ("row", "vector")}
+        with collection.reached():
+            stored = collection.current(self._client, name)
+            if not stored:
+                raise DataError(f"{uri}: no collection under the alias {name!r}; say MilvusIndex.build(...) first")
+            about = self._client.describe_collection(stored)
+            if not collection.holds(self._client, stored, ids):
+                raise IncompatibleError(f"{uri}: {name!r} is over other items than these {len(ids)}; build it again")
+            self.dim = next(int(f["params"]["dim"]) for f in about["fields"] if f["name"] == "vector")
+            self.columns = {f["name"]: f["type"].name for f in about["fields"] if f["name"] not in ("row", "vector")}
 
     @classmethod
     def build(
@@ -93,27 +96,30 @@ class MilvusIndex:
         DataError
             `name` is none Milvus takes, an id is too long, or what was stored is not what was sent: the count or the
             recall falls short, and the collection is dropped again.
+        IncompatibleError
+            `catalogue` has columns, and the server is older than 2.5.
+        ConnectionError
+            The server cannot be reached.
         """
         require_embeddings("MilvusIndex.build", embeddings)
         if not isinstance(name, str) or not collection.NAME.fullmatch(name):
             raise DataError(f"name={name!r}: expected letters, digits and _, not beginning with a digit")
         client = collection.connected(uri)
-        old = collection.current(client, name)
-        taken = [int(c.rpartition("_g")[2]) for c in client.list_collections() if re.fullmatch(rf"{name}_g\d+", c)]
-        fresh = f"{name}_g{max(taken, default=0) + 1}"
-        columns = {} if catalogue is None else collection.filter_columns(catalogue, embeddings.ids)
-        try:
-            collection.create(client, fresh, embeddings, columns, index_type)
-            collection.fill(client, fresh, embeddings, columns)
-            collection.verify(client, fresh, embeddings, least)
-        except BaseException:
-            client.drop_collection(fresh)
-            raise
-        if old:
-            client.alter_alias(fresh, name)
-            client.drop_collection(old)
-        else:
-            client.create_alias(fresh, name)
+        with collection.reached():
+            fresh = f"{name}_g{secrets.randbits(48)}"  # no other process that builds the same takes this name
+            columns = {} if catalogue is None else collection.filter_columns(catalogue, embeddings.ids)
+            try:
+                collection.create(client, fresh, embeddings, columns, index_type)
+                collection.fill(client, fresh, embeddings, columns)
+                collection.verify(client, fresh, embeddings, least)
+                old = collection.current(client, name)
+                move = client.alter_alias if old else client.create_alias
+                move(fresh, name)
+            except BaseException:
+                client.drop_collection(fresh)
+                raise
+            if old:
+                client.drop_collection(old)
         return cls(embeddings.ids, uri, name)
 
     def __len__(self) -> int:
@@ -138,6 +144,8 @@ class MilvusIndex:
             such an expression, `exclude` has not `n` users, or more than 16,384 answers a query would be needed.
         IncompatibleError
             `exclude` is over other items.
+        ConnectionError
+            The server cannot be reached.
         """
         k = require_width(k, len(self))
         queries = query_vectors(queries, self.dim)

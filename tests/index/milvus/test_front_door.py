@@ -1,10 +1,12 @@
 """A recommender over indexes in Milvus answers as one over the library's own, and stays up to date."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from milvus_place import NAME, place
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
@@ -13,7 +15,6 @@ from mmreco.index.milvus.index import MilvusIndex
 from mmreco.models import SharedSpace, Training
 from mmreco.recommender import Recommender
 
-pytest.importorskip("milvus_lite")
 pytest.importorskip("pymilvus")
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the client's own libraries
@@ -25,8 +26,9 @@ def shop() -> SyntheticShop:
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tmp_path_factory.mktemp("milvus") / "shop.db")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with place(tmp_path_factory.mktemp("milvus")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def both(shop: SyntheticShop, uri: str) -> tuple[Recommender, Recommender, list[
 
     def index(name: str, vectors: Embeddings) -> MilvusIndex:
         made.append(name)
-        return MilvusIndex.build(vectors, uri, name)
+        return MilvusIndex.build(vectors, uri, f"{NAME}_{name}")
 
     model = SharedSpace(training=Training(epochs=2))
     own = Recommender.fit(shop.dataset, model=model, image=[])
@@ -95,7 +97,7 @@ def test_what_changes_counts_at_once(
     assert theirs.search(text=["green hat"], k=1).ids() == [["new-2"]]
     theirs.save(tmp_path / "shop")
     again = Recommender.load(
-        tmp_path / "shop", index=lambda name, vectors: MilvusIndex.build(vectors, uri, f"{name}_2")
+        tmp_path / "shop", index=lambda name, vectors: MilvusIndex.build(vectors, uri, f"{NAME}_{name}_2")
     )
     assert again.recommend(["late"], k=9).ids() == theirs.recommend(["late"], k=9).ids()
     assert again.search(text=["green hat"], k=3).ids() == theirs.search(text=["green hat"], k=3).ids()

@@ -1,10 +1,12 @@
-"""Milvus answers as FAISS does."""
+"""Milvus answers as FAISS does: milvus-lite, or the server that `MMRECO_MILVUS` names."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from milvus_place import NAME, place
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
@@ -18,7 +20,6 @@ from mmreco.index.milvus.index import MilvusIndex
 from mmreco.index.vector import VectorIndex
 from mmreco.protocols import Searches
 
-pytest.importorskip("milvus_lite")
 pymilvus = pytest.importorskip("pymilvus")
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the client's own libraries
@@ -50,13 +51,26 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tmp_path_factory.mktemp("milvus") / "shop.db")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with place(tmp_path_factory.mktemp("milvus")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
-def index(uri: str, catalogue: Catalogue) -> MilvusIndex:
-    return MilvusIndex.build(shop(), uri, catalogue=catalogue)
+def index(uri: str) -> MilvusIndex:
+    return MilvusIndex.build(shop(), uri, NAME)
+
+
+@pytest.fixture(scope="module")
+def filled(uri: str, catalogue: Catalogue) -> MilvusIndex:
+    """The same with the columns of the catalogue; skipped where the server is too old for them."""
+    client = collection.connected(uri)
+    if collection.version(client) < collection.NULLS_FROM:
+        with pytest.raises(IncompatibleError, match=r"fields without a value.*expected 2\.5 or later"):
+            MilvusIndex.build(shop(), uri, f"{NAME}_filled", catalogue=catalogue)
+        assert not [name for name in client.list_collections() if name.startswith(f"{NAME}_filled")]
+        pytest.skip("this server has no fields without a value: Milvus 2.5 or later has")
+    return MilvusIndex.build(shop(), uri, f"{NAME}_filled", catalogue=catalogue)
 
 
 def test_the_same_best_ten_as_faiss_whatever_is_asked(index: MilvusIndex, catalogue: Catalogue) -> None:
@@ -84,9 +98,9 @@ def test_the_same_best_ten_as_faiss_whatever_is_asked(index: MilvusIndex, catalo
             np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
-def test_milvus_filters_by_the_stored_columns_itself(index: MilvusIndex, catalogue: Catalogue) -> None:
+def test_milvus_filters_by_the_stored_columns_itself(filled: MilvusIndex, catalogue: Catalogue) -> None:
     said = "price > 200 and category == 'dress'"
-    stored = index._client.query(index.name, filter=said, output_fields=["item_id"], limit=N)
+    stored = filled._client.query(filled.name, filter=said, output_fields=["item_id"], limit=N)
     assert sorted(hit["item_id"] for hit in stored) == sorted(
         catalogue.items.ids(np.flatnonzero(mask(catalogue, said)))
     )
@@ -136,19 +150,21 @@ def random_expression(rng: np.random.Generator, depth: int) -> str:
     return "(" + f" {word} ".join(random_expression(rng, depth - 1) for _ in range(int(rng.integers(2, 4)))) + ")"
 
 
-def test_expressions_are_true_of_the_same_items_in_milvus(index: MilvusIndex, catalogue: Catalogue) -> None:
+def test_expressions_are_true_of_the_same_items_in_milvus(filled: MilvusIndex, catalogue: Catalogue) -> None:
     rng = np.random.default_rng(3)
     expressions = [*TESTS, *(f"not {test}" for test in TESTS), *(random_expression(rng, 3) for _ in range(60))]
     for said in expressions:
-        stored = index._client.query(index.name, filter=to_milvus(said, index.columns), output_fields=["row"], limit=N)
+        stored = filled._client.query(
+            filled.name, filter=to_milvus(said, filled.columns), output_fields=["row"], limit=N
+        )
         assert sorted(hit["row"] for hit in stored) == np.flatnonzero(mask(catalogue, said)).tolist(), said
 
 
-def test_an_expression_is_searched_by(index: MilvusIndex, catalogue: Catalogue) -> None:
+def test_an_expression_is_searched_by(filled: MilvusIndex, catalogue: Catalogue) -> None:
     queries = np.random.default_rng(4).standard_normal((5, DIM)).astype(np.float32)
     for said in ("not (price > 200 or category == 'dress')", "stock == 2.5"):
         expected = VectorIndex(shop(), device="cpu").search(queries, 10, where=mask(catalogue, said))
-        np.testing.assert_array_equal(index.search(queries, 10, where=said).rows, expected.rows)
+        np.testing.assert_array_equal(filled.search(queries, 10, where=said).rows, expected.rows)
 
 
 @pytest.mark.parametrize(
@@ -164,23 +180,26 @@ def test_an_expression_is_searched_by(index: MilvusIndex, catalogue: Catalogue) 
         ("price <", "expected a column or a value"),
     ],
 )
-def test_what_milvus_cannot_be_asked_is_pointed_at(index: MilvusIndex, said: str, error: str) -> None:
+def test_what_milvus_cannot_be_asked_is_pointed_at(filled: MilvusIndex, said: str, error: str) -> None:
     with pytest.raises(DataError, match=error):
-        index.search(shop().vectors[:1], 3, where=said)
+        filled.search(shop().vectors[:1], 3, where=said)
 
 
 def test_a_new_build_takes_the_alias_and_the_old_collection_goes(uri: str) -> None:
-    first = MilvusIndex.build(shop(), uri, "other")
-    again = MilvusIndex.build(shop(1), uri, "other")
-    assert [c for c in again._client.list_collections() if c.startswith("other_")] == ["other_g2"]
+    first = MilvusIndex.build(shop(), uri, f"{NAME}_other")
+    before = collection.current(first._client, first.name)
+    again = MilvusIndex.build(shop(1), uri, f"{NAME}_other")
+    there = [c for c in again._client.list_collections() if c.startswith(f"{NAME}_other_")]
+    assert there == [collection.current(again._client, again.name)] != [before]
     queries = shop(1).vectors[:5] * 10
     expected = VectorIndex(shop(1), device="cpu").search(queries, 10).rows
     np.testing.assert_array_equal(first.search(queries, 10).rows, expected)  # by the alias, at once
-    np.testing.assert_array_equal(MilvusIndex(shop().ids, uri, "other").search(queries, 10).rows, expected)
+    np.testing.assert_array_equal(MilvusIndex(shop().ids, uri, f"{NAME}_other").search(queries, 10).rows, expected)
 
 
 def test_what_was_not_stored_whole_never_counts(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = MilvusIndex.build(shop(), uri, "safe")
+    kept = MilvusIndex.build(shop(), uri, f"{NAME}_safe")
+    stored = collection.current(kept._client, kept.name)
     fill = collection.fill
 
     def lossy(client: object, name: str, embeddings: Embeddings, columns: dict[str, object]) -> None:
@@ -193,9 +212,24 @@ def test_what_was_not_stored_whole_never_counts(uri: str, monkeypatch: pytest.Mo
     for broken, said in ((lossy, "200 of 300 items stored"), (muddled, "recall@10 of 0")):
         monkeypatch.setattr(collection, "fill", broken)
         with pytest.raises(DataError, match=said):
-            MilvusIndex.build(shop(1), uri, "safe")
-        assert [c for c in kept._client.list_collections() if c.startswith("safe_")] == ["safe_g1"]
+            MilvusIndex.build(shop(1), uri, f"{NAME}_safe")
+        assert [c for c in kept._client.list_collections() if c.startswith(f"{NAME}_safe_")] == [stored]
     assert kept.search(shop().vectors[:1] * 10, 1).rows.shape == (1, 1)
+
+
+def test_two_that_build_at_once_do_not_mix(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process builds the same while this one has made its collection and not filled it yet."""
+    name, fill = f"{NAME}_both", collection.fill
+    monkeypatch.setattr(collection, "fill", lambda *args: (other(), fill(*args)))
+
+    def other() -> None:
+        monkeypatch.setattr(collection, "fill", fill)
+        MilvusIndex.build(shop(), uri, name)
+
+    built = MilvusIndex.build(shop(), uri, name)
+    assert len([c for c in built._client.list_collections() if c.startswith(f"{name}_")]) == 1
+    queries = shop().vectors[:5] * 10
+    np.testing.assert_array_equal(built.search(queries, 10).rows, VectorIndex(shop()).search(queries, 10).rows)
 
 
 def test_bad_questions_are_refused(index: MilvusIndex, uri: str) -> None:
@@ -214,10 +248,10 @@ def test_bad_questions_are_refused(index: MilvusIndex, uri: str) -> None:
         index.search(queries, 3, exclude=Interactions.from_histories([[], []], items=IdMap.of(["x"])))
     with pytest.raises(DataError, match="name='a b'"):
         MilvusIndex.build(shop(), uri, "a b")
-    with pytest.raises(DataError, match="no collection under the alias 'none'"):
-        MilvusIndex(shop().ids, uri, "none")
+    with pytest.raises(DataError, match="no collection under the alias 'mmreco_test_none'"):
+        MilvusIndex(shop().ids, uri, f"{NAME}_none")
     with pytest.raises(IncompatibleError, match="over other items than these 1"):
-        MilvusIndex(IdMap.of(["x"]), uri)
+        MilvusIndex(IdMap.of(["x"]), uri, NAME)
 
 
 @pytest.mark.usefixtures("index")

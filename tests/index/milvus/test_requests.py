@@ -7,10 +7,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from mmreco.data.catalogue import Catalogue
 from mmreco.data.embeddings import Embeddings
-from mmreco.errors import DataError
+from mmreco.errors import DataError, IncompatibleError
+from mmreco.index.milvus import collection
 from mmreco.index.milvus.index import MilvusIndex
 from mmreco.protocols import Searches
 from mmreco.testing.indexes import IndexContract
@@ -22,9 +25,14 @@ class Client:
     collections: ClassVar[dict[str, list[dict[str, Any]]]] = {}
     aliases: ClassVar[dict[str, str]] = {}
     sent: ClassVar[list[str]] = []
+    fault: ClassVar[Exception | None] = None
+    version: ClassVar[str] = "v2.3.5-lite"
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
+
+    def get_server_version(self) -> str:
+        return self.version
 
     def list_collections(self) -> list[str]:
         return list(self.collections)
@@ -69,6 +77,8 @@ class Client:
         return [rows[row] for row in self._allowed(expression, len(rows))]
 
     def search(self, name: str, data: list[Any], *, limit: int, **options: Any) -> list[list[dict[str, Any]]]:
+        if self.fault is not None:
+            raise self.fault
         self.sent.append(options["filter"])
         rows = self.collections[self.aliases.get(name, name)]
         allowed = np.array(self._allowed(options["filter"], len(rows)), dtype=np.int64)
@@ -91,12 +101,21 @@ class Client:
         return [row for row in range(n) if (row in rows) == (parts[1] == "in")]
 
 
+class PlayedError(Exception):
+    """What the client raises."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
 @pytest.fixture(autouse=True)
 def _played(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module = ModuleType("pymilvus")
     types = type("DataType", (), {"__class_getitem__": classmethod(lambda cls, name: name)})
     module.MilvusClient = Client  # type: ignore[attr-defined]
     module.DataType = types  # type: ignore[attr-defined]
+    module.MilvusException = PlayedError  # type: ignore[attr-defined]
     for name in ("INT64", "VARCHAR", "FLOAT_VECTOR"):
         setattr(types, name, name)
     monkeypatch.setitem(sys.modules, "pymilvus", module)
@@ -130,3 +149,61 @@ def test_what_is_no_catalogue_is_refused() -> None:
         MilvusIndex.build(shop(), "http://played", "1")
     with pytest.raises(DataError, match="name=None: expected letters"):
         MilvusIndex.build(shop(), "http://played", None)  # type: ignore[arg-type]
+
+
+def test_a_server_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = MilvusIndex.build(shop(), "http://played", "away")
+    monkeypatch.setattr(Client, "fault", PlayedError(2, "Fail connecting to server on played"))
+    with pytest.raises(ConnectionError, match="Milvus cannot be reached, ask again later: Fail connecting"):
+        index.search(shop().vectors[:1], 3)
+    monkeypatch.setattr(Client, "fault", PlayedError(1100, "cannot parse expression"))
+    with pytest.raises(DataError, match="Milvus refused: cannot parse"):
+        index.search(shop().vectors[:1], 3)
+    monkeypatch.setattr(Client, "fault", None)
+    assert index.search(shop().vectors[:1], 3).rows.shape == (1, 3)
+
+
+def test_what_a_server_refuses_while_an_index_is_opened_or_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    MilvusIndex.build(shop(), "http://played", "opened")
+    for code, kind, said in (
+        (2, ConnectionError, "Milvus cannot be reached, ask again later: down"),
+        (65535, DataError, "Milvus refused: down"),
+    ):
+
+        def faulty(*_: object, raised: int = code, **__: object) -> None:
+            raise PlayedError(raised, "down")
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(Client, "describe_collection", faulty)
+            with pytest.raises(kind, match=said):
+                MilvusIndex(shop().ids, "http://played", "opened")
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(Client, "insert", faulty)
+            with pytest.raises(kind, match=said):
+                MilvusIndex.build(shop(), "http://played", "built")
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(Client, "__init__", faulty)
+            with pytest.raises(kind, match=said):
+                MilvusIndex(shop().ids, "http://played", "opened")
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [("v2.3.5-lite", (2, 3)), ("2.6.0", (2, 6)), ("milvus_lite-3.2", (3, 2))]
+)
+def test_versions_are_read(monkeypatch: pytest.MonkeyPatch, version: str, known: tuple[int, int]) -> None:
+    monkeypatch.setattr(Client, "version", version)
+    assert collection.version(Client("http://played")) == known
+
+
+def test_an_old_server_takes_no_columns_that_may_be_empty() -> None:
+    embeddings = shop()
+    catalogue = Catalogue(
+        embeddings.ids, pa.table({"price": [None] * len(embeddings.ids)}, pa.schema([("price", pa.float64())]))
+    )
+    with pytest.raises(
+        IncompatibleError, match=r"this Milvus is v2\.3\.5-lite .* expected 2\.5 or later, or no catalogue="
+    ):
+        collection.create(
+            Client("http://played"), "old_g1", embeddings, collection.filter_columns(catalogue, embeddings.ids), "FLAT"
+        )
+    assert "old_g1" not in Client.collections

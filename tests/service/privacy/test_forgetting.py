@@ -2,6 +2,7 @@
 
 import gzip
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -166,6 +167,29 @@ def test_an_artefact_that_is_being_written_is_cleaned_later(folder: Path) -> Non
     assert service.forget("nobody") == 0
     assert service.is_clean
     assert sorted(path.name for path in (folder / "artefact").glob("g-*")) == generation, "nothing to write anew"
+
+
+def test_a_model_that_takes_long_to_learn_anew_is_not_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learn, allowed = EASE.relearn, threading.Event()
+
+    def slowly(model: EASE, dataset: Dataset) -> EASE:
+        allowed.wait(60)
+        return learn(model, dataset)
+
+    monkeypatch.setattr(EASE, "relearn", slowly)
+    monkeypatch.setattr("mmreco.service.live_shop._PATIENT_SECONDS", 0.1)
+    service = live(folder)
+    with TestClient(create_app(service), base_url=HOME) as client:
+        assert client.delete(f"/v1/users/{USER}").json()["artefact"] is False
+        assert client.delete("/v1/users/nobody").json()["artefact"] is False, "the files are still being written"
+        assert client.post("/v1/recommend", json={"users": ["a"]}).status_code == 200
+        before = service.serving.generation
+        allowed.set()
+        deadline = time.monotonic() + 60
+        while not service.is_clean or service.serving.generation == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert traces(folder / "artefact", USER) == []
 
 
 def test_who_comes_back_is_a_newcomer(folder: Path, shop: Dataset) -> None:
