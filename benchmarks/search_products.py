@@ -120,14 +120,15 @@ def main() -> None:
             meanings.append(ContentIndex("text", encoder, shop.items, VectorIndex(vectors)))
     search = HybridSearch(shop, lexical, tuple(meanings))
     pool = search.describe(queries, judgements.rows)
-    found = search.retrieve(queries, 100)
+    found = search.describe(queries, search.retrieve(queries, 100).rows)
     lines: dict[str, np.ndarray] = {}
 
     def note(name: str, values: np.ndarray) -> None:
         lines[name] = values
         print(f"{name:34s} {np.nanmean(values):.4f}", flush=True)
 
-    only_words, only_meanings = ("meaning", "reader", "letters"), ("exact", "all_words", "words", "letters", "reader")
+    only_words = ("meaning", "feedback", "reader", "letters")
+    only_meanings = ("exact", "all_words", "words", "letters", "reader")
     for place, judged in (("pool", pool), ("catalogue", found)):
         note(f"{place} words", judgements.ndcg(Fusion().rank(_without(judged, *only_words), 10).rows))
         note(f"{place} meanings", judgements.ndcg(Fusion().rank(_without(judged, *only_meanings), 10).rows))

@@ -25,12 +25,13 @@ WEIGHTS: Mapping[str, float] = {
     "words": 10.0,
     "letters": 5.0,
     "meaning": 1.0,
+    "feedback": 0.0,  # counts once learnt
     "reader": 0.5,
     "taste": 2.0,
 }
 _FIXED = ("exact",)  # is called so: never learnt, always first
 _APART = ("taste",)  # of the shopper, whom judgements do not know
-_STRENGTH = 30.0  # of the ridge, in judgements
+_STRENGTH = 1000.0  # of the ridge, in judgements
 
 
 @dataclass(frozen=True, eq=False, repr=False)

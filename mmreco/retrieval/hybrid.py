@@ -15,6 +15,7 @@ from mmreco.data.catalogue import Catalogue
 from mmreco.data.ranking import Ranking
 from mmreco.errors import DataError, IncompatibleError
 from mmreco.retrieval.content_index import ContentIndex
+from mmreco.retrieval.feedback import feedback
 from mmreco.retrieval.fusion import Candidates, Fusion
 from mmreco.retrieval.lexical import LexicalIndex
 from mmreco.retrieval.matches import Matches, best
@@ -136,7 +137,8 @@ class HybridSearch:
             for meaning, asked in zip(self.meanings, vectors, strict=True)
         ]
         rows = _distinct(np.concatenate(sides, axis=1))
-        return self._described(queries, rows, vectors, matches)
+        found = self._described(queries, rows, vectors, matches)
+        return self._with_feedback(found) if self.fusion.weight("feedback") else found
 
     def describe(self, queries: Sequence[str], rows: I64) -> Candidates:
         """Given items with the evidence for each, e.g. to learn a `Fusion` from judgements.
@@ -155,7 +157,8 @@ class HybridSearch:
         if rows.ndim != 2 or len(rows) != len(queries):
             raise DataError(f"rows of shape {rows.shape} for {len(queries)} queries; expected a line a query")
         vectors = [meaning.encode(list(queries)) for meaning in self.meanings]
-        return self._described(queries, np.asarray(rows, dtype=np.int64), vectors, self._matches(queries))
+        found = self._described(queries, np.asarray(rows, dtype=np.int64), vectors, self._matches(queries))
+        return self._with_feedback(found)
 
     def read(self, queries: Sequence[str], candidates: Candidates) -> Candidates:
         """The `candidates` of `queries` with what the reader says of each; as they are where there is no reader."""
@@ -191,6 +194,12 @@ class HybridSearch:
             coverage = meaning.coverage(list(queries))[:, None]
             signs[f"meaning{number or ''}"] = self._standing(number, asked, rows) * coverage
         return Candidates(rows, np.stack(list(signs.values()), axis=2), tuple(signs))
+
+    def _with_feedback(self, candidates: Candidates) -> Candidates:
+        """The candidates with how much each is like the first of them, which are so by the weights nobody taught."""
+        if not self.meanings:
+            return candidates
+        return candidates.with_feature("feedback", feedback(self.meanings, candidates.rows, Fusion().score(candidates)))
 
     def _standing(self, number: int, asked: F32, rows: I64) -> F32:
         """By how many standard deviations each item's cosine exceeds what the query has with items at large."""

@@ -100,6 +100,13 @@ def test_a_batch_is_as_one_by_one() -> None:
         np.testing.assert_array_equal(search.search([query], 4).rows[0], whole.rows[line])
 
 
+def test_what_nobody_judged_is_not_asked_for_feedback() -> None:
+    assert "feedback" not in hybrid().retrieve(["red hat"]).names
+    assert "feedback" in hybrid().describe(["red hat"], np.array([[0, 1, 2]])).names
+    without = HybridSearch(shop(), LexicalIndex.build(shop()), fusion=Fusion({"feedback": 0.5}))
+    assert "feedback" not in without.retrieve(["red hat"]).names
+
+
 def test_a_reader_reads_the_first_thirty_and_they_stay_in_front() -> None:
     reader = Reader()
     found = hybrid(reader=reader).search(["red dress gown"], 3)
@@ -109,9 +116,10 @@ def test_a_reader_reads_the_first_thirty_and_they_stay_in_front() -> None:
 
 
 def test_judged_items_are_described_as_they_are_asked() -> None:
-    search = hybrid()
+    search = hybrid(fusion=Fusion({"feedback": 0.5}))
     found = search.retrieve(["red hat"])
     again = search.describe(["red hat"], found.rows)
+    assert found.names == again.names
     np.testing.assert_array_equal(found.features, again.features)
     assert search.with_fusion(Fusion({"words": 0.0})).fusion.weight("words") == 0
     with pytest.raises(DataError, match="expected a line a query"):
