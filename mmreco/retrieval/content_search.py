@@ -5,6 +5,7 @@ each encoder are read until no item further down can still be among the best by 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,10 @@ def search_content(
 ) -> tuple[Ranking, Bool]:
     """The `k` items whose content matches best, and which queries any encoder knows something of, shape `(n,)`.
 
-    Inside a modality the cosines of the encoders are averaged by how much of the query each knows; over modalities the
-    mean is taken, in which an item that lacks one of them counts 0 there. A query of which no encoder knows anything
-    has no answer.
+    Inside a modality the cosines of the encoders are averaged by how much of the query each knows. Over modalities the
+    mean is taken, each cosine measured in standard deviations above what the query has with items at large: cosines of
+    pictures are spread more widely than those of texts. An item that lacks one of them counts 0 there. A query of which
+    no encoder knows anything has no answer.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ def search_content(
         raise DataError(f"queries: {counts}; expected as many of each (question q is text q with picture q)")
     n = lengths.pop()
     parts = [part for kind, asked in queries.items() for part in _parts(indexes, kind, asked, len(queries))]
+    several = len(queries) > 1
     rows = np.full((n, k), -1, dtype=np.int64)
     scores = np.full((n, k), -np.inf, dtype=np.float32)
     understood = np.any([shares > 0 for _, _, shares in parts], axis=0) if parts else np.zeros(n, dtype=np.bool_)
@@ -64,7 +67,11 @@ def search_content(
             rows[lines], scores[lines] = found.rows, found.scores * shares[lines, None]
     for line in np.flatnonzero(~alone):
         chosen = candidates if candidates is None or candidates.ndim == 1 else candidates[line]
-        own = [(index, vectors[line], float(shares[line])) for index, vectors, shares in parts if shares[line] > 0]
+        own = [
+            _Asked(index, vectors[line], float(shares[line]), *_usual(index, vectors[line], several))
+            for index, vectors, shares in parts
+            if shares[line] > 0
+        ]
         if own:
             best = _best(own, k, chosen)
             rows[line], scores[line] = best.rows[0], best.scores[0]
@@ -90,31 +97,55 @@ def _parts(
     ]
 
 
-def _best(parts: Sequence[tuple[ContentIndex, F32, float]], k: int, candidates: Bool | None) -> Ranking:
-    """The `k` items with the largest sum of shares times cosines, for one query to several encoders."""
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """One query to one encoder: `vector` of shape `(dim,)`; an item's part is `share * (cosine - mean) / spread`."""
+
+    index: ContentIndex
+    vector: F32
+    share: float
+    mean: float
+    spread: float
+
+    def part(self, cosine: F32) -> F32:
+        """What cosines of any shape add to the scores."""
+        return np.asarray(self.share * (cosine - self.mean) / self.spread, dtype=np.float32)
+
+
+def _usual(index: ContentIndex, query: F32, measured: bool) -> tuple[float, float]:
+    """The mean and the standard deviation of the query's cosines with items at large; 0 and 1 if not `measured`."""
+    if not measured or not len(index):
+        return 0.0, 1.0
+    cosines = index.sample @ query  # (b,)
+    return float(cosines.mean()), max(float(cosines.std()), 1e-6)
+
+
+def _best(parts: Sequence[_Asked], k: int, candidates: Bool | None) -> Ranking:
+    """The `k` items with the largest sum of parts, for one query to several encoders."""
     depth = _FIRST * k
     while True:
         lists = [
-            index.search(query[None], min(depth, len(index.rows)), candidates=candidates) for index, query, _ in parts
+            asked.index.search(asked.vector[None], min(depth, len(asked.index.rows)), candidates=candidates)
+            for asked in parts
         ]
         rows = np.unique(np.concatenate([one.rows[0] for one in lists]))
         rows = rows[rows >= 0]
         sums = np.zeros(len(rows), dtype=np.float32)
-        for index, query, share in parts:
-            cosines, _ = index.cosines(query[None], rows[None])
-            sums += np.float32(share) * cosines[0]
+        for asked in parts:
+            cosines, there = asked.index.cosines(asked.vector[None], rows[None])
+            sums += np.where(there[0], asked.part(cosines[0]), 0)
         best = Ranking.from_scores(sums[None], k, rows=rows[None])
         # What no list has shown so far scores at most this; an item without such content scores 0 there.
-        unseen = sum(share * _bound(index, one) for (index, _, share), one in zip(parts, lists, strict=True))
+        unseen = sum(_bound(asked, one) for asked, one in zip(parts, lists, strict=True))
         read = all(
-            depth >= len(index.rows) or one.rows[0, -1] < 0 for (index, _, _), one in zip(parts, lists, strict=True)
+            depth >= len(asked.index.rows) or one.rows[0, -1] < 0 for asked, one in zip(parts, lists, strict=True)
         )
         if read or (best.rows[0, -1] >= 0 and best.scores[0, -1] > unseen):
             return best
         depth *= 4
 
 
-def _bound(index: ContentIndex, shown: Ranking) -> float:
+def _bound(asked: _Asked, shown: Ranking) -> float:
     last = shown.scores[0, -1]
-    below = float(last) if np.isfinite(last) else 0.0
-    return below if len(index.rows) == len(index.items) else max(below, 0.0)
+    below = float(asked.part(last)) if np.isfinite(last) else 0.0
+    return below if len(asked.index.rows) == len(asked.index.items) else max(below, 0.0)

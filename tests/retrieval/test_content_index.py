@@ -69,10 +69,14 @@ def test_a_query_nobody_knows_has_no_answer() -> None:
     assert ranking.rows.tolist() == [[-1, -1], [0, -1]]
 
 
-def test_modalities_are_averaged_and_what_is_missing_counts_nothing() -> None:
-    text = index("text", ["a", "b", "c"], [[1, 0], [0, 1], [1, 0]])
-    image = index("image", ["a", "b"], [[1, 0], [1, 0]])
-    assert answers([text, image], {"text": ["x"], "image": ["x"]}) == [{"a": 1, "b": 0.5, "c": 0.5}]
+def test_modalities_are_averaged_in_standard_deviations_and_what_is_missing_counts_nothing() -> None:
+    text = index("text", ["a", "b", "c"], [[1, 0], [0, 1], [1, 0]])  # cosines 1, 0, 1: mean 2/3, deviation sqrt(2)/3
+    image = index("image", ["a", "b"], [[1, 0], [0, 1]])  # cosines 1, 0: mean and deviation 1/2
+    high, low = 1 / np.sqrt(2), -np.sqrt(2)
+    expected = {"a": (high + 1) / 2, "c": high / 2, "b": (low - 1) / 2}
+    assert answers([text, image], {"text": ["x"], "image": ["x"]}) == [
+        {item: round(float(score), 5) for item, score in expected.items()}
+    ]
 
 
 def test_what_cannot_be_asked_is_said() -> None:
@@ -108,8 +112,8 @@ class Fixed:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 40), st.booleans())
-def test_several_encoders_answer_as_the_dense_product(seed: int, k: int, filtered: bool) -> None:
+@given(st.integers(0, 10_000), st.integers(1, 40), st.booleans(), st.booleans())
+def test_several_encoders_answer_as_the_dense_product(seed: int, k: int, filtered: bool, pictures: bool) -> None:
     rng = np.random.default_rng(seed)
     n, items = 60, IdMap.of([f"i{row}" for row in range(60)])
     dense, there = np.zeros((3, n)), np.zeros(n, dtype=bool)
@@ -119,13 +123,19 @@ def test_several_encoders_answer_as_the_dense_product(seed: int, k: int, filtere
         vectors = rng.normal(size=(45, 4)).astype(np.float32)
         queries = rng.normal(size=(3, 4)).astype(np.float32)
         embeddings = Embeddings(items.take(rows), vectors)
-        indexes.append(ContentIndex("text", Fixed(queries, weight), items, VectorIndex(embeddings)))  # type: ignore[arg-type]
-        dense[:, rows] += weight / sum(weights) * (queries @ vectors.T)
+        kind = "image" if pictures and number == 2 else "text"
+        indexes.append(ContentIndex(kind, Fixed(queries, weight), items, VectorIndex(embeddings)))  # type: ignore[arg-type]
+        cosines = queries @ vectors.T
+        if pictures:  # 45 items are fewer than are sampled, so all of them say what is usual
+            cosines = (cosines - cosines.mean(axis=1, keepdims=True)) / cosines.std(axis=1, keepdims=True)
+            weight = 0.5 if kind == "image" else weight / sum(weights[:2]) / 2
+        dense[:, rows] += (weight if pictures else weight / sum(weights)) * cosines
         there[rows] = True
         assert number < 3
     allowed = rng.random(n) < 0.4 if filtered else np.ones(n, dtype=bool)
     dense[:, ~there | ~allowed] = -np.inf
-    ranking, _ = search_content(indexes, {"text": [0, 1, 2]}, k, candidates=allowed if filtered else None)
+    asked = {"text": [0, 1, 2], "image": [0, 1, 2]} if pictures else {"text": [0, 1, 2]}
+    ranking, _ = search_content(indexes, asked, k, candidates=allowed if filtered else None)  # type: ignore[arg-type]
     for line in range(3):
         best = np.sort(dense[line])[::-1][:k]
         expected = best[np.isfinite(best)]
