@@ -41,6 +41,7 @@ class Gains(Protocol):
 
         Parameters
         ----------
+        chosen : its place among the candidates
         cosines : shape `(m,)`
             Of all candidates to the chosen one.
         """
@@ -113,6 +114,8 @@ class _Cholesky:
     ----------
     left : shape `(m,)`
         The kernel of each candidate with itself.
+    k : 1 or more
+        Places to be filled.
     """
 
     def __init__(self, left: F32, k: int) -> None:
@@ -187,6 +190,6 @@ def standardised(relevance: F32, there: Bool) -> F32:
     present = there.astype(np.float32)
     n = np.maximum(present.sum(axis=1, keepdims=True), 1)
     centred = relevance - (relevance * present).sum(axis=1, keepdims=True) / n
-    spread = np.sqrt((centred**2 * present).sum(axis=1, keepdims=True) / n)
+    spread: F32 = np.sqrt((centred**2 * present).sum(axis=1, keepdims=True) / n)
     scaled: F32 = centred / (spread + _EPS)
     return scaled

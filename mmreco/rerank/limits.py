@@ -26,6 +26,7 @@ class Cap:
 
         Parameters
         ----------
+        chosen : its place among the candidates
         shut : shape `(m,)`
             0 where a candidate may come next, else -inf; changed here.
         """
