@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from mmreco.service.access import Access
 from mmreco.service.experiments.running import Experiment
 from mmreco.service.gate import Gate
+from mmreco.service.job_process import JobProcess
 from mmreco.service.keys import Keys
 from mmreco.service.limits import Limits
 from mmreco.service.live_shop import LiveShop
@@ -18,7 +19,6 @@ from mmreco.service.measures import Measures
 from mmreco.service.page_routes import paging
 from mmreco.service.pictures import Pictures
 from mmreco.service.problems import add_handlers
-from mmreco.service.refit_process import RefitProcess
 from mmreco.service.routes import asking, health, refitting, writing
 from mmreco.service.window import shop_window
 
@@ -51,7 +51,7 @@ def create_app(
     """
     limits = Limits() if limits is None else limits
     measures, access, pictures = Measures(shop), Access(keys, limits.per_minute), Pictures()
-    process = RefitProcess(shop)
+    process = JobProcess("refit", shop.artefact, shop.store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -5,6 +5,7 @@ nobody reads it. The model is learnt anew from what is left, where it can be (se
 put into the weights of others stays in them until the next fit from scratch.
 """
 
+import logging
 from pathlib import Path
 
 from mmreco.live.storage import about, save_state
@@ -15,6 +16,8 @@ from mmreco.storage.artefact import publish
 from mmreco.storage.lock import hold
 
 __all__ = ["cleanse"]
+
+_log = logging.getLogger(__name__)
 
 
 def cleanse(artefact: Path, store: EventStore, *, before: int | None = None) -> bool:
@@ -38,6 +41,7 @@ def cleanse(artefact: Path, store: EventStore, *, before: int | None = None) -> 
         gone += 0 if before is None else recommender.expire(before)
         if not gone:
             return False
+        _log.info("%s: is written anew without what was erased", artefact)
         state = recommender.as_model().state
         with publish(artefact, Recommender.__name__, about(state), locked=True) as path:
             save_state(state, path)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mmreco.data.embeddings import Embeddings
 from mmreco.errors import DataError, MMRecoError
+from mmreco.models.base import Model
 from mmreco.protocols import Searches
 from mmreco.recommender import Recommender
 from mmreco.service.erasure import cleanse
 from mmreco.service.events import Entry, EventStore, NewEvent
 from mmreco.service.items import is_known, item_of
+from mmreco.service.job_process import JobProcess
 from mmreco.service.pseudonyms import Pseudonyms
 from mmreco.service.replay import apply, forget_again, held_until, replay_entries
 from mmreco.storage.artefact import current
 from mmreco.storage.generation import read_pointer
+from mmreco.storage.lock import hold
 
 __all__ = ["LiveShop", "Serving"]
 
 _LOOK_SECONDS = 0.25  # between two looks at the store and at the artefact
 _EXPIRE_SECONDS = 86_400.0
-_PATIENT_SECONDS = 10.0  # an erasure waits so long for the artefact's files; a model that is trained may take longer
+_PATIENT_SECONDS = 2.0  # an erasure waits so long for the artefact's files; training takes longer
 _DAY = 86_400_000  # milliseconds
 _log = logging.getLogger(__name__)
 
@@ -93,6 +97,7 @@ class LiveShop:
         self.store_is_there = True
         self._unclean = False  # whether the artefact's files may hold what is to be erased
         self._at_work = False  # whether they are being written without it
+        self._eraser = JobProcess("erasure", self.artefact, store)
         self._expired = time.monotonic()
         self.last_refit: dict[str, Any] | None = None  # its figures, see `Verdict`
         if keep_days is not None:
@@ -144,8 +149,8 @@ class LiveShop:
         """Erase `user_id` from the store, from what answers, and from the artefact's files; how many rows there were.
 
         The model is learnt anew without them, in the files, which are loaded then (see `Model.relearn`). What takes
-        longer than ten seconds goes on in a thread of its own, as it does while somebody else writes the files:
-        `is_clean` says when it is done.
+        longer than two seconds goes on by itself, training in a process of its own, and so does what has to wait while
+        somebody else writes the files: `is_clean` says when it is done.
         """
         gone = self.store.forget(user_id)
         self.erase()
@@ -173,8 +178,7 @@ class LiveShop:
                 return True
             self._at_work, self._unclean = True, False  # what is forgotten from here on sets it again
             try:
-                if cleanse(self.artefact, self.store, before=self._oldest()):
-                    _log.info("%s: written anew without what was erased", self.artefact)
+                self._cleanse()
             except (SQLAlchemyError, MMRecoError, OSError) as error:
                 self._unclean = True
                 if not self._said:
@@ -185,6 +189,16 @@ class LiveShop:
                 self._at_work = False
             self._said = False
             return True
+
+    def _cleanse(self) -> None:
+        model, job = self.serving.recommender.model, partial(cleanse, before=self._oldest())
+        if not isinstance(model, Model) or model.closed_form:
+            job(self.artefact, self.store)
+            return
+        with hold(self.artefact):
+            pass  # no process is made in vain while somebody else writes
+        if not (self._eraser.start(job) and self._eraser.finish()):
+            raise DataError("the process that erases has not come to its end; its own line says why")
 
     def _cleaned(self, seconds: float) -> bool:
         """Begin to clean, in a thread of its own, and wait so long for it; whether that is done."""
@@ -236,6 +250,7 @@ class LiveShop:
     def stop(self) -> None:
         """Look no more."""
         self._stopping.set()
+        self._eraser.stop()
         if self._thread is not None:
             self._thread.join()
 

@@ -14,11 +14,12 @@ from mmreco.service.access import Access
 from mmreco.service.audit import record
 from mmreco.service.events import NewEvent
 from mmreco.service.experiments.running import Experiment, Part
+from mmreco.service.job_process import JobProcess
 from mmreco.service.limits import ID, QUERY, WHERE, WIDTH
 from mmreco.service.live_shop import LiveShop
 from mmreco.service.measures import Measures
 from mmreco.service.recommending import Recommending, answers
-from mmreco.service.refit_process import RefitProcess
+from mmreco.service.refitting import refit
 
 __all__ = ["asking", "health", "refitting", "writing"]
 
@@ -171,7 +172,7 @@ def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
         """Erase a user from the store, from what answers and from the artefact's files.
 
         A model in closed form, and `SharedSpace`, is fitted again without them; what another learnt of them stays until
-        it is trained from scratch. Waits ten seconds for the artefact's files; `artefact` says whether they are done.
+        it is trained from scratch. Waits two seconds for the artefact's files; `artefact` says whether they are done.
         """
         erased = shop.forget(shop.known_as(user_id))
         record(shop.store, who, "forget", erased)
@@ -180,14 +181,14 @@ def writing(shop: LiveShop, measures: Measures, access: Access) -> APIRouter:
     return router
 
 
-def refitting(shop: LiveShop, process: RefitProcess, access: Access) -> APIRouter:
+def refitting(shop: LiveShop, process: JobProcess, access: Access) -> APIRouter:
     """The routes that have the artefact trained on what came in."""
     router = APIRouter(prefix="/v1", dependencies=[Depends(access.needs("write"))], tags=["write"])
 
     @router.post("/refit", status_code=202)
-    def refit() -> of.Refit:
+    def start_refit() -> of.Refit:
         """Train on what came in, in a process of its own; the result takes over if it is no worse. See GET."""
-        if not process.start():
+        if not process.start(refit):
             raise HTTPException(409, "a refit is at work already")
         return of.Refit(running=True, last=shop.last_refit)
 

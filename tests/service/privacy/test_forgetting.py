@@ -16,7 +16,7 @@ from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic import SyntheticShop
-from mmreco.models import EASE, MultVAE, Popular
+from mmreco.models import EASE, MultVAE, Popular, SharedSpace
 from mmreco.models.training import Training
 from mmreco.recommender import Recommender
 from mmreco.service.app import create_app
@@ -24,6 +24,7 @@ from mmreco.service.events import EventStore
 from mmreco.service.experiments.exposures import read_exposures
 from mmreco.service.experiments.running import Experiment
 from mmreco.service.experiments.settings import ExperimentSettings, Variant
+from mmreco.service.job_process import JobProcess
 from mmreco.service.live_shop import LiveShop
 from mmreco.storage.lock import hold
 
@@ -189,6 +190,40 @@ def test_a_model_that_takes_long_to_learn_anew_is_not_waited_for(folder: Path, m
         while not service.is_clean or service.serving.generation == before:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+    assert traces(folder / "artefact", USER) == []
+
+
+def test_a_model_that_is_trained_learns_anew_in_a_process_of_its_own(
+    folder: Path, shop: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = SharedSpace(dim=8, depth=1, training=Training(epochs=1))
+    Recommender.fit(shop, model=model, text=[], image=[]).save(folder / "artefact")
+    monkeypatch.setattr("mmreco.service.live_shop._PATIENT_SECONDS", 0.1)
+    monkeypatch.setattr(SharedSpace, "relearn", lambda *_: pytest.fail("trained where questions are answered"))
+    service = live(folder)
+    trained = service.serving.recommender.model
+    service.forget(USER)
+    assert not service.is_clean
+    deadline = time.monotonic() + 120
+    while not service.is_clean:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert traces(folder / "artefact", USER) == []
+    service.look()
+    assert service.serving.recommender.model is not trained
+    assert not service.serving.recommender.as_model().state.log.knows(USER)
+
+
+def test_a_process_that_is_killed_is_made_again(folder: Path, shop: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SharedSpace(dim=8, depth=1, training=Training(epochs=1))
+    Recommender.fit(shop, model=model, text=[], image=[]).save(folder / "artefact")
+    service = live(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(JobProcess, "finish", lambda process: process.stop())
+        service.forget(USER)
+        assert not service.is_clean
+    assert traces(folder / "artefact", USER) != []
+    assert service.clean()
     assert traces(folder / "artefact", USER) == []
 
 
