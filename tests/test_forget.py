@@ -11,6 +11,7 @@ import pytest
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
+from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.models import (
     ALS,
@@ -288,3 +289,29 @@ def test_two_who_go_at_once_are_both_gone(shop: Dataset, gone: list[str]) -> Non
     left = log.take(np.setdiff1d(np.arange(len(log)), log.users.rows(gone[:4])))
     anew = EASE(l2=20.0).fit(replace(shop, interactions=left, users=None, reviews=None))
     np.testing.assert_allclose(recommender.model.weights_, anew.weights_, atol=1e-6)
+
+
+def test_a_space_of_whom_few_are_left_is_what_their_fit_gives(shop: Dataset) -> None:
+    """Too few are left to look ahead, so that nothing is kept of how far was looked before."""
+    space = SharedSpace(dim=8, depth=1, training=Training(epochs=2, patience=1, seed=1)).fit(shop)
+    log = shop.interactions
+    few = Dataset(shop.catalogue, log.take(np.arange(30)))
+    relearnt = space.relearn(few)
+    assert space.weights_.horizon is not None
+    assert relearnt.weights_.horizon is None
+    _alike(relearnt.places_.vectors, space.unfitted().fit(few).places_.vectors)
+
+
+def test_all_but_one_who_has_had_everything_may_go(shop: Dataset) -> None:
+    log = Interactions.from_histories([shop.items.ids(range(len(shop.items)))], items=shop.items)
+    alone = SharedSpace(dim=8, depth=1, training=Training(epochs=1, patience=None)).fit(Dataset(shop.catalogue, log))
+    alone._answer_by(log, Weights(1.0, 0.0, pairs=0.5, trends=(0.1,)))
+    assert np.isfinite(alone.item_embeddings().vectors).all()
+
+
+def test_artefacts_of_before_may_have_gone_on_from_another(shop: Dataset) -> None:
+    space = SharedSpace(dim=8, depth=1, training=Training(epochs=1, patience=None)).fit(shop)
+    assert not space.continued_
+    before = {**space._state(), "epochs": np.array([space.epochs_])}
+    space._restore(before)
+    assert space.continued_

@@ -171,6 +171,18 @@ def test_calibration_equals_its_slow_twin() -> None:
         np.testing.assert_array_equal(page.ranking.rows[line], asked.rows[line][chosen])
 
 
+def test_what_a_history_speaks_against_is_not_wanted() -> None:
+    names, categories = list("abcdef"), ["tea", "tea", "mug", "mug", "pot", "pot"]
+    catalogue = Catalogue.from_frame(pa.table({"item_id": names, "category": categories}))
+    asked = Ranking(np.arange(6)[None, :], np.linspace(1, 0, 6, dtype=np.float32)[None, :])
+    for disliked in (-0.01, -1.0, -9.0):
+        told = pa.table({"user_id": ["u"] * 3, "item_id": ["a", "c", "e"], "weight": [1.0, disliked, 1.0]})
+        own = Interactions.from_frame(told, catalogue=catalogue)
+        chosen = RerankOptions(k=4, diversity=0, calibration=Calibration(weight=1.0))
+        page = rerank(asked, chosen, catalogue=catalogue, histories=own)
+        np.testing.assert_array_equal(page.ranking.rows, [[0, 1, 4, 5]])
+
+
 def test_of_a_column_of_many_values_those_at_hand_are_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue, asked = shop(), candidates(3)
     own = Interactions.from_histories([["i1", "i2", "i5"], ["i7"], []], items=catalogue.items)
