@@ -278,6 +278,27 @@ def test_questions_and_events_are_taken_while_it_relearns(
     assert recommender.histories(["late"]).n_events == 1, "what came meanwhile is kept"
 
 
+def test_what_failed_to_be_learnt_is_learnt_by_the_next_call(
+    shop: Dataset, gone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender = fitted(shop, EASE())
+    before = recommender.model
+
+    def fails(*_: object) -> None:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(EASE, "_fit", fails)
+        with pytest.raises(MemoryError, match="no room"):
+            recommender.forget(users=gone)
+    assert recommender.model is before
+    recommender.forget(users=gone)
+    after = recommender.model
+    assert after is not before
+    recommender.forget(users=gone)
+    assert recommender.model is after
+
+
 def test_two_who_go_at_once_are_both_gone(shop: Dataset, gone: list[str]) -> None:
     recommender = fitted(shop, EASE(l2=20.0))
     threads = [threading.Thread(target=lambda u=user: recommender.forget(users=[u])) for user in gone[:4]]
