@@ -57,7 +57,7 @@ class Trained(Model, Generic[Network]):
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
-    continued_ : whether training began from the weights of another fit
+    continued_ : whether training began from the weights of another fit; true of an artefact that does not say
     seconds_ : how long `fit` took; NaN once loaded
     """
 

@@ -134,7 +134,7 @@ def _scaled(values: F32, there: Bool) -> F32:
 
 
 def _finite(values: F32, there: Bool) -> F32:
-    """A quarter of the values, so that they can be subtracted; infinite ones as the outermost of a question's others."""
+    """A quarter of the values, so that they can be subtracted; infinite ones as the outermost of the others."""
     known = there & np.isfinite(values)
     low = np.where(known, values, np.inf).min(axis=1, keepdims=True)
     high = np.where(known, values, -np.inf).max(axis=1, keepdims=True)

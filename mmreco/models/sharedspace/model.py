@@ -111,7 +111,7 @@ class SharedSpace(Trained[Towers], VectorModel):
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
-    continued_ : whether training began from the weights of another fit
+    continued_ : whether training began from the weights of another fit; true of an artefact that does not say
     weights_ : how much each kind of evidence counts, see `Weights`
     again_ : how often each item is had again, see `repeats.had_again`
     cold_bias_ : how far items without events lean towards the mean user
