@@ -85,6 +85,7 @@ class Recommender:
     def __init__(self, state: State) -> None:
         self._state = state
         self._unlock()
+        self._owed = False  # whether people have gone whom the model still knows, as learning anew has failed
         self._composer: tuple[Catalogue, Interactions, PageComposer, GoesWith, ChosenByMany | None] | None = None
         self._questions: ItemQuestions | None = None
 
@@ -667,7 +668,7 @@ class Recommender:
         closed form, and `SharedSpace`, is what a fit without these users gives, and takes as long. Questions and events
         are taken meanwhile. What training has put into the weights of other models stays in them until
         `refit(from_scratch=True)`, and so does the id of an item. What was saved before stays on disk until it is saved
-        again.
+        again. Where learning fails with an error, the next call learns again, whomever it names.
 
         Parameters
         ----------
@@ -689,10 +690,12 @@ class Recommender:
                 rows = state.items.rows(named, missing="mark")
                 known = [item for item, row in zip(named, rows, strict=True) if row >= 0]
                 self._state = state = forgetting.erase_items(state, known) if known else state
-            if relearn and learnt:
+            if relearn and (learnt or self._owed):
+                self._owed = True
                 model, space = forgetting.relearnt(state)
                 with self._writing:
                     self._state = self._state.changed(model=model, space=space)
+                self._owed = False
 
     @property
     def model(self) -> Any:

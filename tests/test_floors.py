@@ -56,6 +56,7 @@ HOMES = {
     "opacus": ("models.private_svd",),
     "optuna": ("evaluation",),
     "PIL": ("encoders.image", "detection", "datasets.synthetic", "demo", "report"),
+    "grpc": ("index.milvus",),
     "pymilvus": ("index.milvus",),
     "pyversity": (),  # a reference in tests and benchmarks
     "rich": ("cli",),

@@ -11,6 +11,7 @@ import pytest
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
+from mmreco.data.interactions import Interactions
 from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.models import (
     ALS,
@@ -277,6 +278,27 @@ def test_questions_and_events_are_taken_while_it_relearns(
     assert recommender.histories(["late"]).n_events == 1, "what came meanwhile is kept"
 
 
+def test_what_failed_to_be_learnt_is_learnt_by_the_next_call(
+    shop: Dataset, gone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender = fitted(shop, EASE())
+    before = recommender.model
+
+    def fails(*_: object) -> None:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(EASE, "_fit", fails)
+        with pytest.raises(MemoryError, match="no room"):
+            recommender.forget(users=gone)
+    assert recommender.model is before
+    recommender.forget(users=gone)
+    after = recommender.model
+    assert after is not before
+    recommender.forget(users=gone)
+    assert recommender.model is after
+
+
 def test_two_who_go_at_once_are_both_gone(shop: Dataset, gone: list[str]) -> None:
     recommender = fitted(shop, EASE(l2=20.0))
     threads = [threading.Thread(target=lambda u=user: recommender.forget(users=[u])) for user in gone[:4]]
@@ -288,3 +310,29 @@ def test_two_who_go_at_once_are_both_gone(shop: Dataset, gone: list[str]) -> Non
     left = log.take(np.setdiff1d(np.arange(len(log)), log.users.rows(gone[:4])))
     anew = EASE(l2=20.0).fit(replace(shop, interactions=left, users=None, reviews=None))
     np.testing.assert_allclose(recommender.model.weights_, anew.weights_, atol=1e-6)
+
+
+def test_a_space_of_whom_few_are_left_is_what_their_fit_gives(shop: Dataset) -> None:
+    """Too few are left to look ahead, so that nothing is kept of how far was looked before."""
+    space = SharedSpace(dim=8, depth=1, training=Training(epochs=2, patience=1, seed=1)).fit(shop)
+    log = shop.interactions
+    few = Dataset(shop.catalogue, log.take(np.arange(30)))
+    relearnt = space.relearn(few)
+    assert space.weights_.horizon is not None
+    assert relearnt.weights_.horizon is None
+    _alike(relearnt.places_.vectors, space.unfitted().fit(few).places_.vectors)
+
+
+def test_all_but_one_who_has_had_everything_may_go(shop: Dataset) -> None:
+    log = Interactions.from_histories([shop.items.ids(range(len(shop.items)))], items=shop.items)
+    alone = SharedSpace(dim=8, depth=1, training=Training(epochs=1, patience=None)).fit(Dataset(shop.catalogue, log))
+    alone._answer_by(log, Weights(1.0, 0.0, pairs=0.5, trends=(0.1,)))
+    assert np.isfinite(alone.item_embeddings().vectors).all()
+
+
+def test_artefacts_of_before_may_have_gone_on_from_another(shop: Dataset) -> None:
+    space = SharedSpace(dim=8, depth=1, training=Training(epochs=1, patience=None)).fit(shop)
+    assert not space.continued_
+    before = {**space._state(), "epochs": np.array([space.epochs_])}
+    space._restore(before)
+    assert space.continued_

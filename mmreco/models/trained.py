@@ -57,7 +57,7 @@ class Trained(Model, Generic[Network]):
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
-    continued_ : whether training began from the weights of another fit
+    continued_ : whether training began from the weights of another fit; true of an artefact that does not say
     seconds_ : how long `fit` took; NaN once loaded
     """
 
@@ -263,7 +263,7 @@ class Trained(Model, Generic[Network]):
     def _restore_network(self, state: State) -> None:
         weights = {n.removeprefix(_WEIGHTS): torch.tensor(w) for n, w in state.items() if n.startswith(_WEIGHTS)}
         self.scores_, self.epochs_ = tuple(state["scores"].tolist()), int(state["epochs"][0])
-        self.continued_ = bool(state["epochs"][1:].any())
+        self.continued_ = bool(state["epochs"][1:].all())  # artefacts of before do not say, and so may have been
         self.network_ = self._network(len(self.items_))
         try:
             self.network_.load_state_dict(weights)

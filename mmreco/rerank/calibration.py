@@ -94,12 +94,13 @@ def wanted_mix(values: I64, counts: I64, weights: F32, c: int) -> F64:
     counts : shape `(e,)`, int64
         How many they are.
     weights : shape `(e,)`
+        A value that the history speaks against in sum counts nothing.
     c : 1 or more
         Values there are.
     """
     values = values.T  # (e, w)
     share = np.repeat(1 / np.maximum(counts, 1) * weights, counts)
-    wanted = np.bincount(values[values >= 0], weights=share, minlength=c)
+    wanted = np.maximum(np.bincount(values[values >= 0], weights=share, minlength=c), 0)
     total = wanted.sum()
     mix: F64 = wanted / total if total > 0 else np.zeros(c)
     return mix

@@ -124,10 +124,22 @@ def _scaled(values: F32, there: Bool) -> F32:
     else:
         low = np.where(there, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
         high = np.where(there, values, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
-    span = high - low
+    with np.errstate(over="ignore", invalid="ignore"):
+        span = high - low
+    if not (span < np.inf).all():
+        return _scaled(_finite(values, there), there)
     known = there & (span > 0)
     scaled: F32 = np.divide(values - low, span, out=np.zeros(values.shape, dtype=np.float32), where=known)
     return scaled
+
+
+def _finite(values: F32, there: Bool) -> F32:
+    """A quarter of the values, so that they can be subtracted; infinite ones as the outermost of the others."""
+    known = there & np.isfinite(values)
+    low = np.where(known, values, np.inf).min(axis=1, keepdims=True)
+    high = np.where(known, values, -np.inf).max(axis=1, keepdims=True)
+    none = low > high
+    return np.clip(values, np.where(none, 0, low), np.where(none, 0, high)) / np.float32(4)
 
 
 def _unit_vectors(rows: I64, embeddings: Embeddings, catalogue: Catalogue | None) -> tuple[F32, F32]:

@@ -27,6 +27,7 @@ __all__ = ["ContentIndex"]
 
 _SAMPLE = 512  # items that say what a cosine is usually like
 _DERIVED = ("rows", "places", "_straight", "_sampled")  # of which items have such content
+_ROUNDING = 1e-4  # a spread of cosines below which they differ by rounding alone
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -188,6 +189,20 @@ class ContentIndex:
             own = there[line]
             scores[line, own] = self.index.vectors_of(places[line, own]) @ queries[line]
         return scores, there
+
+    def usual(self, vectors: F32) -> tuple[F32, F32]:
+        """The mean and the standard deviation of the cosines of each vector with items at large, shape `(n,)` each.
+
+        Cosines that are all the same have a deviation that is far above their rounding; 0 and 1 where there are none.
+
+        Parameters
+        ----------
+        vectors : shape `(n, dim)`, of unit length
+        """
+        if not len(self):
+            return np.zeros(len(vectors), dtype=np.float32), np.ones(len(vectors), dtype=np.float32)
+        cosines = vectors @ self.sample.T  # (n, b)
+        return cosines.mean(axis=1), np.maximum(cosines.std(axis=1), np.float32(_ROUNDING))
 
     def _own(self, exclude: Interactions) -> Interactions:
         """What is excluded, as rows of the vectors; items without such content are no answer anyway."""

@@ -54,7 +54,6 @@ def search_content(
         raise DataError(f"queries: {counts}; expected as many of each (question q is text q with picture q)")
     n = lengths.pop()
     parts = [part for kind, asked in queries.items() for part in _parts(indexes, kind, asked, len(queries))]
-    several = len(queries) > 1
     rows = np.full((n, k), -1, dtype=np.int64)
     scores = np.full((n, k), -np.inf, dtype=np.float32)
     understood = np.any([shares > 0 for _, _, shares in parts], axis=0) if parts else np.zeros(n, dtype=np.bool_)
@@ -65,11 +64,13 @@ def search_content(
             chosen = candidates if candidates is None or candidates.ndim == 1 else candidates[lines]
             found = index.search(vectors[lines], k, candidates=chosen)
             rows[lines], scores[lines] = found.rows, found.scores * shares[lines, None]
+    same = np.zeros(n), np.ones(n)  # inside a modality cosines count as they are
+    usual = [index.usual(vectors) if len(queries) > 1 else same for index, vectors, _ in parts]
     for line in np.flatnonzero(~alone):
         chosen = candidates if candidates is None or candidates.ndim == 1 else candidates[line]
         own = [
-            _Asked(index, vectors[line], float(shares[line]), *_usual(index, vectors[line], several))
-            for index, vectors, shares in parts
+            _Asked(index, vectors[line], float(shares[line]), float(mean[line]), float(spread[line]))
+            for (index, vectors, shares), (mean, spread) in zip(parts, usual, strict=True)
             if shares[line] > 0
         ]
         if own:
@@ -110,14 +111,6 @@ class _Asked:
     def part(self, cosine: F32) -> F32:
         """What cosines of any shape add to the scores."""
         return np.asarray(self.share * (cosine - self.mean) / self.spread, dtype=np.float32)
-
-
-def _usual(index: ContentIndex, query: F32, measured: bool) -> tuple[float, float]:
-    """The mean and the standard deviation of the query's cosines with items at large; 0 and 1 if not `measured`."""
-    if not measured or not len(index):
-        return 0.0, 1.0
-    cosines = index.sample @ query  # (b,)
-    return float(cosines.mean()), max(float(cosines.std()), 1e-6)
 
 
 def _best(parts: Sequence[_Asked], k: int, candidates: Bool | None) -> Ranking:

@@ -36,16 +36,15 @@ def feedback(meanings: Sequence[ContentIndex], rows: I64, scores: F32) -> F32:
     """
     out = np.zeros(rows.shape, dtype=np.float32)
     for meaning in meanings:
-        sample = meaning.sample  # (b, d)
         for line, candidates in enumerate(rows):
             places = np.where(candidates >= 0, meaning.places[candidates], -1)
             own = np.flatnonzero(places >= 0)
-            if len(own) < 2 or not len(sample):
+            if len(own) < 2:
                 continue
             vectors = meaning.index.vectors_of(places[own])  # (a, d)
             first = np.argsort(-scores[line, own], kind="stable")[:_FIRST]
-            usual = vectors[first] @ sample.T  # (f, b)
-            alike = (vectors @ vectors[first].T - usual.mean(axis=1)) / np.maximum(usual.std(axis=1), 1e-6)  # (a, f)
+            mean, spread = meaning.usual(vectors[first])  # (f,) each
+            alike = (vectors @ vectors[first].T - mean) / spread  # (a, f)
             others = np.arange(len(own))[:, None] != first  # (a, f)
             out[line, own] += (alike * others).sum(axis=1) / np.maximum(others.sum(axis=1), 1)
     return out / np.float32(max(len(meanings), 1))

@@ -203,12 +203,9 @@ class HybridSearch:
 
     def _standing(self, number: int, asked: F32, rows: I64) -> F32:
         """By how many standard deviations each item's cosine exceeds what the query has with items at large."""
-        usual = asked @ self.meanings[number].sample.T  # (n, b)
-        if not usual.shape[1]:
-            return np.zeros(rows.shape, dtype=np.float32)
-        mean, spread = usual.mean(axis=1, keepdims=True), np.maximum(usual.std(axis=1, keepdims=True), 1e-6)
+        mean, spread = self.meanings[number].usual(asked)
         cosines, there = self.meanings[number].cosines(asked, rows)
-        return np.where(there, (cosines - mean) / spread, 0).astype(np.float32)
+        return np.where(there, (cosines - mean[:, None]) / spread[:, None], 0).astype(np.float32)
 
     def _letters(self, queries: Sequence[str], rows: I64) -> F32:
         """The share of each query's three-letter pieces that an item's title holds, shape `(n, c)`."""

@@ -171,6 +171,32 @@ def test_calibration_equals_its_slow_twin() -> None:
         np.testing.assert_array_equal(page.ranking.rows[line], asked.rows[line][chosen])
 
 
+@pytest.mark.parametrize("scores", [[np.inf, 1, 0.5], [np.inf, np.inf, 0.5], [np.inf] * 3, [3e38, 1, -3e38]])
+def test_infinite_scores_are_the_best(scores: list[float]) -> None:
+    asked = Ranking(np.array([[2, 0, 1], [0, 1, -1]]), np.array([scores, [2, 1, -np.inf]], dtype=np.float32))
+    page = rerank(asked, RerankOptions(k=3, diversity=0))
+    np.testing.assert_array_equal(page.ranking.rows, [[2, 0, 1], [0, 1, -1]])
+
+
+def test_an_infinite_margin_is_the_largest() -> None:
+    table = pa.table({"item_id": list("abc"), "margin": [1.0, -np.inf, np.inf]})
+    asked = Ranking(np.array([[0, 1, 2]]), np.array([[0.3, 0.2, 0.1]], dtype=np.float32))
+    page = rerank(asked, RerankOptions(k=3, diversity=0, boosts={"margin": 5.0}), catalogue=Catalogue.from_frame(table))
+    assert sorted(page.ranking.rows[0]) == [0, 1, 2]
+
+
+def test_what_a_history_speaks_against_is_not_wanted() -> None:
+    names, categories = list("abcdef"), ["tea", "tea", "mug", "mug", "pot", "pot"]
+    catalogue = Catalogue.from_frame(pa.table({"item_id": names, "category": categories}))
+    asked = Ranking(np.arange(6)[None, :], np.linspace(1, 0, 6, dtype=np.float32)[None, :])
+    for disliked in (-0.01, -1.0, -9.0):
+        told = pa.table({"user_id": ["u"] * 3, "item_id": ["a", "c", "e"], "weight": [1.0, disliked, 1.0]})
+        own = Interactions.from_frame(told, catalogue=catalogue)
+        chosen = RerankOptions(k=4, diversity=0, calibration=Calibration(weight=1.0))
+        page = rerank(asked, chosen, catalogue=catalogue, histories=own)
+        np.testing.assert_array_equal(page.ranking.rows, [[0, 1, 4, 5]])
+
+
 def test_of_a_column_of_many_values_those_at_hand_are_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue, asked = shop(), candidates(3)
     own = Interactions.from_histories([["i1", "i2", "i5"], ["i7"], []], items=catalogue.items)

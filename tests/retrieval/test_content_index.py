@@ -141,3 +141,18 @@ def test_several_encoders_answer_as_the_dense_product(seed: int, k: int, filtere
         expected = best[np.isfinite(best)]
         np.testing.assert_allclose(ranking.scores[line, : len(expected)], expected, atol=1e-5)
         assert (ranking.rows[line, len(expected) :] == -1).all()
+
+
+def test_an_encoder_for_which_all_is_the_same_says_nothing() -> None:
+    rng = np.random.default_rng(0)
+    items = IdMap.of([f"i{row}" for row in range(40)])
+    alike = np.tile(rng.normal(size=(1, 64)).astype(np.float32), (40, 1))
+    alike /= np.linalg.norm(alike, axis=1, keepdims=True)
+    query = rng.normal(size=(1, 64)).astype(np.float32)
+    query /= np.linalg.norm(query)
+    same = ContentIndex("image", Fixed(query, 1.0), items, VectorIndex(Embeddings(items, alike)))  # type: ignore[arg-type]
+    mean, spread = same.usual(query)
+    cosines, _ = same.cosines(query, np.arange(40)[None, :])
+    assert np.abs((cosines - mean) / spread).max() < 0.01, "rounding is no deviation"
+    nothing = same.remove(items.ids(range(40)))
+    assert [array.tolist() for array in nothing.usual(query)] == [[0.0], [1.0]]

@@ -41,6 +41,7 @@ NULLS_FROM = (2, 5)
 _BUILT = {"HNSW": {"M": 32, "efConstruction": 200}}  # older servers have no defaults
 _BATCH = 1_000  # rows sent, and queries asked, together
 _AWAY = 2  # Milvus' code for a server that cannot be reached
+_LATER = ("UNAVAILABLE", "DEADLINE_EXCEEDED")  # gRPC's names of the same
 _COMPARED = 1_000  # ids compared before a collection is trusted
 _LONGEST = 65_535  # bytes of a text
 _KINDS = ((pa.types.is_boolean, "BOOL"), (pa.types.is_integer, "INT64"), (pa.types.is_floating, "DOUBLE"))
@@ -75,14 +76,22 @@ def reached() -> Iterator[None]:
     DataError
         It refused something else.
     """
+    import grpc
     from pymilvus import MilvusException
 
     try:
         yield
     except MilvusException as error:
-        if error.code == _AWAY:
-            raise ConnectionError(f"Milvus cannot be reached, ask again later: {error.message}") from error
-        raise DataError(f"Milvus refused: {error.message}") from error
+        raise _told(error.code, error.message) from error
+    except grpc.RpcError as error:  # the client hands on what it does not ask again
+        raise _told(error.code(), error.details()) from error
+
+
+def _told(code: Any, said: str) -> Exception:
+    """The error for a code of Milvus, or of gRPC where nobody answered for Milvus."""
+    if code == _AWAY or getattr(code, "name", "") in _LATER:
+        return ConnectionError(f"Milvus cannot be reached, ask again later: {said}")
+    return DataError(f"Milvus refused: {said}")
 
 
 def version(client: Any) -> tuple[int, int]:
@@ -187,6 +196,8 @@ def verify(client: Any, name: str, embeddings: Embeddings, least: float) -> None
     stored = int(client.query(name, filter="", output_fields=["count(*)"])[0]["count(*)"])
     if stored != len(embeddings):
         raise DataError(f"{name}: {stored} of {len(embeddings)} items stored; the alias stays where it was")
+    if not stored:
+        return
     sample = Sample(ItemVectors(Scan(embeddings.vectors)))
     rows = np.full((len(sample.queries), sample.width), -1, dtype=np.int64)
     answers(client, name, sample.queries, sample.width, "", rows, np.empty(rows.shape, dtype=np.float32))

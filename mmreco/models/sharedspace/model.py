@@ -111,7 +111,7 @@ class SharedSpace(Trained[Towers], VectorModel):
     ----------
     scores_ : NDCG@10 at each look at validation
     epochs_ : the pass in or after which the weights were as they are kept
-    continued_ : whether training began from the weights of another fit
+    continued_ : whether training began from the weights of another fit; true of an artefact that does not say
     weights_ : how much each kind of evidence counts, see `Weights`
     again_ : how often each item is had again, see `repeats.had_again`
     cold_bias_ : how far items without events lean towards the mean user
@@ -179,7 +179,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         """Another space, which never saw who is gone: trained anew on what `dataset` has left, from the same seed.
 
         The number of passes and the weights of all evidence are those that the fit has found, so nothing is held out
-        and no pass is made in vain. A space that was trained from the weights of another fit looks for them itself.
+        and no pass is made in vain. A space that was trained from the weights of another fit, or of whose users too few
+        are left to look ahead as far as it did, looks for them itself.
 
         Raises
         ------
@@ -195,15 +196,15 @@ class SharedSpace(Trained[Towers], VectorModel):
         left = _in_order(dataset)
         if not left.interactions.n_events:
             raise DataError(f"{left.interactions!r}: nobody is left to learn from")
-        if self.continued_:
+        horizon = None if self._horizon is None else horizon_of(left.interactions, self.target)
+        if self.continued_ or (horizon is None and self._horizon is not None):
             return self.unfitted().fit(left)
         training = replace(self.training, epochs=max(1, self.epochs_), patience=None, minutes=None, checkpoint=None)
         other = replace(self, training=training)
-        if self._horizon is not None:
-            other._horizon = horizon_of(left.interactions, self.target) or self._horizon
+        other._horizon = horizon
         other._trained(left, None, progress=False)
         other.training, other.scores_, other.epochs_ = self.training, self.scores_, self.epochs_
-        other._answer_by(left.interactions, replace(self.weights_, horizon=other._horizon))
+        other._answer_by(left.interactions, replace(self.weights_, horizon=horizon))
         other._learn_facts(left)
         return other
 
@@ -285,8 +286,10 @@ class SharedSpace(Trained[Towers], VectorModel):
         users = self.user_vectors(sample)
         lists = self.recommend(histories=sample, k=min(_LIST, n_known), candidates=~cold).scores  # (u, k)
         alone = self.places_.vectors[some(np.flatnonzero(cold if cold.sum() >= _ENOUGH_NEW else ~cold), _JUDGED, rng)]
-        full = np.where(np.isfinite(lists), lists, np.float32(lists[np.isfinite(lists)].min()))
-        raised = raising(users[:, : self.dim] @ alone.T, full, share=COLD_SHARE / n_known)
+        shown, raised = np.isfinite(lists), 0.0
+        if shown.any():  # somebody has not had everything yet
+            full = np.where(shown, lists, np.float32(lists[shown].min()))
+            raised = raising(users[:, : self.dim] @ alone.T, full, share=COLD_SHARE / n_known)
         self.answers_ = answers.with_cold(raised, cold)
 
     def _prepare(self, dataset: Dataset, train: Interactions) -> None:

@@ -269,3 +269,9 @@ def test_a_missing_client_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setitem(sys.modules, "pymilvus", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'mmreco\[milvus\]'"):
         MilvusIndex(shop().ids, str(tmp_path / "x.db"))
+
+
+def test_the_last_item_may_go(uri: str) -> None:
+    nothing = Embeddings(IdMap.of([]), np.zeros((0, DIM), dtype=np.float32))
+    index = MilvusIndex.build(nothing, uri, "mmreco_test_nothing")
+    assert index.search(shop().vectors[:2], 3).rows.tolist() == [[-1] * 3] * 2

@@ -104,9 +104,17 @@ class Client:
 class PlayedError(Exception):
     """What the client raises."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: object, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
+
+
+class PlayedRpcError(Exception):
+    """What the client hands on as it came."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code, self.details = lambda: SimpleNamespace(name=code), lambda: f"it was {code.lower()}"
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +127,9 @@ def _played(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("INT64", "VARCHAR", "FLOAT_VECTOR"):
         setattr(types, name, name)
     monkeypatch.setitem(sys.modules, "pymilvus", module)
+    rpc = ModuleType("grpc")
+    rpc.RpcError = PlayedRpcError  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "grpc", rpc)
     yield
     Client.sent.clear()
 
@@ -161,6 +172,24 @@ def test_a_server_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         index.search(shop().vectors[:1], 3)
     monkeypatch.setattr(Client, "fault", None)
     assert index.search(shop().vectors[:1], 3).rows.shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "said"),
+    [
+        (PlayedError(SimpleNamespace(name="UNAVAILABLE"), "not ready"), ConnectionError, "ask again later: not ready"),
+        (PlayedRpcError("DEADLINE_EXCEEDED"), ConnectionError, "ask again later: it was deadline_exceeded"),
+        (PlayedRpcError("UNAUTHENTICATED"), DataError, "Milvus refused: it was unauthenticated"),
+        (PlayedRpcError("RESOURCE_EXHAUSTED"), DataError, "Milvus refused: it was resource_exhausted"),
+    ],
+)
+def test_what_grpc_says_for_a_server_is_said(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception, kind: type[Exception], said: str
+) -> None:
+    index = MilvusIndex.build(shop(), "http://played", "silent")
+    monkeypatch.setattr(Client, "fault", fault)
+    with pytest.raises(kind, match=said):
+        index.search(shop().vectors[:1], 3)
 
 
 def test_what_a_server_refuses_while_an_index_is_opened_or_built(monkeypatch: pytest.MonkeyPatch) -> None:
