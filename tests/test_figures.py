@@ -94,6 +94,7 @@ def test_models_side_by_side_are_those_of_their_files() -> None:
         "MovieLens by time": ("ml_time", "new ndcg@10"),
         "MovieLens, last item": ("ml_last", "new ndcg@10"),
         "synthetic, last event": ("synthetic_last", "new ndcg@10"),
+        "synthetic by time": ("synthetic_time", "new ndcg@10"),
     }
     models = [cell.strip("`") for cell in column(page, "model")]
     for heading, (log, figure) in logs.items():
