@@ -31,8 +31,8 @@ def feedback(meanings: Sequence[ContentIndex], rows: I64, scores: F32) -> F32:
     Returns
     -------
     shape `(n, c)`
-        In standard deviations above what such an answer has in common with items at large; 0 where an item, or all
-        of the first 20, has no such content.
+        In standard deviations above what such an answer has in common with items at large; 0 where an item has no
+        such content, or no other candidate has.
     """
     out = np.zeros(rows.shape, dtype=np.float32)
     for meaning in meanings:
