@@ -2,11 +2,14 @@
 
 What an item of a history is worth is not guessed from similarities: the model is asked without it. Items are left out
 alone; of a long history runs of neighbouring items first, and then the items of the runs that matter most. What sets
-would do is first thought through, as if effects added up, and the most promising are then asked.
+would do is first thought through, as if effects added up, and the most promising are then asked. Of sets that do, the
+one that recommends the item best by itself is taken: without it the item goes, and with nothing but it the item comes.
 
 Source: Tran, Ghazimatin, Saha Roy, "Counterfactual explanations for neural recommenders", 2021, and Ghazimatin et al.,
 "PRINCE", 2020: the smallest set of a user's own actions without which the item would not be recommended. Deviates by
-asking the model itself instead of influence functions, so that it holds for any model.
+asking the model itself instead of influence functions, so that it holds for any model. Tan et al., "Learning and
+evaluating graph neural network explanations based on counterfactual and factual reasoning", 2022: a good reason is
+necessary and sufficient.
 """
 
 from collections.abc import Sequence
@@ -154,7 +157,7 @@ class LeaveOut:
 
 @dataclass(frozen=True, eq=False)
 class Carriers:
-    """The units that carry an item, the weightiest first, and what was measured without them.
+    """The units that carry an item, those that do most by themselves first, and what was measured without them.
 
     Parameters
     ----------
@@ -176,7 +179,8 @@ def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
     """A smallest set of units without which `item` is not among the first `k`; else one that lowers it most.
 
     Units are left out alone; where that is not enough pairs are, then threes, ... : of each size the eight sets that
-    would lower it most if the effects of units added up, as they do in linear models.
+    would lower it most if the effects of units added up, as they do in linear models. Where several do, the one with
+    which alone the item stands best is chosen.
 
     Parameters
     ----------
@@ -202,13 +206,29 @@ def carriers(asked: LeaveOut, item: int, max_events: int) -> Carriers:
             sets + larger,
             tried.joined(asked.effects(item, _masks([units[list(one)].tolist() for one in larger], m))),
         )
-    best = int(np.lexsort((tried.margins, tried.ranks <= asked.k))[0])
-    places = sorted(sets[best], key=lambda place: float(singles.margins[place]))
+    order = np.lexsort((tried.margins, tried.ranks <= asked.k))
+    found = tried.ranks[order] > asked.k
+    enough = (order[found] if found.any() else order)[:_TRIED]
+    best, places = _most_sufficient(asked, item, units, [sets[line] for line in enough], enough)
     chosen = tuple(units[places].tolist())
     alone, put_back = singles.at(places), None
     if not (alone.margins < whole.margins).all():
         put_back = asked.effects(item, _masks([[u for u in chosen if u != unit] for unit in chosen], m))
     return Carriers(chosen, whole, alone, put_back, tried.at([best]))
+
+
+def _most_sufficient(
+    asked: LeaveOut, item: int, units: I64, sets: Sequence[tuple[int, ...]], lines: I64
+) -> tuple[int, list[int]]:
+    """Of `sets` the one with which alone the item stands best, as its line, and its places in that order."""
+    if len(sets) == 1 and len(sets[0]) == 1:
+        return int(lines[0]), list(sets[0])
+    singles = sorted({(place,) for one in sets for place in one if len(one) > 1})
+    kept = _masks([units[list(one)].tolist() for one in (*sets, *singles)], len(asked.units))
+    margins = asked.effects(item, ~kept).margins
+    best = int(np.argmax(margins[: len(sets)]))
+    by_itself = dict(zip(singles, margins[len(sets) :].tolist(), strict=True))
+    return int(lines[best]), sorted(sets[best], key=lambda place: -by_itself.get((place,), 0.0))
 
 
 def _left_out_alone(asked: LeaveOut, item: int) -> tuple[I64, I64, F32]:

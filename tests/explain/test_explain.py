@@ -78,6 +78,24 @@ def test_names_a_pair_where_no_single_event_is_enough(dataset: Dataset) -> None:
     assert told.decisive
 
 
+def test_of_reasons_that_do_the_one_that_does_by_itself_is_named_and_the_strongest_of_it_first(
+    dataset: Dataset,
+) -> None:
+    worth = np.zeros((N, N))
+    worth[[0, 1], 9] = [2.0, 3.0]
+    worth[2, 20] = 4.0  # ahead of item 9 if either goes, and farther if 1 does
+    worth[[0, 1], 21] = [-5.0, 2.9]  # nearly as high as item 9 with nothing but 1
+    told = explain(Linear(worth), dataset, asked(dataset, [0, 1, 2]), [9], k=1)[0]
+    assert ([event.row for event in told.events], told.decisive) == ([0], True)
+
+    worth = np.zeros((N, N))
+    worth[[1, 2], 9] = [3.0, 4.0]
+    worth[0, 20] = 2.0
+    worth[2, 20] = -1.0
+    told = explain(Linear(worth), dataset, asked(dataset, [0, 1, 2]), [9], k=1)[0]
+    assert [event.row for event in told.events] == [2, 1]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_no_smaller_set_exists_in_a_linear_model(dataset: Dataset, seed: int) -> None:
     """The slow twin: every set of up to three is tried."""
