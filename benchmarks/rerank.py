@@ -1,34 +1,39 @@
 """Re-ranking: NDCG against variety, calibration, caps and time, with pyversity beside it in the same process.
 
-    MMRECO_DATA=../shared/data python benchmarks/rerank.py [--on beauty|movies] [--users 2000] [--out FOLDER]
+    MMRECO_DATA=../shared/data python benchmarks/rerank.py [--on beauty|movies] [--model SharedSpace|EASE]
     MMRECO_DATA=../shared/data python benchmarks/rerank.py --on movies --time [--out FOLDER]  # of one user alone, only
 
-200 candidates of EASE a user (leave one out), 20 places; NDCG, the mean cosine distance of pairs and the categories a
-page covers are of the first ten. Vectors are those of the titles (words and, for films, genres), 64 wide. Both sides
-get the same vectors and the same scores, scaled to 0..1 a question; pyversity once more with the scores as they are.
-"gain" is how much larger the distance is at 5 % less NDCG, along the frontier; "loss" how much NDCG half as much again
-costs. Calibrated pages are of ten and of all users: the last event of each is held out, then the one before, --holdouts
-times. The weight is the least that halves the divergence of half of the users, and measured on the others, of ten ways
-to halve them; the standard error is of users.
+200 candidates a user (leave one out), 20 places, of `SharedSpace` with its defaults or of `EASE`; NDCG, the mean cosine
+distance of pairs and the categories a page covers are of the first ten. Vectors are those of the titles (words and, for
+films, genres), 64 wide. Both sides get the same vectors and the same scores, scaled to 0..1 a question; pyversity once
+more with the scores as they are. "gain" is how much larger the distance is at 5 % less NDCG, along the frontier; "loss"
+how much NDCG half as much again costs. Their standard errors, and those of the shares of NDCG, are of users, drawn anew
+200 times. Calibrated pages are of ten and of all users: the last event of each is held out, then the one before,
+--holdouts times. The weight is the least that halves the divergence of half of the users, and measured on the others,
+of ten ways to halve them; the standard error is of users.
 
 One user alone: medians over 200 users of the milliseconds of processor time that each of our combinations and pyversity
 take, turn by turn, 20 of 200 candidates; margins, dates and brands are drawn by chance. The catalogue is read as it is
 asked for, so a page of items that nobody was shown before, which is in the figures by itself, takes longer. The last
-line is one JSON; --out keeps it as a file, where --time puts its figures beside what is there.
+line is one JSON; --out keeps it as a file, where --time puts its figures beside what is there. --minutes bounds each
+training of `SharedSpace`, by the clock, and --fitted names a folder that fitted models are kept in.
 """
 
 import argparse
 import json
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyversity
+import scipy.sparse as sp
 
-from mmreco import metrics
+from mmreco import MODELS, Training, metrics
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
@@ -38,13 +43,14 @@ from mmreco.data.request import Request
 from mmreco.datasets.movielens import movielens
 from mmreco.datasets.s3rec import s3rec_attributes, s3rec_interactions
 from mmreco.encoders.text.lexical import LexicalEncoder
-from mmreco.models.ease import EASE
+from mmreco.models.base import Model
 from mmreco.rerank import Calibration, Exploration, RerankOptions, rerank
 from mmreco.splitting import leave_last_out
 
 DIALS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 METHODS = ("mmr", "msd", "dpp", "ssd")
 K, WIDE, CANDIDATES = 10, 20, 200
+RESAMPLES = 200
 WEIGHTS, HALVINGS = (0.4, 0.45, 0.5, 0.52, 0.54, 0.56, 0.58, 0.6, 0.65, 0.7), 10
 
 
@@ -64,30 +70,61 @@ def movies(data: Path) -> Dataset:
     return movielens(data / "ml1m")
 
 
+@dataclass(frozen=True)
+class Fits:
+    """How the model of each split is fitted; what is fitted is kept in the folder.
+
+    Parameters
+    ----------
+    model : "SharedSpace" or "EASE"
+    on : the data's name
+    minutes : of each training, `SharedSpace`
+    folder : optional
+    """
+
+    model: str
+    on: str
+    minutes: float
+    folder: Path | None = None
+
+    def fitted(self, train: Dataset, held_out: int) -> Model:
+        """The model of a split whose last `held_out` events are left out."""
+        at = None if self.folder is None else self.folder / f"{self.on}-{self.model}-{held_out}"
+        if at is not None and at.exists():
+            return MODELS[self.model].load(at)
+        options = {"training": Training(minutes=self.minutes)} if self.model == "SharedSpace" else {}
+        model: Model = MODELS[self.model](**options).fit(train)
+        if at is not None:
+            model.save(at)
+        return model
+
+
 class Measured:
     """One ranking of all candidates, and what a page made of it is worth."""
 
-    def __init__(self, shop: Dataset, users: int, seed: int) -> None:
+    def __init__(self, shop: Dataset, fits: Fits, users: int, seed: int, held_out: int = 1) -> None:
         split = leave_last_out(shop)
         chosen = np.random.default_rng(seed).permutation(len(split.test))[:users]
         self.test = split.test.take(np.sort(chosen))
-        model = EASE().fit(split.train)
-        self.ranking = model.recommend(Request(self.test.histories, k=CANDIDATES))
+        model = fits.fitted(split.train, held_out)
+        self.ranking = model.recommend(Request(self.test.histories, k=CANDIDATES, at=self.test.at))
         lines = [" ".join(filter(None, text)) for text in zip(*_words(shop.catalogue), strict=True)]
         encoder = LexicalEncoder(dim=64, seed=seed).fit([line for line in lines if line])
         self.vectors = Embeddings(shop.items, encoder.encode(lines))
         self.bags = Attributes.from_catalogue(shop.catalogue, columns=["category"], at_least=1).matrix()
         self.catalogue = shop.catalogue
 
-    def figures(self, ranking: Ranking) -> dict[str, float]:
-        """NDCG, distance, categories a page and divergence from the own mix, of the first ten."""
+    def worth(self, ranking: Ranking) -> dict[str, np.ndarray]:
+        """NDCG, distance, categories a page and divergence from the own mix, of each user's first ten."""
         top = ranking.top(K)
-        covered = ((self.bags[top.rows.ravel()]).toarray().reshape(len(top), K, -1) > 0).any(axis=1).sum(axis=1)
+        shown = sp.csr_array((np.ones(top.rows.size), top.rows.ravel(), np.arange(0, top.rows.size + 1, K)))
+        shown.resize(len(top), len(self.catalogue))
+        covered = np.diff((shown @ self.bags).indptr)
         return {
-            "ndcg": float(np.nanmean(metrics.ndcg(top, self.test.targets))),
-            "distance": float(np.nanmean(metrics.diversity(top, self.vectors.vectors))),
-            "categories": float(covered.mean()),
-            "kl": float(np.nanmean(metrics.miscalibration(top, self.test.histories, self.bags))),
+            "ndcg": metrics.ndcg(top, self.test.targets),
+            "distance": metrics.diversity(top, self.vectors.vectors),
+            "categories": covered,
+            "kl": metrics.miscalibration(top, self.test.histories, self.bags),
         }
 
     def by_user(self, ranking: Ranking) -> np.ndarray:
@@ -106,15 +143,14 @@ class Measured:
             histories=self.test.histories,
         ).ranking
 
-    def ours(self, *, k: int = WIDE, **options: Any) -> dict[str, float]:
-        """What a page of `rerank` is worth, with the milliseconds of processor time a user."""
+    def ours(self, **options: Any) -> tuple[Ranking, float]:
+        """Pages of `rerank`, with the milliseconds of processor time a user."""
         began = time.process_time()
-        page = self.page(k, **options)
-        spent = (time.process_time() - began) * 1000 / len(self.ranking)
-        return {**self.figures(page), "ms": round(spent, 4)}
+        page = self.page(WIDE, **options)
+        return page, (time.process_time() - began) * 1000 / len(self.ranking)
 
-    def theirs(self, method: str, diversity: float, *, scaled: bool) -> dict[str, float]:
-        """A page of pyversity, user by user."""
+    def theirs(self, method: str, diversity: float, *, scaled: bool) -> tuple[Ranking, float]:
+        """Pages of pyversity, user by user, with the milliseconds."""
         rows = np.full((len(self.ranking), WIDE), -1)
         began = time.process_time()
         for line in range(len(rows)):
@@ -125,7 +161,7 @@ class Measured:
             rows[line, : len(chosen)] = found[chosen]
         spent = (time.process_time() - began) * 1000 / len(rows)
         places = np.where(rows >= 0, np.arange(WIDE, 0, -1), -np.inf)
-        return {**self.figures(Ranking(rows, places.astype(np.float32))), "ms": round(spent, 4)}
+        return Ranking(rows, places.astype(np.float32)), spent
 
 
 def _words(catalogue: Catalogue) -> tuple[list[str], list[str]]:
@@ -133,56 +169,79 @@ def _words(catalogue: Catalogue) -> tuple[list[str], list[str]]:
     return catalogue.column("title"), [" ".join(kind) if kind and not kind[0].isdigit() else "" for kind in kinds]
 
 
-def at_loss(plain: dict[str, float], points: list[dict[str, float]], loss: float) -> float:
-    """The relative gain in distance for this share of NDCG, along the frontier of these points."""
-    ndcg = np.array([p["ndcg"] for p in [plain, *points]])
-    distance = np.array([p["distance"] for p in [plain, *points]])
+def at_loss(ndcg: np.ndarray, distance: np.ndarray, loss: float) -> float:
+    """The relative gain in distance for this share of NDCG, along the frontier of these points, the plain one first."""
     order = np.argsort(-ndcg)
     best = np.maximum.accumulate(distance[order])
-    wanted = plain["ndcg"] * (1 - loss)
-    return float(np.interp(-wanted, -ndcg[order], best) / plain["distance"] - 1)
+    return float(np.interp(-ndcg[0] * (1 - loss), -ndcg[order], best) / distance[0] - 1)
 
 
-def at_gain(plain: dict[str, float], points: list[dict[str, float]], gain: float) -> float | None:
-    """The share of NDCG that so much more distance costs, along the frontier; None where no point reaches it."""
-    ndcg = np.array([p["ndcg"] for p in [plain, *points]])
-    distance = np.array([p["distance"] for p in [plain, *points]])
+def at_gain(ndcg: np.ndarray, distance: np.ndarray, gain: float) -> float:
+    """The share of NDCG that so much more distance costs, along the frontier; NaN where no point reaches it."""
     order = np.argsort(distance)
     best = np.maximum.accumulate(ndcg[order][::-1])[::-1]
-    wanted = plain["distance"] * (1 + gain)
-    if distance.max() < wanted:
-        return None
-    return round(float(1 - np.interp(wanted, distance[order], best) / plain["ndcg"]), 3)
+    wanted = distance[0] * (1 + gain)
+    return float("nan") if distance.max() < wanted else float(1 - np.interp(wanted, distance[order], best) / ndcg[0])
 
 
-def frontier(measured: Measured) -> dict[str, Any]:
+def frontier(measured: Measured, seed: int) -> dict[str, Any]:
     """All methods and dials, ours and theirs."""
-    plain = measured.figures(measured.ranking)
-    print("plain", _short(plain), flush=True)
-    out: dict[str, Any] = {"plain": plain, "gain_at_5_percent": {}, "loss_at_half_more": {}}
+    n = len(measured.ranking)
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n  # (resamples, n)
+    plain = measured.worth(measured.ranking)
+    first = _means(plain)
+    print("plain", _short(first), flush=True)
+    out: dict[str, Any] = {"plain": first, "gain_at_5_percent": {}, "loss_at_half_more": {}}
     for method in METHODS:
-        ours = [measured.ours(method=method, diversity=dial) for dial in DIALS]
-        theirs = [measured.theirs(method, dial, scaled=True) for dial in DIALS]
-        raw = [measured.theirs(method, dial, scaled=False) for dial in DIALS]
-        for dial, a, b, c in zip(DIALS, ours, theirs, raw, strict=True):
-            print(method, dial, "ours", _short(a), "| pyversity", _short(b), "| unscaled", _short(c), flush=True)
-        out[method] = {"ours": ours, "pyversity": theirs, "pyversity_unscaled": raw}
-        out["gain_at_5_percent"][method] = {
-            name: round(at_loss(plain, points, 0.05), 3)
-            for name, points in (("ours", ours), ("pyversity", theirs), ("pyversity_unscaled", raw))
-        }
-        out["loss_at_half_more"][method] = {
-            name: at_gain(plain, points, 0.5)
-            for name, points in (("ours", ours), ("pyversity", theirs), ("pyversity_unscaled", raw))
-        }
+        of: dict[str, list[dict[str, float]]] = {"ours": [], "pyversity": [], "pyversity_unscaled": []}
+        users = {name: [(plain["ndcg"], plain["distance"])] for name in of}
+        for dial in DIALS:
+            for name, (page, spent) in (
+                ("ours", measured.ours(method=method, diversity=dial)),
+                ("pyversity", measured.theirs(method, dial, scaled=True)),
+                ("pyversity_unscaled", measured.theirs(method, dial, scaled=False)),
+            ):
+                worth = measured.worth(page)
+                users[name].append((worth["ndcg"], worth["distance"]))
+                share = (drawn @ worth["ndcg"]) / (drawn @ plain["ndcg"])
+                of[name].append({
+                    **_means(worth),
+                    "ndcg_ratio": float(worth["ndcg"].mean() / first["ndcg"]),
+                    "standard_error": float(share.std()),
+                    "distance_ratio": float(worth["distance"].mean() / first["distance"]),
+                    "ms": spent,
+                })  # fmt: skip
+            print(method, dial, " | ".join(f"{name} {_short(points[-1])}" for name, points in of.items()), flush=True)
+        out[method] = of
+        out["gain_at_5_percent"][method] = {name: _read(at_loss, pairs, 0.05, drawn) for name, pairs in users.items()}
+        out["loss_at_half_more"][method] = {name: _read(at_gain, pairs, 0.5, drawn) for name, pairs in users.items()}
+        print(method, out["gain_at_5_percent"][method], out["loss_at_half_more"][method], flush=True)
     return out
 
 
-def calibrated(shop: Dataset, holdouts: int, seed: int) -> dict[str, Any]:
+def _read(
+    reads: Callable[[np.ndarray, np.ndarray, float], float],
+    pairs: list[tuple[np.ndarray, np.ndarray]],
+    at: float,
+    drawn: np.ndarray,
+) -> dict[str, float | None]:
+    """What is read off the frontier, and its standard error over users; None where no point reaches it."""
+    points = np.asarray(pairs).transpose(1, 0, 2)  # (2, points, n)
+    value = reads(points[0].mean(axis=1), points[1].mean(axis=1), at)
+    again = [reads(ndcg, distance, at) for ndcg, distance in (points @ drawn.T).transpose(2, 0, 1)]
+    error = np.nanstd(again) if value == value else None
+    return {"value": value if value == value else None, "standard_error": None if error is None else float(error)}
+
+
+def _means(worth: dict[str, np.ndarray]) -> dict[str, float]:
+    return {name: float(np.nanmean(values)) for name, values in worth.items()}
+
+
+def calibrated(shop: Dataset, fits: Fits, holdouts: int, seed: int) -> dict[str, Any]:
     """What keeping the shopper's mix costs, of all users: a weight is measured on users that it was not chosen by."""
     plain, tried, users = [], [], []
-    for _ in range(holdouts):
-        measured = Measured(shop, len(shop.interactions), seed)
+    for held_out in range(1, holdouts + 1):
+        measured = Measured(shop, fits, len(shop.interactions), seed, held_out)
         users.append(shop.interactions.users.rows(measured.test.histories.users.array))
         plain.append(measured.by_user(measured.ranking))
         pages = [measured.page(K, diversity=0.0, calibration=Calibration(weight=weight)) for weight in WEIGHTS]
@@ -327,13 +386,16 @@ def one_by_one(measured: Measured, users: int = 200) -> dict[str, dict[str, floa
 
 def together(measured: Measured) -> dict[str, float]:
     """The milliseconds of processor time a user where all are asked at once, by method."""
-    return {method: measured.ours(method=method, diversity=0.3)["ms"] for method in METHODS}
+    return {method: measured.ours(method=method, diversity=0.3)[1] for method in METHODS}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--on", choices=("beauty", "movies"), default="beauty")
+    parser.add_argument("--model", choices=("SharedSpace", "EASE"), default="SharedSpace")
+    parser.add_argument("--minutes", type=float, default=9, help="of each training, SharedSpace")
+    parser.add_argument("--fitted", type=Path, help="a folder that fitted models are kept in")
     parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--frontier", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--time", action="store_true", help="nothing but the time of one user alone")
@@ -346,8 +408,9 @@ def main() -> None:
     asked = parser.parse_args()
     data = Path(os.environ["MMRECO_DATA"])
     shop = {"beauty": beauty, "movies": movies}[asked.on](data)
-    measured = Measured(shop, asked.users, asked.seed)
-    path = None if asked.out is None else asked.out / f"rerank-{asked.on}-{asked.seed}.json"
+    fits = Fits(asked.model, asked.on, asked.minutes, asked.fitted)
+    measured = Measured(shop, fits, asked.users, asked.seed)
+    path = None if asked.out is None else asked.out / f"rerank-{asked.on}-{asked.model}-{asked.seed}.json"
     if asked.time:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {}
         result |= {"ms_one_user": one_by_one(measured), "ms_together": together(measured)}
@@ -357,9 +420,10 @@ def main() -> None:
         return
     result = {
         "on": asked.on,
+        "model": asked.model,
         "users": len(measured.ranking),
-        **(frontier(measured) if asked.frontier else {}),
-        "calibration": calibrated(shop, asked.holdouts, asked.seed),
+        **(frontier(measured, asked.seed) if asked.frontier else {}),
+        "calibration": calibrated(shop, fits, asked.holdouts, asked.seed),
         "ms_one_user": one_by_one(measured),
         "ms_together": together(measured),
         "violated_caps": violated(asked.pages, asked.seed),
