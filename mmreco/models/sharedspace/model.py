@@ -56,6 +56,7 @@ from mmreco.models.sharedspace.horizon import Target, asks_next, horizon_of, lat
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.sharedspace.repeats import had_again, merged, owned
 from mmreco.models.sharedspace.user_facts import MOST, UserFacts
+from mmreco.models.sharedspace.visits import asked_in_visits
 from mmreco.models.trained import Trained
 from mmreco.models.validation import held_out
 from mmreco.nn.batching import batch_size, batches, windows
@@ -247,6 +248,10 @@ class SharedSpace(Trained[Towers], VectorModel):
         trial._horizon = self._horizon
         trial.items_ = dataset.items
         weights = trial._trained(dataset.with_interactions(earlier), asked, progress)
+        assert asked.at is not None
+        visiting = asked_in_visits(dataset.interactions, int(asked.at.min()))
+        if visiting is not None:
+            weights = trial._visited(earlier, weights, visiting)
         self.training = replace(
             whole,
             epochs=max(1, trial.epochs_),
@@ -260,6 +265,13 @@ class SharedSpace(Trained[Towers], VectorModel):
             self.training = whole
         self.scores_, self.epochs_ = trial.scores_, trial.epochs_
         return weights
+
+    def _visited(self, log: Interactions, weights: Weights, asked: Holdout) -> Weights:
+        """The weights with those of questions in visits, as `asked` finds them (see `visits.py`)."""
+        rng = np.random.default_rng(self.training.seed)
+        asked = asked.take(some(np.arange(len(asked)), ASKED, rng))
+        both = self.behaviour().directions(asked.histories, at=asked.at)
+        return Answers.of(log, weights, self.training.seed).with_visits(log, asked, *both, self.places_.vectors)
 
     def _towers_alone(self) -> Weights:
         later = self._horizon is not None
@@ -279,6 +291,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         """Let items without events have their share of the lists in which all evidence counts (see `cold_start.py`)."""
         answers, cold = self.answers_, log.counts() == 0
         assert answers is not None
+        self.answers_ = replace(answers, weights=replace(answers.weights, visit=None))
         n_known = int((~cold).sum())
         rng = np.random.default_rng(self.training.seed)
         sample = log.take(some(np.flatnonzero(log.lengths), _LISTS, rng))
