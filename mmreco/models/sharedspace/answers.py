@@ -164,6 +164,10 @@ class Answers:
         trend[cold] = cold_trend
         return replace(self, trend=trend, cold_trend=cold_trend)
 
+    def outside_visits(self) -> "Answers":
+        """The same with no weights of visits."""
+        return replace(self, weights=replace(self.weights, visit=None))
+
     def items(self, places: F32) -> F32:
         """The vectors of the known items, `(n_items, width)`, whose first columns are their places."""
         return np.concatenate([places, self.pairs.said, self.trend[:, None], self.seasonal], axis=1)

@@ -105,7 +105,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         What is foretold: the next basket, or all that comes within the latest tenth of the log. Of "horizon" the
         weights of all evidence, and the number of passes, are found by training without that tenth and asking for it;
         the space itself is trained on everything after that. "auto" is "horizon" where the log has dates, but "next"
-        where the validation handed in asks everybody for one basket alone.
+        where the validation handed in asks everybody for one basket alone. What is asked within half an hour of the
+        newest event, or without saying when, is answered by weights found for what comes right after, where these help.
     training : how it is trained, see `Training`
 
     Attributes
@@ -216,7 +217,10 @@ class SharedSpace(Trained[Towers], VectorModel):
             log = dataset.interactions
             rng = np.random.default_rng(self.training.seed)
             rows = some(np.flatnonzero(log.lengths), MOST, rng)
+            answers = self.answers_
+            self.answers_ = None if answers is None else answers.outside_visits()  # whoever has no event is in none
             self.user_facts_ = UserFacts.fit(dataset.users.take(rows), self.user_vectors(log.take(rows)))
+            self.answers_ = answers
 
     def _trained(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> Weights:
         """Train the towers, and find the weights of all evidence by the same validation."""
@@ -291,7 +295,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         """Let items without events have their share of the lists in which all evidence counts (see `cold_start.py`)."""
         answers, cold = self.answers_, log.counts() == 0
         assert answers is not None
-        self.answers_ = replace(answers, weights=replace(answers.weights, visit=None))
+        self.answers_ = answers.outside_visits()
         n_known = int((~cold).sum())
         rng = np.random.default_rng(self.training.seed)
         sample = log.take(some(np.flatnonzero(log.lengths), _LISTS, rng))

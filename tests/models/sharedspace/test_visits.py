@@ -1,9 +1,13 @@
 """Questions in the middle of a visit: which they are, who is asked them, and what answers them."""
 
+from dataclasses import asdict
+
 import numpy as np
 
 from mmreco import IdMap, Interactions
+from mmreco.models.sharedspace.answers import Answers, Weights
 from mmreco.models.sharedspace.blend import Evidence
+from mmreco.models.sharedspace.item_to_item import ItemToItem
 from mmreco.models.sharedspace.visits import VisitWeights, asked_in_visits, in_visit
 from mmreco.splitting import Holdout
 
@@ -69,3 +73,31 @@ def test_what_foretells_a_visit_counts_in_it_and_nothing_is_found_where_nothing_
     assert found.following > max(found.later, found.pairs)
     assert found.trend == found.seasons == 0
     assert VisitWeights.found(kinds, (1.0, 0.0, 0.0), asked) is None
+
+
+def test_weights_of_visits_survive_their_plain_form_and_older_ones_have_none() -> None:
+    weights = Weights(0.0, 1.0, pairs=0.5, trends=(0.1,), horizon=1, visit=VisitWeights(1.0, 0.2, 0.3))
+    assert Weights.of(asdict(weights)) == weights
+    older = asdict(Weights(1.0))
+    del older["visit"]
+    assert Weights.of(older) == Weights(1.0)
+    assert not Weights(0.0, 1.0, visit=VisitWeights(1.0, 0.0, 0.0)).plain
+
+
+def test_a_question_in_a_visit_is_answered_by_its_weights_and_all_others_by_the_usual() -> None:
+    rng = np.random.default_rng(0)
+    histories = log(3, (0,))
+    following, later = rng.random((2, 3, 4)).astype(np.float32)
+    pairs = ItemToItem(*rng.random((2, 20, 5)).astype(np.float32))
+    trend, seasonal = rng.random(20).astype(np.float32), np.zeros((20, 0), dtype=np.float32)
+    answers = Answers(
+        Weights(0.2, 1.0, pairs=0.5, horizon=1, visit=VisitWeights(2.0, 0.1, 0.3, 0.7)), pairs, trend, 0.0, seasonal
+    )
+    told = pairs.read(histories, 2)
+    vectors = answers.users(following, later, histories, np.array([0, 30, 31]) * MINUTE)
+    inside = np.concatenate([2 * following + 0.1 * later, 0.3 * told, np.full((3, 1), 0.7)], axis=1)
+    usual = np.concatenate([0.2 * following + later, 0.5 * told, np.ones((3, 1))], axis=1)
+    np.testing.assert_allclose(vectors[:2], inside[:2], rtol=1e-5)
+    np.testing.assert_allclose(vectors[2], usual[2], rtol=1e-5)
+    np.testing.assert_allclose(answers.users(following, later, histories), inside, rtol=1e-5)  # just after the newest
+    np.testing.assert_allclose(answers.outside_visits().users(following, later, histories), usual, rtol=1e-5)
