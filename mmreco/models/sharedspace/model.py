@@ -210,18 +210,6 @@ class SharedSpace(Trained[Towers], VectorModel):
         other._learn_facts(left)
         return other
 
-    def _learn_facts(self, dataset: Dataset) -> None:
-        """Find where users lie by what is known of them."""
-        self.user_facts_: UserFacts | None = None
-        if dataset.users is not None:
-            log = dataset.interactions
-            rng = np.random.default_rng(self.training.seed)
-            rows = some(np.flatnonzero(log.lengths), MOST, rng)
-            answers = self.answers_
-            self.answers_ = None if answers is None else answers.outside_visits()  # whoever has no event is in none
-            self.user_facts_ = UserFacts.fit(dataset.users.take(rows), self.user_vectors(log.take(rows)))
-            self.answers_ = answers
-
     def _trained(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> Weights:
         """Train the towers, and find the weights of all evidence by the same validation."""
         self.weights_ = self._towers_alone()
@@ -240,6 +228,18 @@ class SharedSpace(Trained[Towers], VectorModel):
             horizon=self._horizon,
             seed=self.training.seed,
         )
+
+    def _learn_facts(self, dataset: Dataset) -> None:
+        """Find where users lie by what is known of them."""
+        self.user_facts_: UserFacts | None = None
+        if dataset.users is not None:
+            log = dataset.interactions
+            rng = np.random.default_rng(self.training.seed)
+            rows = some(np.flatnonzero(log.lengths), MOST, rng)
+            answers = self.answers_
+            self.answers_ = None if answers is None else answers.outside_visits()  # whoever has no event is in none
+            self.user_facts_ = UserFacts.fit(dataset.users.take(rows), self.user_vectors(log.take(rows)))
+            self.answers_ = answers
 
     def _rehearsed(self, dataset: Dataset, earlier: Interactions, asked: Holdout, progress: bool) -> Weights:
         """Train on the log without its latest tenth to find weights and passes, then on all of it."""
