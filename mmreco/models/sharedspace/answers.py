@@ -4,7 +4,7 @@ One vector a user and one an item, whose inner product is the weighted sum of al
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from mmreco.models.sharedspace.item_to_item import ItemToItem
 from mmreco.models.sharedspace.repeats import Repeats, had_again, owned
 from mmreco.models.sharedspace.seasons import asked_at, seasons, time_of_year
 from mmreco.models.sharedspace.trends import trends
+from mmreco.models.sharedspace.visits import VisitWeights, in_visit
 from mmreco.splitting import Holdout
 
 __all__ = ["ASKED", "Answers", "Weights"]
@@ -39,6 +40,7 @@ class Weights:
     repeats : of what the user had before; None where nobody has anything again
     horizon : milliseconds, or None
     seasons : of what is wanted at which time of the year
+    visit : what counts in their place where a visit goes on; None where the same does
     """
 
     following: float = 1.0
@@ -48,10 +50,13 @@ class Weights:
     repeats: Repeats | None = None
     horizon: int | None = None
     seasons: float = 0.0
+    visit: VisitWeights | None = None
 
     @property
     def plain(self) -> bool:
         """Whether the towers alone answer."""
+        if self.visit is not None:
+            return False
         return not self.pairs and not any(self.trends) and not self.seasons and 0 in (self.following, self.later)
 
     @classmethod
@@ -59,7 +64,8 @@ class Weights:
         """The weights that `asdict` made plain."""
         repeats = about["repeats"]
         own = None if repeats is None else Repeats((*repeats["weights"], 0.0)[:4])  # three in artefacts of before
-        return cls(**{**about, "trends": tuple(about["trends"]), "repeats": own})
+        visit = None if about.get("visit") is None else VisitWeights(**about["visit"])
+        return cls(**{**about, "trends": tuple(about["trends"]), "repeats": own, "visit": visit})
 
     @classmethod
     def found(
@@ -158,6 +164,10 @@ class Answers:
         trend[cold] = cold_trend
         return replace(self, trend=trend, cold_trend=cold_trend)
 
+    def outside_visits(self) -> "Answers":
+        """The same with no weights of visits."""
+        return replace(self, weights=replace(self.weights, visit=None))
+
     def items(self, places: F32) -> F32:
         """The vectors of the known items, `(n_items, width)`, whose first columns are their places."""
         return np.concatenate([places, self.pairs.said, self.trend[:, None], self.seasonal], axis=1)
@@ -173,12 +183,34 @@ class Answers:
 
         `at`, shape `(n,)`, is when each is asked about; just after the newest event of each history when omitted.
         """
-        weights = self.weights
-        towers = np.float32(weights.following) * following + np.float32(weights.later) * later
+        weights, moments = self.weights, asked_at(histories, at)
         told = self.pairs.read(histories, None if weights.horizon is None else _FADING * weights.horizon)
-        ones = np.ones((len(histories), 1), dtype=np.float32)
         turn = np.zeros((len(histories), self.seasonal.shape[1]), dtype=np.float32)
-        moments = asked_at(histories, at)
         if turn.size and moments is not None:
-            turn = np.float32(weights.seasons) * time_of_year(moments)
-        return np.concatenate([towers, np.float32(weights.pairs) * told, ones, turn], axis=1)
+            turn = time_of_year(moments)
+        usual = (weights.following, weights.later, weights.pairs, 1.0, weights.seasons)
+        each = np.tile(np.array(usual, dtype=np.float32), (len(histories), 1))  # (n, 5)
+        if weights.visit is not None:
+            each[in_visit(histories, moments)] = astuple(weights.visit)
+        follows, comes, pairs, trend, season = np.hsplit(each, each.shape[1])  # (n, 1) each
+        return np.concatenate([follows * following + comes * later, pairs * told, trend, season * turn], axis=1)
+
+    def with_visits(self, log: Interactions, asked: Holdout, following: F32, later: F32, places: F32) -> Weights:
+        """The weights with those that answer best what was `asked` in visits.
+
+        Parameters
+        ----------
+        log : the past, of which the evidence is
+        asked : questions in visits
+        following, later : where the towers see the users asked, `(n, dim)` each
+        places : shape `(n_items, dim)`
+        """
+        weights, moments, known = self.weights, asked_at(asked.histories, asked.at), log.counts() > 0
+        told = self.pairs.read(asked.histories, None if weights.horizon is None else _FADING * weights.horizon)
+        trend = np.where(known, self.trend, self.trend[known].min())
+        kinds = [Evidence(following, places), Evidence(later, places), Evidence(told, self.pairs.said)]
+        kinds.append(Evidence(np.ones((len(asked), 1), dtype=np.float32), trend[:, None]))
+        if self.seasonal.size and moments is not None:
+            kinds.append(Evidence(time_of_year(moments), self.seasonal))
+        outside = (weights.following, weights.later, weights.pairs, 1.0, weights.seasons)
+        return replace(weights, visit=VisitWeights.found(kinds, outside[: len(kinds)], asked))

@@ -56,6 +56,7 @@ from mmreco.models.sharedspace.horizon import Target, asks_next, horizon_of, lat
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.sharedspace.repeats import had_again, merged, owned
 from mmreco.models.sharedspace.user_facts import MOST, UserFacts
+from mmreco.models.sharedspace.visits import asked_in_visits
 from mmreco.models.trained import Trained
 from mmreco.models.validation import held_out
 from mmreco.nn.batching import batch_size, batches, windows
@@ -104,7 +105,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         What is foretold: the next basket, or all that comes within the latest tenth of the log. Of "horizon" the
         weights of all evidence, and the number of passes, are found by training without that tenth and asking for it;
         the space itself is trained on everything after that. "auto" is "horizon" where the log has dates, but "next"
-        where the validation handed in asks everybody for one basket alone.
+        where the validation handed in asks everybody for one basket alone. What is asked within half an hour of the
+        newest event, or without saying when, is answered by weights found for what comes right after, where these help.
     training : how it is trained, see `Training`
 
     Attributes
@@ -208,15 +210,6 @@ class SharedSpace(Trained[Towers], VectorModel):
         other._learn_facts(left)
         return other
 
-    def _learn_facts(self, dataset: Dataset) -> None:
-        """Find where users lie by what is known of them."""
-        self.user_facts_: UserFacts | None = None
-        if dataset.users is not None:
-            log = dataset.interactions
-            rng = np.random.default_rng(self.training.seed)
-            rows = some(np.flatnonzero(log.lengths), MOST, rng)
-            self.user_facts_ = UserFacts.fit(dataset.users.take(rows), self.user_vectors(log.take(rows)))
-
     def _trained(self, dataset: Dataset, validation: Holdout | None, progress: bool) -> Weights:
         """Train the towers, and find the weights of all evidence by the same validation."""
         self.weights_ = self._towers_alone()
@@ -236,6 +229,18 @@ class SharedSpace(Trained[Towers], VectorModel):
             seed=self.training.seed,
         )
 
+    def _learn_facts(self, dataset: Dataset) -> None:
+        """Find where users lie by what is known of them."""
+        self.user_facts_: UserFacts | None = None
+        if dataset.users is not None:
+            log = dataset.interactions
+            rng = np.random.default_rng(self.training.seed)
+            rows = some(np.flatnonzero(log.lengths), MOST, rng)
+            answers = self.answers_
+            self.answers_ = None if answers is None else answers.outside_visits()  # whoever has no event is in none
+            self.user_facts_ = UserFacts.fit(dataset.users.take(rows), self.user_vectors(log.take(rows)))
+            self.answers_ = answers
+
     def _rehearsed(self, dataset: Dataset, earlier: Interactions, asked: Holdout, progress: bool) -> Weights:
         """Train on the log without its latest tenth to find weights and passes, then on all of it."""
         whole = self.training
@@ -247,6 +252,10 @@ class SharedSpace(Trained[Towers], VectorModel):
         trial._horizon = self._horizon
         trial.items_ = dataset.items
         weights = trial._trained(dataset.with_interactions(earlier), asked, progress)
+        assert asked.at is not None
+        visiting = asked_in_visits(dataset.interactions, int(asked.at.min()))
+        if visiting is not None:
+            weights = trial._visited(earlier, weights, visiting)
         self.training = replace(
             whole,
             epochs=max(1, trial.epochs_),
@@ -260,6 +269,13 @@ class SharedSpace(Trained[Towers], VectorModel):
             self.training = whole
         self.scores_, self.epochs_ = trial.scores_, trial.epochs_
         return weights
+
+    def _visited(self, log: Interactions, weights: Weights, asked: Holdout) -> Weights:
+        """The weights with those of questions in visits, as `asked` finds them (see `visits.py`)."""
+        rng = np.random.default_rng(self.training.seed)
+        asked = asked.take(some(np.arange(len(asked)), ASKED, rng))
+        both = self.behaviour().directions(asked.histories, at=asked.at)
+        return Answers.of(log, weights, self.training.seed).with_visits(log, asked, *both, self.places_.vectors)
 
     def _towers_alone(self) -> Weights:
         later = self._horizon is not None
@@ -279,6 +295,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         """Let items without events have their share of the lists in which all evidence counts (see `cold_start.py`)."""
         answers, cold = self.answers_, log.counts() == 0
         assert answers is not None
+        self.answers_ = answers.outside_visits()
         n_known = int((~cold).sum())
         rng = np.random.default_rng(self.training.seed)
         sample = log.take(some(np.flatnonzero(log.lengths), _LISTS, rng))
