@@ -39,8 +39,11 @@ def space(given: Given, seed: int) -> SharedSpace:
     return SharedSpace(max_length=given.max_length, training=Training(seed=seed))
 
 
-def nearest(given: Given, test: Holdout, cold: np.ndarray) -> dict[str, float]:
-    """Recall@20 of the items whose content is nearest to the mean of a history's: what the space reads, and TF-IDF."""
+def nearest(given: Given, test: Holdout, cold: np.ndarray) -> dict[str, np.ndarray]:
+    """Whether the new item is among the 20 whose content is nearest to the mean of a history's, 0 or 1 for each user.
+
+    By each content that the space reads, by all of it, and by TF-IDF of titles.
+    """
     parts: dict[str, Any] = {}
     for name, vectors in given.dataset.content.items():
         values, there = vectors.aligned(test.histories.items)
@@ -54,7 +57,7 @@ def nearest(given: Given, test: Holdout, cold: np.ndarray) -> dict[str, float]:
         scores = seen @ vectors @ vectors[cold].T  # (n, cold items)
         scores = scores.toarray() if sp.issparse(scores) else scores
         better = (scores > np.take_along_axis(scores, wanted[:, None], axis=1)).sum(axis=1)
-        found[name] = round(float((better < 20).mean()), 4)
+        found[name] = (better < 20).astype(np.float64)
     return found
 
 
@@ -68,7 +71,7 @@ def cold(given: Given, seed: int) -> dict[str, Any]:
     everywhere = evaluate(model, test, 20)["recall@20"]
     alone = evaluate(model, last, 10, candidates=~new)["ndcg@10"]
     beside = evaluate(model, last, 10)["ndcg@10"]
-    content = nearest(given, test, new)
+    content = {name: round(float(of.mean()), 4) for name, of in nearest(given, test, new).items()}
     chance = 20 / int(new.sum())
     return {
         "new_items": int(new.sum()),
