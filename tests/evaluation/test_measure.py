@@ -234,7 +234,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 @pytest.mark.parametrize("make", [Popular, lambda: PureSVD(dim=32)], ids=["scores", "vectors"])
 def test_sampled_metrics_cost_less_than_those_over_all_items(make: Callable[[], Model]) -> None:
-    n_users, n_items = 600, 20_000
+    n_users, n_items = 600, 60_000
     rng = np.random.default_rng(0)
     items, users = IdMap.of([f"i{r}" for r in range(n_items)]), IdMap.of([f"u{r}" for r in range(n_users)])
     log = Interactions.from_events(users, items, np.repeat(np.arange(n_users), 20), rng.integers(n_items, size=12_000))

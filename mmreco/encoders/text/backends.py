@@ -37,12 +37,19 @@ def narrowed(model: Any, backend: str) -> None:
                     setattr(module, name, _Int8Linear(child))
 
 
+def _sums_overflow() -> bool:
+    """Whether this processor adds products of eight bits in sixteen, as those of x86 without VNNI do."""
+    has_vnni = getattr(torch.cpu, "_is_vnni_supported", None)  # torch has no public name for it
+    return torch.backends.cpu.get_cpu_capability() == "AVX2" and (has_vnni is None or not has_vnni())
+
+
 class _Int8Linear(nn.Module):
-    """A linear layer whose weights are int8, packed for the processor."""
+    """A linear layer with int8 weights, packed for the processor; what it reads has seven bits where sums overflow."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         weight = layer.weight.detach().float()  # (out, in)
+        self._reduced = _sums_overflow()
         scales = (weight.abs().amax(dim=1) / 127).clamp(min=1e-12).double()  # (out,)
         try:
             with warnings.catch_warnings():  # torch announces that its quantised tensors will move
@@ -60,5 +67,5 @@ class _Int8Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(..., in)` -> `(..., out)`."""
-        out: Tensor = torch.ops.quantized.linear_dynamic(x, self._packed, False)
+        out: Tensor = torch.ops.quantized.linear_dynamic(x, self._packed, self._reduced)
         return out
