@@ -40,7 +40,7 @@ def narrowed(model: Any, backend: str) -> None:
 def _sums_overflow() -> bool:
     """Whether this processor adds products of eight bits in sixteen, as those of x86 without VNNI do."""
     has_vnni = getattr(torch.cpu, "_is_vnni_supported", None)  # torch has no public name for it
-    return torch.backends.cpu.get_cpu_capability() == "AVX2" and (has_vnni is None or not has_vnni())
+    return "AVX" in torch.backends.cpu.get_cpu_capability() and (has_vnni is None or not has_vnni())
 
 
 class _Int8Linear(nn.Module):

@@ -20,7 +20,7 @@ from mmreco.index.vector import VectorIndex
 from mmreco.metrics.relevance import relevance
 from mmreco.splitting import Holdout
 
-__all__ = ["Evidence", "Pool", "likeliest", "ndcg_of", "pooled", "weighed"]
+__all__ = ["Evidence", "Pool", "likeliest", "ndcg_of", "pooled", "scores_of", "weighed"]
 
 _K = 10
 _POOL = 150  # items that each kind of evidence brings to a user's pool
@@ -87,9 +87,9 @@ def weighed(pool: Pool, signed: Sequence[bool], base: int) -> F64:
         likely = likeliest(np.ascontiguousarray(unit.transpose(1, 2, 0)), pool.right[asked], there[asked])
         likely = np.where(signed, likely, np.maximum(likely, 0))
         starts.append(likely / max(abs(likely[base]), _LEAST))
-    begun = [ndcg_of(_scores(pool, start * spread[base] / spread), pool) for start in starts]
+    begun = [ndcg_of(scores_of(pool, start * spread[base] / spread), pool) for start in starts]
     weights = starts[1] if len(starts) > 1 and begun[1] > begun[0] * (1 + _GAIN) else alone
-    scores = _scores(pool, weights * spread[base] / spread)
+    scores = scores_of(pool, weights * spread[base] / spread)
     best = max(ndcg_of(scores, pool), 0.0)
     for _ in range(_ROUNDS):
         before = best
@@ -136,7 +136,8 @@ def likeliest(features: F32, right: Bool, there: Bool) -> F64:
     return found
 
 
-def _scores(pool: Pool, weights: F64) -> F32:
+def scores_of(pool: Pool, weights: F64) -> F32:
+    """The scores of a pool, shape `(n, p)`, under a weight for each kind, `(kinds,)`; -inf in the padding."""
     scores: F32 = np.einsum("f,fnp->np", weights.astype(np.float32), pool.features)
     scores[pool.rows < 0] = -np.inf
     return scores

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmreco.arrays import I64, Bool
 from mmreco.data.interactions import Interactions
-from mmreco.models.sharedspace.blend import Evidence, ndcg_of, pooled, weighed
+from mmreco.models.sharedspace.blend import Evidence, ndcg_of, pooled, scores_of, weighed
 from mmreco.splitting import Holdout
 from mmreco.splitting.held_events import asked_when_wanted
 
@@ -56,10 +56,7 @@ class VisitWeights:
         pool = pooled([kinds[kind] for kind in speaking], asked)
         before = np.array(outside, dtype=np.float64)[speaking]
         inside = weighed(pool, [False] * len(speaking), 0)
-        scores = [np.einsum("f,fnp->np", of.astype(np.float32), pool.features) for of in (before, inside)]
-        there = pool.rows >= 0
-        for of in scores:
-            of[~there] = -np.inf
+        scores, there = [scores_of(pool, of) for of in (before, inside)], pool.rows >= 0
         if ndcg_of(scores[1], pool) <= ndcg_of(scores[0], pool) * (1 + _GAIN):
             return None
         same = float(scores[0][there].std() / max(float(scores[1][there].std()), 1e-9))  # one unit for both
