@@ -28,6 +28,7 @@ def sampled_softmax(
     drawn: Tensor,
     log_expected: Tensor,
     weights: Tensor | None = None,
+    asked: Tensor | None = None,
 ) -> Tensor:
     """The weighted mean cross-entropy of each positive against itself and the shared negatives, a scalar.
 
@@ -38,10 +39,10 @@ def sampled_softmax(
 
     Parameters
     ----------
-    users : shape `(t, dim)`
+    users : shape `(s, dim)`
         User vectors, already multiplied by the inverse temperature.
     positives : shape `(t, dim)`
-        The item each user took.
+        The items they took.
     negatives : shape `(m, dim)`
         Items drawn for the whole batch.
     targets : shape `(t,)`, int64
@@ -52,6 +53,9 @@ def sampled_softmax(
         Logarithm of how often each negative is expected in the draw (m times its probability).
     weights : shape `(t,)`, optional
         How much each row counts, below 0 against its item; all alike when omitted.
+    asked : shape `(t,)`, int64, rising, optional
+        The row of `users` that took each positive; user by user, one each, when omitted. Several positives of a user
+        take hardly longer than one.
 
     Notes
     -----
@@ -61,7 +65,8 @@ def sampled_softmax(
     given = (vectors.to(exact) for vectors in (users, positives, negatives))
     with torch.autocast(users.device.type, enabled=False):
         counted = users.new_ones(len(targets), dtype=exact) if weights is None else weights.to(exact)
-        loss: Tensor = _SampledSoftmax.apply(*given, targets, drawn, log_expected.to(exact), counted)
+        whose = torch.arange(len(targets), device=targets.device) if asked is None else asked
+        loss: Tensor = _SampledSoftmax.apply(*given, targets, drawn, log_expected.to(exact), counted, whose)
     return loss
 
 
@@ -76,33 +81,43 @@ class _SampledSoftmax(torch.autograd.Function):
         drawn: Tensor,
         expected: Tensor,
         counted: Tensor,
+        asked: Tensor,
     ) -> Tensor:
-        t, m = len(users), len(negatives)
+        s, m = len(users), len(negatives)
         step = max(1, _CELLS.get(users.device.type, 1 << 18) // max(1, m))
-        right = (users * positives).sum(dim=1)  # (t,)
+        least = torch.finfo(users.dtype).eps
+        right = (users[asked] * positives).sum(dim=1)  # (t,)
         by_user, by_right = torch.empty_like(users), torch.empty_like(right)
         by_negative = torch.zeros_like(negatives)
         total = users.new_zeros(())
         rows, columns = _met(targets, drawn)  # (p,) each, rows rising
-        ends = torch.searchsorted(rows, torch.arange(0, t + step, step, device=rows.device)).tolist()
-        for number, start in enumerate(range(0, t, step)):
-            part, pairs = slice(start, start + step), slice(ends[number], ends[number + 1])
+        cuts = torch.searchsorted(asked, torch.arange(0, s + step, step, device=asked.device))
+        ends, met = cuts.tolist(), torch.searchsorted(rows, cuts).tolist()
+        for number, start in enumerate(range(0, s, step)):
+            part = slice(start, start + step)
+            taken, pairs = slice(ends[number], ends[number + 1]), slice(met[number], met[number + 1])
+            whose, own_rows = asked[taken] - start, rows[pairs] - ends[number]  # (r,), (q,)
+            cells = whose[own_rows], columns[pairs]
             scores = torch.addmm(-expected, users[part], negatives.T)  # (b, m)
-            scores[rows[pairs] - start, columns[pairs]] = float("-inf")
-            most = torch.maximum(scores.amax(dim=1), right[part])  # (b,)
+            most = scores.amax(dim=1).scatter_reduce(0, whose, right[taken], "amax")  # (b,)
             weights = scores.sub_(most[:, None]).exp_()  # (b, m)
-            own = (right[part] - most).exp()  # (b,)
-            others = weights.sum(dim=1)
+            own = (right[taken] - most[whose]).exp()  # (r,)
+            mine = weights[cells]  # (q,): the positives among the negatives, which are left out
+            sums = weights.sum(dim=1)[whose]  # (r,)
+            others = sums.index_add(0, own_rows, mine, alpha=-1)
+            others = torch.maximum(others, least * sums).clamp(min=_LEAST)  # the only item there is cannot be unlikely
             mass = others + own
-            liked, heavy = counted[part] > 0, counted[part].abs()
-            others = others.clamp(min=_LEAST)  # the only item there is cannot be unlikely
-            total += (heavy * torch.where(liked, mass.log() - (right[part] - most), (mass / others).log())).sum()
-            weights.mul_((heavy * torch.where(liked, 1 / mass, -own / (mass * others)))[:, None])
-            by_right[part] = heavy * torch.where(liked, own / mass - 1, own / mass)
+            liked, heavy = counted[taken] > 0, counted[taken].abs()
+            missed = torch.where(liked, mass.log() - (right[taken] - most[whose]), (mass / others).log())
+            total += (heavy * missed).sum()
+            pull = heavy * torch.where(liked, 1 / mass, -own / (mass * others))  # (r,)
+            by_right[taken] = heavy * torch.where(liked, own / mass - 1, own / mass)
+            weights.mul_(weights.new_zeros(len(weights)).index_add(0, whose, pull)[:, None])
+            weights.index_put_(cells, -pull[own_rows] * mine, accumulate=True)
             torch.mm(weights, negatives, out=by_user[part])
             by_negative.addmm_(weights.T, users[part])
-        by_user.addcmul_(by_right[:, None], positives)
-        ctx.save_for_backward(by_user, by_right[:, None] * users, by_negative)
+        by_user.index_add_(0, asked, by_right[:, None] * positives)
+        ctx.save_for_backward(by_user, by_right[:, None] * users[asked], by_negative)
         ctx.count = counted.abs().sum().clamp(min=_LEAST)
         mean: Tensor = total / ctx.count
         return mean
@@ -111,7 +126,7 @@ class _SampledSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         share = gradients[0] / ctx.count
         users, positives, negatives = (share * each for each in ctx.saved_tensors)
-        return users, positives, negatives, None, None, None, None
+        return users, positives, negatives, None, None, None, None, None
 
 
 def _met(targets: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:

@@ -105,6 +105,35 @@ def test_what_weighs_less_than_nothing_is_pushed_away(drawn, monkeypatch):
         torch.testing.assert_close(ours, theirs)
 
 
+def test_several_positives_of_a_user_are_each_asked_for_alone(drawn, monkeypatch):
+    monkeypatch.setattr("mmreco.nn.losses._CELLS", {"cpu": 40})
+    users, items, targets = (torch.tensor(values) for values in drawn)
+    rows, asked = torch.tensor([*range(20), int(targets[3])]), torch.tensor([0, 0, 1, 3, 3])  # nobody asks user 2
+    weights = torch.tensor([1.0, -2.0, 0.5, 0.0, 2.0], dtype=torch.float64)
+    given = [users[:4].clone().requires_grad_(), items[targets].requires_grad_(), items[rows].requires_grad_()]
+    alike = {
+        "targets": targets,
+        "drawn": rows,
+        "log_expected": torch.linspace(-1, 1, len(rows), dtype=torch.float64),
+        "weights": weights,
+    }
+    found = sampled_softmax(*given, **alike, asked=asked)
+    expected = sampled_softmax(given[0][asked], *given[1:], **alike)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(torch.autograd.grad(found, given), torch.autograd.grad(expected, given), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_the_only_item_there_is_cannot_be_pushed_away():
+    one = torch.ones((1, 4), requires_grad=True)
+    rows = torch.zeros(1, dtype=torch.long)
+    found = sampled_softmax(
+        one, one, one, targets=rows, drawn=rows, log_expected=torch.zeros(1), weights=-torch.ones(1)
+    )
+    assert torch.isfinite(found)
+    assert torch.isfinite(torch.autograd.grad(found, one)[0]).all()
+
+
 def test_where_nothing_weighs_anything_there_is_no_loss(drawn):
     users, items, targets = (torch.tensor(values) for values in drawn)
     rows = torch.arange(20)

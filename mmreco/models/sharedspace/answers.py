@@ -35,12 +35,13 @@ class Weights:
     Parameters
     ----------
     following, later : of the two user vectors of the towers
-    pairs : of what pairs of items say
+    pairs : of what pairs of items say, the older an event the less of it
     trends : of each column of `trends`
     repeats : of what the user had before; None where nobody has anything again
     horizon : milliseconds, or None
     seasons : of what is wanted at which time of the year
     visit : what counts in their place where a visit goes on; None where the same does
+    unfaded : of what pairs of items say of all events alike, where `pairs` lets old ones fade
     """
 
     following: float = 1.0
@@ -51,13 +52,20 @@ class Weights:
     horizon: int | None = None
     seasons: float = 0.0
     visit: VisitWeights | None = None
+    unfaded: float = 0.0
 
     @property
     def plain(self) -> bool:
         """Whether the towers alone answer."""
         if self.visit is not None:
             return False
-        return not self.pairs and not any(self.trends) and not self.seasons and 0 in (self.following, self.later)
+        beside = (self.pairs, self.unfaded, *self.trends, self.seasons)
+        return not any(beside) and 0 in (self.following, self.later)
+
+    @property
+    def fading(self) -> float | None:
+        """Milliseconds in which an event comes to say half as much by `pairs`; None where none fades."""
+        return None if self.horizon is None else _FADING * self.horizon
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> "Weights":
@@ -83,30 +91,28 @@ class Weights:
         seed : 0 or more
             Of the items that targets are compared with.
         """
+        alone = cls(1.0, horizon=horizon)
         pairs = ItemToItem.fit(log, seed=seed)
-        told = pairs.read(asked.histories, None if horizon is None else _FADING * horizon)
         known = log.counts() > 0
         columns = trends(log, horizon)
         columns[~known] = columns[known].min(axis=0)
         everybody = np.ones((len(asked), 1), dtype=np.float32)
-        kinds = [Evidence(of, places) for of in users] + [Evidence(told, pairs.said)]
-        kinds += [Evidence(everybody, column[:, None], signed=True) for column in columns.T]
+        kinds = {name: Evidence(of, places) for name, of in zip(("following", "later"), users, strict=False)}
+        base = len(kinds) - 1
+        kinds["pairs"] = Evidence(pairs.read(asked.histories, alone.fading), pairs.said)
+        if horizon is not None:
+            kinds["unfaded"] = Evidence(pairs.read(asked.histories, None), pairs.said)
+        for number, column in enumerate(columns.T):
+            kinds[f"trend {number}"] = Evidence(everybody, column[:, None], signed=True)
         seasonal, at = seasons(log, horizon), asked_at(asked.histories, asked.at)
         if seasonal is not None and at is not None:
-            kinds.append(Evidence(time_of_year(at), seasonal))
-        base = len(users) - 1
-        found = weighed(pooled(kinds, asked), [kind.signed for kind in kinds], base)
-        repeats = Repeats.fit(pooled(kinds, asked, seen=True), found, owned(asked.histories, had_again(log)))
-        both = [float(w) for w in found[: len(users)]]
-        return cls(
-            both[0],
-            both[1] if len(both) > 1 else 0.0,
-            float(found[len(users)]),
-            tuple(float(w) for w in found[len(users) + 1 :][: columns.shape[1]]),
-            repeats,
-            horizon,
-            float(found[-1]) if len(found) > len(users) + 1 + columns.shape[1] else 0.0,
-        )
+            kinds["seasons"] = Evidence(time_of_year(at), seasonal)
+        of, signed = list(kinds.values()), [kind.signed for kind in kinds.values()]
+        found = weighed(pooled(of, asked), signed, base)
+        repeats = Repeats.fit(pooled(of, asked, seen=True), found, owned(asked.histories, had_again(log)))
+        weights = dict(zip(kinds, found.tolist(), strict=True))
+        own = tuple(weights.pop(f"trend {number}") for number in range(columns.shape[1]))
+        return cls(**{"later": 0.0, **weights}, trends=own, repeats=repeats, horizon=horizon)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,16 +190,16 @@ class Answers:
         `at`, shape `(n,)`, is when each is asked about; just after the newest event of each history when omitted.
         """
         weights, moments = self.weights, asked_at(histories, at)
-        told = self.pairs.read(histories, None if weights.horizon is None else _FADING * weights.horizon)
+        told, unfaded = self._told(histories)
         turn = np.zeros((len(histories), self.seasonal.shape[1]), dtype=np.float32)
         if turn.size and moments is not None:
             turn = time_of_year(moments)
-        usual = (weights.following, weights.later, weights.pairs, 1.0, weights.seasons)
-        each = np.tile(np.array(usual, dtype=np.float32), (len(histories), 1))  # (n, 5)
+        each = np.tile(np.array(self._usual, dtype=np.float32), (len(histories), 1))  # (n, 6)
         if weights.visit is not None:
             each[in_visit(histories, moments)] = astuple(weights.visit)
-        follows, comes, pairs, trend, season = np.hsplit(each, each.shape[1])  # (n, 1) each
-        return np.concatenate([follows * following + comes * later, pairs * told, trend, season * turn], axis=1)
+        follows, comes, pairs, alike, trend, season = np.hsplit(each, each.shape[1])  # (n, 1) each
+        said = pairs * told + alike * unfaded
+        return np.concatenate([follows * following + comes * later, said, trend, season * turn], axis=1)
 
     def with_visits(self, log: Interactions, asked: Holdout, following: F32, later: F32, places: F32) -> Weights:
         """The weights with those that answer best what was `asked` in visits.
@@ -205,12 +211,25 @@ class Answers:
         following, later : where the towers see the users asked, `(n, dim)` each
         places : shape `(n_items, dim)`
         """
-        weights, moments, known = self.weights, asked_at(asked.histories, asked.at), log.counts() > 0
-        told = self.pairs.read(asked.histories, None if weights.horizon is None else _FADING * weights.horizon)
+        moments, known = asked_at(asked.histories, asked.at), log.counts() > 0
         trend = np.where(known, self.trend, self.trend[known].min())
-        kinds = [Evidence(following, places), Evidence(later, places), Evidence(told, self.pairs.said)]
+        kinds = [Evidence(following, places), Evidence(later, places)]
+        kinds += [Evidence(told, self.pairs.said) for told in self._told(asked.histories, always=True)]
         kinds.append(Evidence(np.ones((len(asked), 1), dtype=np.float32), trend[:, None]))
         if self.seasonal.size and moments is not None:
             kinds.append(Evidence(time_of_year(moments), self.seasonal))
-        outside = (weights.following, weights.later, weights.pairs, 1.0, weights.seasons)
-        return replace(weights, visit=VisitWeights.found(kinds, outside[: len(kinds)], asked))
+        return replace(self.weights, visit=VisitWeights.found(kinds, self._usual[: len(kinds)], asked))
+
+    @property
+    def _usual(self) -> tuple[float, ...]:
+        """The weights outside a visit, in the order of `VisitWeights`."""
+        of = self.weights
+        return of.following, of.later, of.pairs, of.unfaded, 1.0, of.seasons
+
+    def _told(self, histories: Interactions, *, always: bool = False) -> tuple[F32, F32]:
+        """What histories say by pairs, `(n, rank)` each: with old events fading, and with none where that counts."""
+        weights = self.weights
+        told = self.pairs.read(histories, weights.fading)
+        if always or weights.unfaded or (weights.visit is not None and weights.visit.unfaded):
+            return told, self.pairs.read(histories, None)
+        return told, told

@@ -32,6 +32,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mmreco import metrics
 from mmreco.arrays import F32, I64, Bool, frozen
 from mmreco.data.attributes import Attributes
 from mmreco.data.catalogue import Catalogue
@@ -106,12 +107,13 @@ class SharedSpace(Trained[Towers], VectorModel):
         weights of all evidence, and the number of passes, are found by training without that tenth and asking for it;
         the space itself is trained on everything after that. "auto" is "horizon" where the log has dates, but "next"
         where the validation handed in asks everybody for one basket alone. What is asked within half an hour of the
-        newest event, or without saying when, is answered by weights found for what comes right after, where these help.
+        newest event, or without saying when, is answered by weights found for what comes right after, where these help;
+        where enough is asked so, it counts as much for the number of passes.
     training : how it is trained, see `Training`
 
     Attributes
     ----------
-    scores_ : NDCG@10 at each look at validation
+    scores_ : NDCG@10 at each look at validation; its geometric mean over both questions where visits are asked, too
     epochs_ : the pass in or after which the weights were as they are kept
     continued_ : whether training began from the weights of another fit; true of an artefact that does not say
     weights_ : how much each kind of evidence counts, see `Weights`
@@ -148,6 +150,7 @@ class SharedSpace(Trained[Towers], VectorModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._visits: Holdout | None = None  # what a rehearsal asks in visits
         for name in ("dim", "depth", "max_length"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "from 0 to below 1")
@@ -251,11 +254,9 @@ class SharedSpace(Trained[Towers], VectorModel):
         )
         trial._horizon = self._horizon
         trial.items_ = dataset.items
-        weights = trial._trained(dataset.with_interactions(earlier), asked, progress)
         assert asked.at is not None
-        visiting = asked_in_visits(dataset.interactions, int(asked.at.min()))
-        if visiting is not None:
-            weights = trial._visited(earlier, weights, visiting)
+        trial._visits = asked_in_visits(dataset.interactions, int(asked.at.min()), ASKED, self.training.seed)
+        weights = trial._visited(earlier, trial._trained(dataset.with_interactions(earlier), asked, progress))
         self.training = replace(
             whole,
             epochs=max(1, trial.epochs_),
@@ -270,10 +271,20 @@ class SharedSpace(Trained[Towers], VectorModel):
         self.scores_, self.epochs_ = trial.scores_, trial.epochs_
         return weights
 
-    def _visited(self, log: Interactions, weights: Weights, asked: Holdout) -> Weights:
-        """The weights with those of questions in visits, as `asked` finds them (see `visits.py`)."""
-        rng = np.random.default_rng(self.training.seed)
-        asked = asked.take(some(np.arange(len(asked)), ASKED, rng))
+    def _ndcg(self, holdout: Holdout) -> float:
+        """NDCG@10 of what is held out; where visits are asked about too, its geometric mean with theirs."""
+        later, visits = super()._ndcg(holdout), self._visits
+        if visits is None:
+            return later
+        following, _ = self.behaviour().directions(visits.histories, at=visits.at)
+        ranking = self.index.search(following, _LIST, exclude=visits.histories)
+        return float(np.sqrt(later * np.nanmean(metrics.ndcg(ranking, visits.targets))))
+
+    def _visited(self, log: Interactions, weights: Weights) -> Weights:
+        """The weights with those of questions in visits, where these are asked about (see `visits.py`)."""
+        asked = self._visits
+        if asked is None:
+            return weights
         both = self.behaviour().directions(asked.histories, at=asked.at)
         return Answers.of(log, weights, self.training.seed).with_visits(log, asked, *both, self.places_.vectors)
 

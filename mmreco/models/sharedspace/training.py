@@ -93,13 +93,14 @@ def batch_loss(
             users.append(towers.directions(towers.users.later(states)))
     losses = [
         sampled_softmax(
-            of[torch.from_numpy(one.steps).to(device)],
+            of,
             places[mine],
             places[wrong],
             targets=target,
             drawn=drawn,
             log_expected=log_expected,
             weights=torch.from_numpy(one.weights).to(device),
+            asked=torch.from_numpy(one.steps).to(device),
         )
         for of, one, mine, target in zip(users, taught, right, wanted, strict=True)
         if len(target)

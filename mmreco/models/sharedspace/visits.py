@@ -2,7 +2,9 @@
 
 A question is in a visit where it is asked within half an hour of the user's newest event, the usual bound of a session.
 Its weights are found by the last such question of each user within the latest horizon, told all that came before it.
-Where they do not answer these better than the weights of the horizon, or too few were asked, there are none.
+Where they do not answer these better than the weights of the horizon, or too few were asked, there are none. The number
+of passes is found by both questions, too: what is wanted over the horizon is learnt in few, what comes right after in
+many, and more than it needs hardly hurts the former.
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ import numpy as np
 from mmreco.arrays import I64, Bool
 from mmreco.data.interactions import Interactions
 from mmreco.models.sharedspace.blend import Evidence, ndcg_of, pooled, scores_of, weighed
+from mmreco.models.sharedspace.cold_start import some
 from mmreco.splitting import Holdout
 from mmreco.splitting.held_events import asked_when_wanted
 
@@ -30,7 +33,7 @@ class VisitWeights:
     Parameters
     ----------
     following, later : of the two user vectors of the towers
-    pairs : of what pairs of items say
+    pairs, unfaded : of what pairs of items say, with old events fading and with none
     trend : of what is added to the score of each item outside a visit
     seasons : of what is wanted at which time of the year
     """
@@ -38,6 +41,7 @@ class VisitWeights:
     following: float
     later: float
     pairs: float
+    unfaded: float = 0.0
     trend: float = 0.0
     seasons: float = 0.0
 
@@ -76,8 +80,8 @@ def in_visit(histories: Interactions, at: I64 | None) -> Bool:
     return near
 
 
-def asked_in_visits(log: Interactions, moment: int) -> Holdout | None:
-    """The last question in a visit of each user from `moment`, milliseconds, on; None where too few were asked."""
+def asked_in_visits(log: Interactions, moment: int, most: int, seed: int) -> Holdout | None:
+    """The last question in a visit from `moment`, milliseconds, on, of up to `most` users; None with too few."""
     times = log.times
     if times is None:
         return None
@@ -92,6 +96,7 @@ def asked_in_visits(log: Interactions, moment: int) -> Holdout | None:
     rows = np.flatnonzero(asked >= 0)
     if len(rows) < _ENOUGH:
         return None
+    rows = some(rows, most, np.random.default_rng(seed))
     due = asked[users]
     histories, targets = log.keep(moments < due), log.keep((moments == due) & (log.weights > 0))
     return asked_when_wanted(histories.take(rows), targets.take(rows))

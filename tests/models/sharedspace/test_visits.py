@@ -3,8 +3,10 @@
 from dataclasses import asdict
 
 import numpy as np
+import pytest
 
-from mmreco import IdMap, Interactions
+from mmreco import IdMap, Interactions, SharedSpace, Training, leave_last_out, metrics
+from mmreco.datasets.synthetic import synthetic_shop
 from mmreco.models.sharedspace.answers import Answers, Weights
 from mmreco.models.sharedspace.blend import Evidence
 from mmreco.models.sharedspace.item_to_item import ItemToItem
@@ -38,7 +40,7 @@ def test_nobody_without_an_event_is_in_a_visit() -> None:
 
 def test_the_last_basket_of_a_visit_is_asked_and_all_before_it_is_known() -> None:
     events = log(60, (0, 5_000, 5_010, 9_000))
-    asked = asked_in_visits(events, 4_000 * MINUTE)
+    asked = asked_in_visits(events, 4_000 * MINUTE, 1_000, 0)
     assert asked is not None
     assert asked.at is not None
     assert (asked.targets.items_flat == 2).all()
@@ -48,12 +50,12 @@ def test_the_last_basket_of_a_visit_is_asked_and_all_before_it_is_known() -> Non
 
 
 def test_nobody_is_asked_before_the_moment_nor_where_too_few_are() -> None:
-    assert asked_in_visits(log(60, (0, 5, 9_000)), 100 * MINUTE) is None
-    assert asked_in_visits(log(49, (0, 5_000, 5_010)), 100 * MINUTE) is None
+    assert asked_in_visits(log(60, (0, 5, 9_000)), 100 * MINUTE, 1_000, 0) is None
+    assert asked_in_visits(log(49, (0, 5_000, 5_010)), 100 * MINUTE, 1_000, 0) is None
 
 
 def test_items_of_one_moment_are_asked_together() -> None:
-    asked = asked_in_visits(log(60, (0, 5_000, 5_010, 5_010)), 4_000 * MINUTE)
+    asked = asked_in_visits(log(60, (0, 5_000, 5_010, 5_010)), 4_000 * MINUTE, 1_000, 0)
     assert asked is not None
     assert (asked.targets.lengths == 2).all()
 
@@ -91,13 +93,32 @@ def test_a_question_in_a_visit_is_answered_by_its_weights_and_all_others_by_the_
     pairs = ItemToItem(*rng.random((2, 20, 5)).astype(np.float32))
     trend, seasonal = rng.random(20).astype(np.float32), np.zeros((20, 0), dtype=np.float32)
     answers = Answers(
-        Weights(0.2, 1.0, pairs=0.5, horizon=1, visit=VisitWeights(2.0, 0.1, 0.3, 0.7)), pairs, trend, 0.0, seasonal
+        Weights(0.2, 1.0, pairs=0.5, horizon=1, unfaded=0.4, visit=VisitWeights(2.0, 0.1, 0.3, 0.0, 0.7)),
+        pairs,
+        trend,
+        0.0,
+        seasonal,
     )
     told = pairs.read(histories, 2)
     vectors = answers.users(following, later, histories, np.array([0, 30, 31]) * MINUTE)
     inside = np.concatenate([2 * following + 0.1 * later, 0.3 * told, np.full((3, 1), 0.7)], axis=1)
-    usual = np.concatenate([0.2 * following + later, 0.5 * told, np.ones((3, 1))], axis=1)
+    both = 0.5 * told + 0.4 * pairs.read(histories, None)
+    usual = np.concatenate([0.2 * following + later, both, np.ones((3, 1))], axis=1)
     np.testing.assert_allclose(vectors[:2], inside[:2], rtol=1e-5)
     np.testing.assert_allclose(vectors[2], usual[2], rtol=1e-5)
     np.testing.assert_allclose(answers.users(following, later, histories), inside, rtol=1e-5)  # just after the newest
     np.testing.assert_allclose(answers.outside_visits().users(following, later, histories), usual, rtol=1e-5)
+
+
+def test_a_rehearsal_is_judged_by_visits_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = leave_last_out(synthetic_shop(64, 120, seed=0).dataset)
+    space = SharedSpace(dim=8, training=Training(epochs=1)).fit(split.train)
+    monkeypatch.setattr(SharedSpace, "_settle", lambda _: None)
+    space._answer_by(split.train.interactions, space._towers_alone())
+    alone = space._ndcg(split.test)
+    following, _ = space.behaviour().directions(split.test.histories, at=split.test.at)
+    space._visits = split.test
+    lists = space.index.search(following, 10, exclude=split.test.histories)
+    visits = float(np.nanmean(metrics.ndcg(lists, split.test.targets)))
+    assert 0 < visits != alone > 0
+    assert space._ndcg(split.test) == pytest.approx((alone * visits) ** 0.5)
