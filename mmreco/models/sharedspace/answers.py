@@ -25,7 +25,7 @@ __all__ = ["ASKED", "Answers", "Weights"]
 ASKED = 1_000
 """Users that weights are found by."""
 
-_FADING = 2  # horizons in which an event of a history comes to say half as much of other items
+_FADING = 2  # horizons in which an event comes to say half as much
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,6 @@ class Weights:
         beside = (self.pairs, self.unfaded, *self.trends, self.seasons)
         return not any(beside) and 0 in (self.following, self.later)
 
-    @property
-    def fading(self) -> float | None:
-        """Milliseconds in which an event comes to say half as much by `pairs`; None where none fades."""
-        return None if self.horizon is None else _FADING * self.horizon
-
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> "Weights":
         """The weights that `asdict` made plain."""
@@ -91,7 +86,6 @@ class Weights:
         seed : 0 or more
             Of the items that targets are compared with.
         """
-        alone = cls(1.0, horizon=horizon)
         pairs = ItemToItem.fit(log, seed=seed)
         known = log.counts() > 0
         columns = trends(log, horizon)
@@ -99,7 +93,7 @@ class Weights:
         everybody = np.ones((len(asked), 1), dtype=np.float32)
         kinds = {name: Evidence(of, places) for name, of in zip(("following", "later"), users, strict=False)}
         base = len(kinds) - 1
-        kinds["pairs"] = Evidence(pairs.read(asked.histories, alone.fading), pairs.said)
+        kinds["pairs"] = Evidence(pairs.read(asked.histories, _fading(horizon)), pairs.said)
         if horizon is not None:
             kinds["unfaded"] = Evidence(pairs.read(asked.histories, None), pairs.said)
         for number, column in enumerate(columns.T):
@@ -229,7 +223,12 @@ class Answers:
     def _told(self, histories: Interactions, *, always: bool = False) -> tuple[F32, F32]:
         """What histories say by pairs, `(n, rank)` each: with old events fading, and with none where that counts."""
         weights = self.weights
-        told = self.pairs.read(histories, weights.fading)
+        told = self.pairs.read(histories, _fading(weights.horizon))
         if always or weights.unfaded or (weights.visit is not None and weights.visit.unfaded):
             return told, self.pairs.read(histories, None)
         return told, told
+
+
+def _fading(horizon: int | None) -> float | None:
+    """Milliseconds in which an event of a history comes to say half as much of other items; None where none fades."""
+    return None if horizon is None else _FADING * horizon

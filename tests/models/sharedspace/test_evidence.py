@@ -11,6 +11,7 @@ from mmreco.data.request import Request
 from mmreco.metrics import ndcg
 from mmreco.models import Training
 from mmreco.models.sharedspace import SharedSpace, repeats
+from mmreco.models.sharedspace.answers import Weights
 from mmreco.models.sharedspace.blend import Evidence, pooled, weighed
 from mmreco.models.sharedspace.item_to_item import ItemToItem
 from mmreco.models.sharedspace.repeats import Repeats, had_again, merged, owned
@@ -55,6 +56,30 @@ def test_pairs_of_items_speak_for_what_is_had_together() -> None:
     assert scores[0, 1:10].mean() > 100 * np.abs(scores[0, 10:]).max()
     assert scores[1, 30:].mean() > 100 * np.abs(scores[1, :30]).max()
     assert not scores[2].any()
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_old_events_speak_as_loud_as_new_ones_where_tastes_last_and_fade_where_they_change(lasting: bool) -> None:
+    rng = np.random.default_rng(0)
+    n, world = 200, np.arange(200) % 4
+    people = IdMap.of([f"u{u}" for u in range(n)])
+    own, others = (
+        10 * world[:, None] + rng.permuted(np.tile(np.arange(10), (n, 1)), axis=1),
+        rng.integers(40, size=(n, 5)),
+    )
+    days = np.repeat([0, 300], 5) * DAY
+    told = np.concatenate([own[:, :5], others] if lasting else [others, own[:, :5]], axis=1)
+    users = np.repeat(np.arange(n), 10)
+    histories = Interactions.from_events(people, ITEMS, users, told.ravel(), times=np.tile(days, n))
+    targets = Interactions.from_events(people, ITEMS, np.arange(n), own[:, 5], times=np.full(n, 301 * DAY))
+    log = Interactions.from_events(people, ITEMS, users, own.ravel(), times=np.tile(days, n))
+    nothing = rng.normal(size=(n, 4)).astype(np.float32)
+    places = rng.normal(size=(40, 4)).astype(np.float32)
+    found = Weights.found(
+        log, Holdout(histories, targets), users=[nothing, nothing], places=places, horizon=DAY, seed=0
+    )
+    assert (found.unfaded > found.pairs) == lasting
+    assert max(found.unfaded, found.pairs) > 1
 
 
 def test_trends_rise_with_what_is_new() -> None:
