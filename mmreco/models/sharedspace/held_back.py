@@ -35,8 +35,9 @@ def held_back(best: Ranking, known: Ranking, new: Bool) -> Ranking:
     new : shape `(n_items,)`
         Which items have no events.
     """
-    bar = known.scores[:, min(_PLACE, known.scores.shape[1]) - 1, None]  # (n, 1); -inf where fewer are known
-    lead = np.maximum(np.where(np.isfinite(bar), best.scores - bar, 0), 0)
+    bar = known.scores[:, min(_PLACE, known.scores.shape[1]) - 1, None]  # (n, 1)
+    bar = np.where(np.isfinite(bar), bar, np.inf)  # where fewer are known, none of them is pushed out
+    lead = np.maximum(best.scores - bar, 0)
     fresh = (best.rows >= 0) & new[best.rows]
     held = np.where(fresh, best.scores - np.float32(1 - _KEPT) * lead, -np.inf).astype(np.float32)
     rows = np.concatenate([known.rows, np.where(fresh, best.rows, -1)], axis=1)
@@ -47,6 +48,6 @@ def held_back(best: Ranking, known: Ranking, new: Bool) -> Ranking:
 
 def bars(lists: F32) -> F32:
     """The scores with which a new item, held back, has each place of these lists of known ones, `(n, k)`, `k` to 10."""
-    last = lists[:, -1:]
-    needed: F32 = last + (lists - last) / np.float32(_KEPT)
+    last = np.where(np.isfinite(lists[:, -1:]), lists[:, -1:], np.inf)  # a list that is not full holds nothing back
+    needed: F32 = lists + np.float32(1 / _KEPT - 1) * np.maximum(lists - last, 0)
     return needed

@@ -619,7 +619,7 @@ class SharedSpace(Trained[Towers], VectorModel):
             places |= {"facts.mean": told.mean, "facts.pulls": told.pulls}
         if self.answers_ is not None:
             places |= self.answers_.state()
-        alone = {} if self.neighbours_ is None else {"alone": self.neighbours_.alone}
+        alone: State = {} if self.neighbours_ is None else {"alone": self.neighbours_.alone}
         if self.new_ is not None:
             alone["new"] = self.new_
         return {**super()._state(), **places, **alone, "about": np.frombuffer(about, dtype=np.uint8)}
