@@ -68,7 +68,7 @@ def cold(given: Given, seed: int) -> dict[str, Any]:
     last = leave_last_out(split.train)
     model = space(given, seed).fit(last.train)
     among = evaluate(model, split, 20)["recall@20"]
-    everywhere = evaluate(model, test, 20)["recall@20"]
+    everywhere = evaluate(model, test, [10, 20])
     alone = evaluate(model, last, 10, candidates=~new)["ndcg@10"]
     beside = evaluate(model, last, 10)["ndcg@10"]
     content = {name: round(float(of.mean()), 4) for name, of in nearest(given, test, new).items()}
@@ -80,7 +80,8 @@ def cold(given: Given, seed: int) -> dict[str, Any]:
         "times_chance": round(among / chance, 2),
         "content_neighbours": content,
         "times_best_content_neighbours": round(among / max(content.values()), 2),
-        "recall@20 of new items among all": round(everywhere, 4),
+        "recall@20 of new items among all": round(everywhere["recall@20"], 4),
+        "recall@10 of new items among all": round(everywhere["recall@10"], 4),
         "known_items_ndcg@10": {"new ones shut out": round(alone, 4), "new ones let in": round(beside, 4)},
         "known_items_lose": round(1 - beside / alone, 4),
     }

@@ -51,8 +51,9 @@ from mmreco.models.base import State, VectorModel
 from mmreco.models.parameters import require
 from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.answers import ASKED, Answers, Weights
-from mmreco.models.sharedspace.cold_start import COLD_SHARE, leaning, raising, shift_towards, some
+from mmreco.models.sharedspace.cold_start import COLD_SHARE, HELD_SHARE, leaning, raising, shift_towards, some
 from mmreco.models.sharedspace.content import item_content, newcomers, placed
+from mmreco.models.sharedspace.held_back import bars, held_back, stands_before
 from mmreco.models.sharedspace.horizon import Target, asks_next, horizon_of, later_half, reach_of
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.sharedspace.repeats import had_again, merged, owned
@@ -120,6 +121,8 @@ class SharedSpace(Trained[Towers], VectorModel):
     again_ : how often each item is had again, see `repeats.had_again`
     cold_bias_ : how far items without events lean towards the mean user
     user_facts_ : where shoppers lie by what is known of them; None where the dataset has no `users`
+    new_ : which items have no events but content, shape `(n_items,)`, and are held back (see `held_back.py`); None
+        with ids alone
     neighbours_ : what items of few events are drawn towards (see `neighbours.py`); None with ids alone
     seconds_ : how long `fit` took; NaN once loaded
 
@@ -217,6 +220,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         """Train the towers, and find the weights of all evidence by the same validation."""
         self.weights_ = self._towers_alone()
         self.answers_: Answers | None = None
+        self.new_: Bool | None = None
         super()._fit(dataset, validation, progress)
         if validation is None:
             return self.weights_
@@ -317,7 +321,8 @@ class SharedSpace(Trained[Towers], VectorModel):
         shown, raised = np.isfinite(lists), 0.0
         if shown.any():  # somebody has not had everything yet
             full = np.where(shown, lists, np.float32(lists[shown].min()))
-            raised = raising(users[:, : self.dim] @ alone.T, full, share=COLD_SHARE / n_known)
+            full, share = self._places_due(full)
+            raised = raising(users[:, : self.dim] @ alone.T, full, share=share / n_known)
         self.answers_ = answers.with_cold(raised, cold)
 
     def _prepare(self, dataset: Dataset, train: Interactions) -> None:
@@ -400,6 +405,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         if not described.any():
             self.neighbours_ = None
             return
+        self.new_ = (counts == 0) & described
         own, alone = self.places_.vectors, placed(self.network_, known.without_ids())
         self.neighbours_ = Neighbours(train.items, alone * ((counts > 0) & described)[:, None], self.network_.scale)
         self._take_places(self.neighbours_.smooth_all(own, alone, counts), self.cold_user_vector_)
@@ -430,10 +436,15 @@ class SharedSpace(Trained[Towers], VectorModel):
         if len(alone):
             n_known = int(clicked.sum())
             lists = self.recommend(histories=sample, k=min(_LIST, n_known), candidates=clicked).scores  # (u, k)
-            self.cold_bias_ = leaning(users, lists, alone, mean_user, share=COLD_SHARE / n_known)
+            lists, share = self._places_due(lists)
+            self.cold_bias_ = leaning(users, lists, alone, mean_user, share=share / n_known)
             vectors[new] = shift_towards(vectors[new], mean_user, self.cold_bias_)
         vectors[~clicked & ~described] = -mean_user  # nothing is known of these: behind all others
         self._take_places(vectors, mean_user)
+
+    def _places_due(self, lists: F32) -> tuple[F32, float]:
+        """What a new item must score for each place of these lists, and what is due to it for an average item's."""
+        return (lists, COLD_SHARE) if self.new_ is None else (bars(lists), HELD_SHARE)
 
     def _take_places(self, places: F32, cold_user_vector: F32) -> None:
         digest = hashlib.sha256(places.tobytes()).hexdigest()
@@ -496,7 +507,8 @@ class SharedSpace(Trained[Towers], VectorModel):
     def recommend_from(self, index: Searches, request: Request, *, items: HoldsVectors | None = None) -> Ranking:
         """The answer from another index of the item vectors; see `VectorModel.recommend_from`.
 
-        Where what was had may be answered, how often and how long ago it was had counts too, exactly.
+        Items without events are held back towards the tenth known one (see `held_back.py`). Where what was had may be
+        answered, how often and how long ago it was had counts too. Both exactly.
 
         Parameters
         ----------
@@ -512,13 +524,34 @@ class SharedSpace(Trained[Towers], VectorModel):
         queries = self.user_vectors(request.histories, items=items, facts=request.facts, at=request.at)
         repeats = self.weights_.repeats
         if request.exclude_seen or repeats is None:
-            return index.search(queries, request.k, where=request.candidates, exclude=request.excluded)
-        unseen = replace(request, exclude_seen=True)
-        others = index.search(queries, request.k, where=request.candidates, exclude=unseen.excluded)
+            return self._best(index, queries, request)
+        others = self._best(index, queries, replace(request, exclude_seen=True))
         had = owned(request.histories, self.again_).allowed(request)
         own = (self.embeddings_ if items is None else items).vectors_of(had.items)
         scores = np.einsum("pd,pd->p", queries[had.users], own) + repeats.added(had)
         return merged(others, had, scores, request.k)
+
+    def _best(self, index: Searches, queries: F32, request: Request) -> Ranking:
+        """The best items of an index, new ones held back (see `held_back.py`)."""
+        excluded = request.excluded
+        best = index.search(queries, request.k, where=request.candidates, exclude=excluded)
+        if self.new_ is None:
+            return best
+        new = np.ones(len(request.histories.items), dtype=np.bool_)  # what came later is new
+        new[: len(self.new_)] = self.new_
+        asked = stands_before(best, new)
+        if not len(asked):
+            return best
+        allowed = ~new
+        if request.candidates is not None:
+            allowed = allowed & (request.candidates if request.candidates.ndim == 1 else request.candidates[asked])
+        known = index.search(
+            queries[asked], request.k, where=allowed, exclude=None if excluded is None else excluded.take(asked)
+        )
+        held = held_back(Ranking(best.rows[asked], best.scores[asked]), known, new)
+        rows, scores = best.rows.copy(), best.scores.copy()
+        rows[asked], scores[asked] = held.rows, held.scores
+        return Ranking(rows, scores)
 
     def behaviour(self, items: HoldsVectors | None = None) -> BehaviourEncoder:
         """The user tower as an encoder of histories over `items`, those fitted on when omitted (see `user_vectors`)."""
@@ -586,7 +619,9 @@ class SharedSpace(Trained[Towers], VectorModel):
             places |= {"facts.mean": told.mean, "facts.pulls": told.pulls}
         if self.answers_ is not None:
             places |= self.answers_.state()
-        alone = {} if self.neighbours_ is None else {"alone": self.neighbours_.alone}
+        alone: State = {} if self.neighbours_ is None else {"alone": self.neighbours_.alone}
+        if self.new_ is not None:
+            alone["new"] = self.new_
         return {**super()._state(), **places, **alone, "about": np.frombuffer(about, dtype=np.uint8)}
 
     def _restore(self, state: State) -> None:
@@ -611,6 +646,7 @@ class SharedSpace(Trained[Towers], VectorModel):
         silent = np.zeros((WAITS, self.dim), dtype=np.float32)  # artefacts of before know of no time of asking
         self._restore_network({"network.users.waits": silent, **state})
         self._take_places(state["vectors"], state["cold_user"])
+        self.new_ = state.get("new")  # unknown to artefacts of before, which hold nothing back
         alone = state.get("alone")
         self.neighbours_ = None if alone is None else Neighbours(self.items_, alone, self.network_.scale)
 
