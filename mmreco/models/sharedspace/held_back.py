@@ -12,19 +12,24 @@ import numpy as np
 from mmreco.arrays import F32, I64, Bool
 from mmreco.data.ranking import Ranking
 
-__all__ = ["bars", "held_back", "stands_before"]
+__all__ = ["are_new", "bars", "held_back", "stands_before"]
 
 _PLACE = 10
 _KEPT = 0.3  # of a new item's lead
 
 
-def stands_before(best: Ranking, new: Bool) -> I64:
-    """The questions, `(q,)`, in whose list a new item stands before the known one it is held back to."""
-    rows = best.rows[:, :_PLACE]
-    return np.flatnonzero(((rows >= 0) & new[rows]).any(axis=1))
+def are_new(rows: I64, new: Bool) -> Bool:
+    """Which of `rows`, -1 for none, are new items: those of the mask `new`, `(n_items,)`, and what came later."""
+    among: Bool = (rows >= len(new)) | ((rows >= 0) & new[np.minimum(rows, len(new) - 1)])
+    return among
 
 
-def held_back(best: Ranking, known: Ranking, new: Bool) -> Ranking:
+def stands_before(fresh: Bool) -> I64:
+    """The questions, `(q,)`, where a new item of those that `fresh`, `(n, k)`, marks may stand before its known one."""
+    return np.flatnonzero(fresh[:, :_PLACE].any(axis=1))
+
+
+def held_back(best: Ranking, known: Ranking, fresh: Bool) -> Ranking:
     """The `k` best items of each question, new ones held back.
 
     Parameters
@@ -32,13 +37,12 @@ def held_back(best: Ranking, known: Ranking, new: Bool) -> Ranking:
     best : the `k` best of all items
         No other new item comes into the list, as none rises.
     known : the `k` best of the items with events
-    new : shape `(n_items,)`
-        Which items have no events.
+    fresh : shape `(n, k)`
+        Which of `best` are new items.
     """
     bar = known.scores[:, min(_PLACE, known.scores.shape[1]) - 1, None]  # (n, 1)
     bar = np.where(np.isfinite(bar), bar, np.inf)  # where fewer are known, none of them is pushed out
     lead = np.maximum(best.scores - bar, 0)
-    fresh = (best.rows >= 0) & new[best.rows]
     held = np.where(fresh, best.scores - np.float32(1 - _KEPT) * lead, -np.inf).astype(np.float32)
     rows = np.concatenate([known.rows, np.where(fresh, best.rows, -1)], axis=1)
     scores = np.concatenate([known.scores, held], axis=1)
@@ -48,6 +52,7 @@ def held_back(best: Ranking, known: Ranking, new: Bool) -> Ranking:
 
 def bars(lists: F32) -> F32:
     """The scores with which a new item, held back, has each place of these lists of known ones, `(n, k)`, `k` to 10."""
-    last = np.where(np.isfinite(lists[:, -1:]), lists[:, -1:], np.inf)  # a list that is not full holds nothing back
-    needed: F32 = lists + np.float32(1 / _KEPT - 1) * np.maximum(lists - last, 0)
+    last = lists[:, -1:]  # a list that is not full holds nothing back
+    lead = np.subtract(lists, last, out=np.zeros_like(lists), where=np.isfinite(last))
+    needed: F32 = lists + np.float32(1 / _KEPT - 1) * np.maximum(lead, 0)
     return needed

@@ -53,7 +53,7 @@ from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.answers import ASKED, Answers, Weights
 from mmreco.models.sharedspace.cold_start import COLD_SHARE, HELD_SHARE, leaning, raising, shift_towards, some
 from mmreco.models.sharedspace.content import item_content, newcomers, placed
-from mmreco.models.sharedspace.held_back import bars, held_back, stands_before
+from mmreco.models.sharedspace.held_back import are_new, bars, held_back, stands_before
 from mmreco.models.sharedspace.horizon import Target, asks_next, horizon_of, later_half, reach_of
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.sharedspace.repeats import had_again, merged, owned
@@ -537,18 +537,17 @@ class SharedSpace(Trained[Towers], VectorModel):
         best = index.search(queries, request.k, where=request.candidates, exclude=excluded)
         if self.new_ is None:
             return best
-        new = np.ones(len(request.histories.items), dtype=np.bool_)  # what came later is new
-        new[: len(self.new_)] = self.new_
-        asked = stands_before(best, new)
+        fresh = are_new(best.rows, self.new_)
+        asked = stands_before(fresh)
         if not len(asked):
             return best
-        allowed = ~new
+        allowed = np.zeros(len(request.histories.items), dtype=np.bool_)  # what came later is new
+        allowed[: len(self.new_)] = ~self.new_
         if request.candidates is not None:
             allowed = allowed & (request.candidates if request.candidates.ndim == 1 else request.candidates[asked])
-        known = index.search(
-            queries[asked], request.k, where=allowed, exclude=None if excluded is None else excluded.take(asked)
-        )
-        held = held_back(Ranking(best.rows[asked], best.scores[asked]), known, new)
+        own = None if excluded is None else excluded.take(asked)
+        known = index.search(queries[asked], request.k, where=allowed, exclude=own)
+        held = held_back(Ranking(best.rows[asked], best.scores[asked]), known, fresh[asked])
         rows, scores = best.rows.copy(), best.scores.copy()
         rows[asked], scores[asked] = held.rows, held.scores
         return Ranking(rows, scores)
