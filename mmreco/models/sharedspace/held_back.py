@@ -53,6 +53,7 @@ def held_back(best: Ranking, known: Ranking, fresh: Bool) -> Ranking:
 def bars(lists: F32) -> F32:
     """The scores with which a new item, held back, has each place of these lists of known ones, `(n, k)`, `k` to 10."""
     last = lists[:, -1:]  # a list that is not full holds nothing back
-    lead: F32 = np.subtract(lists, last, out=np.zeros_like(lists), where=np.isfinite(last))
-    needed: F32 = lists + np.float32(1 / _KEPT - 1) * lead.clip(min=0)
+    lead = np.zeros_like(lists)
+    np.subtract(lists, last, out=lead, where=np.isfinite(last))
+    needed: F32 = lists + np.float32(1 / _KEPT - 1) * lead
     return needed
