@@ -3,12 +3,13 @@ from itertools import pairwise, permutations
 import numpy as np
 import pyarrow as pa
 import pytest
+import scipy.sparse as sp
 
 from mmreco.data.catalogue import Catalogue
 from mmreco.data.dataset import Dataset
 from mmreco.data.ids import IdMap
 from mmreco.data.interactions import Interactions
-from mmreco.models import TransitionGraph
+from mmreco.models import TransitionGraph, transition_graph
 from mmreco.models.transition_graph import _last, _neighbours
 
 ITEMS = IdMap.of(["pan", "pot", "lid", "hat", "cap"])
@@ -86,3 +87,12 @@ def test_a_basket_counts_as_the_mean_over_the_orders_of_its_lines() -> None:
     np.testing.assert_allclose(beside, expected)
     asks = _last(log).toarray()[0]
     np.testing.assert_allclose(asks, [(0.7 + 0.49) / 3] * 3 + [1, 0])
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_both_ways_to_walk_on_agree(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    once, walk = (sp.csr_array(rng.random(shape) * (rng.random(shape) < share)) for shape in ((5, 40), (40, 40)))
+    for sparse in (0, 10**9):
+        monkeypatch.setattr(transition_graph, "_SPARSE", sparse)
+        np.testing.assert_allclose(transition_graph._onward(once, walk), once.toarray() @ walk.toarray(), rtol=1e-12)
