@@ -10,12 +10,51 @@ ones. Only what may be answered counts.
 import numpy as np
 
 from mmreco.arrays import F32, I64, Bool
+from mmreco.data.interactions import Interactions
 from mmreco.data.ranking import Ranking
+from mmreco.protocols import Searches
 
-__all__ = ["are_new", "bars", "held_back", "stands_before"]
+__all__ = ["are_new", "bars", "held_back", "search_held_back", "stands_before"]
 
 _PLACE = 10
 _KEPT = 0.3  # of a new item's lead
+
+
+def search_held_back(
+    index: Searches,
+    queries: F32,
+    k: int,
+    *,
+    new: Bool,
+    n_items: int,
+    where: Bool | None = None,
+    exclude: Interactions | None = None,
+) -> Ranking:
+    """The `k` best items of each query, new ones held back.
+
+    Parameters
+    ----------
+    index, queries, k, where, exclude : as `Searches.search`
+    new : shape `(m,)`
+        Which of the first `m` items have no events; what came later is new.
+    n_items : in the index
+    """
+    queries = np.asarray(queries)
+    best = index.search(queries, k, where=where, exclude=exclude)
+    fresh = are_new(best.rows, new)
+    asked = stands_before(fresh)
+    if not len(asked):
+        return best
+    allowed = np.zeros(n_items, dtype=np.bool_)
+    allowed[: len(new)] = ~new
+    if where is not None:
+        allowed = allowed & (where if where.ndim == 1 else where[asked])
+    own = None if exclude is None else exclude.take(asked)
+    known = index.search(queries[asked], k, where=allowed, exclude=own)
+    held = held_back(Ranking(best.rows[asked], best.scores[asked]), known, fresh[asked])
+    rows, scores = best.rows.copy(), best.scores.copy()
+    rows[asked], scores[asked] = held.rows, held.scores
+    return Ranking(rows, scores)
 
 
 def are_new(rows: I64, new: Bool) -> Bool:

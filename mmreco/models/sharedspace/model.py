@@ -53,7 +53,7 @@ from mmreco.models.sharedspace import training
 from mmreco.models.sharedspace.answers import ASKED, Answers, Weights
 from mmreco.models.sharedspace.cold_start import COLD_SHARE, HELD_SHARE, leaning, raising, shift_towards, some
 from mmreco.models.sharedspace.content import item_content, newcomers, placed
-from mmreco.models.sharedspace.held_back import are_new, bars, held_back, stands_before
+from mmreco.models.sharedspace.held_back import bars, search_held_back
 from mmreco.models.sharedspace.horizon import Target, asks_next, horizon_of, later_half, reach_of
 from mmreco.models.sharedspace.neighbours import Neighbours
 from mmreco.models.sharedspace.repeats import had_again, merged, owned
@@ -522,35 +522,39 @@ class SharedSpace(Trained[Towers], VectorModel):
             The request is over other items than `items`, or than those fitted on.
         """
         queries = self.user_vectors(request.histories, items=items, facts=request.facts, at=request.at)
-        repeats = self.weights_.repeats
+        repeats, n_items = self.weights_.repeats, len(request.histories.items)
         if request.exclude_seen or repeats is None:
-            return self._best(index, queries, request)
-        others = self._best(index, queries, replace(request, exclude_seen=True))
+            return self._best(index, queries, request.k, n_items, request.candidates, request.excluded)
+        unseen = replace(request, exclude_seen=True).excluded
+        others = self._best(index, queries, request.k, n_items, request.candidates, unseen)
         had = owned(request.histories, self.again_).allowed(request)
         own = (self.embeddings_ if items is None else items).vectors_of(had.items)
         scores = np.einsum("pd,pd->p", queries[had.users], own) + repeats.added(had)
         return merged(others, had, scores, request.k)
 
-    def _best(self, index: Searches, queries: F32, request: Request) -> Ranking:
-        """The best items of an index, new ones held back (see `held_back.py`)."""
-        excluded = request.excluded
-        best = index.search(queries, request.k, where=request.candidates, exclude=excluded)
+    def search(
+        self, queries: F32, k: int, *, where: Bool | None = None, exclude: Interactions | None = None
+    ) -> Ranking:
+        """The `k` items nearest to each user vector, new ones held back as in `recommend`; see `VectorModel.search`.
+
+        Parameters
+        ----------
+        queries, k, where, exclude : as `VectorModel.search`
+
+        Raises
+        ------
+        NotFittedError, DataError, IncompatibleError
+            As `VectorModel.search`.
+        """
+        return self._best(self.index, queries, k, len(self.items_), where, exclude)
+
+    def _best(
+        self, index: Searches, queries: F32, k: int, n_items: int, where: Bool | None, exclude: Interactions | None
+    ) -> Ranking:
+        """The best of an index of `n_items`, new ones held back."""
         if self.new_ is None:
-            return best
-        fresh = are_new(best.rows, self.new_)
-        asked = stands_before(fresh)
-        if not len(asked):
-            return best
-        allowed = np.zeros(len(request.histories.items), dtype=np.bool_)  # what came later is new
-        allowed[: len(self.new_)] = ~self.new_
-        if request.candidates is not None:
-            allowed = allowed & (request.candidates if request.candidates.ndim == 1 else request.candidates[asked])
-        own = None if excluded is None else excluded.take(asked)
-        known = index.search(queries[asked], request.k, where=allowed, exclude=own)
-        held = held_back(Ranking(best.rows[asked], best.scores[asked]), known, fresh[asked])
-        rows, scores = best.rows.copy(), best.scores.copy()
-        rows[asked], scores[asked] = held.rows, held.scores
-        return Ranking(rows, scores)
+            return index.search(queries, k, where=where, exclude=exclude)
+        return search_held_back(index, queries, k, new=self.new_, n_items=n_items, where=where, exclude=exclude)
 
     def behaviour(self, items: HoldsVectors | None = None) -> BehaviourEncoder:
         """The user tower as an encoder of histories over `items`, those fitted on when omitted (see `user_vectors`)."""
